@@ -1,0 +1,10 @@
+# Every option of the native build. The output of a plain build is an optimised addon for any CPU of its architecture.
+
+option(SILVERLODE_WERROR "Treat compiler warnings as errors" OFF)
+option(SILVERLODE_TESTS "Build the native test executable (needs GoogleTest)" OFF)
+set(SILVERLODE_SANITIZE "" CACHE STRING "Sanitizers, comma separated, for example address,undefined")
+
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+endif()
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)

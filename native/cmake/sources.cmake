@@ -1,0 +1,34 @@
+# Reads native/sources.gypi, the one source list that binding.gyp reads too, into
+#   SILVERLODE_SOURCES          what any program may link
+#   SILVERLODE_BINDING_SOURCES  what needs Node-API
+# A file whose stem ends in an instruction set is compiled for it, and only on its architecture.
+
+set(manifest "${CMAKE_SOURCE_DIR}/native/sources.gypi")
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${manifest}")
+file(READ "${manifest}" json)
+string(JSON count LENGTH "${json}" variables sources)
+
+set(flags_avx2 -mavx2 -mfma -mf16c -mbmi2)
+set(flags_avx512vnni -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512vpopcntdq -mfma -mf16c -mbmi2)
+set(flags_neon -march=armv8.2-a+dotprod+fp16)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
+  set(instruction_sets avx2 avx512vnni)
+elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64|ARM64)$")
+  set(instruction_sets neon)
+endif()
+
+math(EXPR last "${count} - 1")
+foreach(index RANGE ${last})
+  string(JSON source GET "${json}" variables sources ${index})
+  if(source MATCHES "_(avx2|avx512vnni|neon)\\.cpp$")
+    if(NOT CMAKE_MATCH_1 IN_LIST instruction_sets)
+      continue()
+    endif()
+    set_source_files_properties("${source}" PROPERTIES COMPILE_OPTIONS "${flags_${CMAKE_MATCH_1}}")
+  endif()
+  if(source MATCHES "^native/binding/")
+    list(APPEND SILVERLODE_BINDING_SOURCES "${source}")
+  else()
+    list(APPEND SILVERLODE_SOURCES "${source}")
+  endif()
+endforeach()

@@ -1,0 +1,7 @@
+{
+  "variables": {
+    "sources": [
+      "native/binding/addon.cpp"
+    ]
+  }
+}
