@@ -1,0 +1,21 @@
+// Word-wise filter kernels: one call handles a run of mask words.
+#pragma once
+
+#include <cstdint>
+
+namespace silverlode::cpu {
+
+struct FilterKernels {
+  // Bits of rows [0, 64 * words) whose value lies in [lo, hi].
+  void (*range32)(const int32_t* values, int64_t words, int32_t lo, int32_t hi, uint64_t* mask);
+  void (*range64)(const int64_t* values, int64_t words, int64_t lo, int64_t hi, uint64_t* mask);
+  // Set bits in n words.
+  int64_t (*popcount)(const uint64_t* words, int64_t n);
+};
+
+const FilterKernels& filter_kernels_serial();
+const FilterKernels& filter_kernels_avx2();
+const FilterKernels& filter_kernels_avx512vnni();
+const FilterKernels& filter_kernels_neon();
+
+}  // namespace silverlode::cpu

@@ -1,0 +1,33 @@
+// bloom_layout: how wide the Bloom signature of every block of 512 rows is.
+//
+//   term_offsets   int64 [N + 1]   N a multiple of 512
+//   -> offsets     int64 [N / 512 + 1]  prefix sums of widths (positions); a block without terms has width 0
+//
+// The width follows the block's own load with `hashes` positions per term and `bits_per_term` bits spent on each: from the
+// row load at the 95th percentile of the block's non-empty rows, so a row with unusually many terms raises only its own
+// false-positive rate (the exact check keeps results right) and not its neighbours' memory.
+#pragma once
+
+#include "ops/op.h"
+
+namespace silverlode {
+
+struct BloomLayout {
+  static constexpr const char* kName = "bloom_layout";
+
+  struct Params {
+    double bits_per_term = 12;
+  };
+  struct Args {
+    const int64_t* term_offsets;
+    int64_t* offsets;
+    int64_t rows;
+    double bits_per_term;
+  };
+
+  static Status parse(const Attributes& attributes, Params& params);
+  static Status infer(const Params& params, const DimValues& dims, Inputs inputs, OutputSpecs& outputs);
+  static void bind(const Params& params, const DimValues& dims, Inputs inputs, Outputs outputs, Args& args);
+};
+
+}  // namespace silverlode

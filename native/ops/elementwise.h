@@ -1,0 +1,33 @@
+// elementwise: y = f(a) or f(a, b) for every element.
+//
+//   a  float32 [...]      b  float32: the shape of a, or a suffix of it (repeated over the leading dimensions)
+//   -> y  float32 [...]
+//
+// functions: add, multiply (binary); relu, gelu, silu, sigmoid, tanh (unary)
+#pragma once
+
+#include "ops/op.h"
+
+namespace silverlode {
+
+struct Elementwise {
+  static constexpr const char* kName = "elementwise";
+
+  enum class Function : int32_t { kAdd = 0, kMultiply, kRelu, kGelu, kSilu, kSigmoid, kTanh };
+  struct Params {
+    Function function = Function::kAdd;
+  };
+  struct Args {
+    const float* a;
+    const float* b;  // null for unary functions
+    float* y;
+    int64_t elements, b_elements;
+    Function function;
+  };
+
+  static Status parse(const Attributes& attributes, Params& params);
+  static Status infer(const Params& params, const DimValues& dims, Inputs inputs, OutputSpecs& outputs);
+  static void bind(const Params& params, const DimValues& dims, Inputs inputs, Outputs outputs, Args& args);
+};
+
+}  // namespace silverlode

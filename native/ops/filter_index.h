@@ -1,0 +1,79 @@
+// The eligibility index as tensors, and the plans that are evaluated on it (contracts 3). Not an op: the ops that read
+// the index share this view.
+//
+// Rows are index rows (sorted by cluster). A mask holds one bit per row, 64 rows a word, least significant bit first: row r
+// is bit r % 64 of word r / 64. A *block* is 8 words = 512 rows, one cache line per bit position.
+//
+//   slices         int64 [S, W]    exact bit slices: one per low-cardinality term and one per field for EXISTS
+//   bloom          int64 [words]   signatures of all other terms: block b holds width(b) positions of 8 words each
+//   bloom_offsets  int64 [W/8 + 1] first position of a block; width(b) = bloom_offsets[b+1] - bloom_offsets[b], may be 0
+//                                  (a block without such terms matches nothing)
+//   columns32      int32 [F32, N]  numeric columns whose values fit
+//   columns64      int64 [F64, N]  other numeric columns; float64 as order-preserving int64 keys
+//   term_offsets   int64 [N + 1], terms int32: ascending term ids of each row, those with an exact slice left out
+//
+// W is a multiple of 8. Position j of a term in a block of width w, for the 64-bit hash h = (h1 | h2 << 32):
+// p_j = ((h1 + j * (h2 | 1)) mod 2^32) * w >> 32.
+#pragma once
+
+#include <cstdint>
+
+#include "ops/op.h"
+
+namespace silverlode {
+
+enum class FilterOp : int64_t {
+  kAll = 0,
+  kNone = 1,
+  kSlice = 2,    // arg: slice
+  kBloom = 3,    // arg: term id, lo: its hash
+  kRange32 = 4,  // arg: column in columns32, lo/hi inclusive
+  kRange64 = 5,  // arg: column in columns64, lo/hi inclusive
+  kNot = 6,
+  kAnd = 7,
+  kOr = 8,
+};
+
+// One step of a plan in postfix order; a row of the int64 [n, 4] steps tensor.
+struct FilterStep {
+  FilterOp op;
+  int64_t arg;
+  int64_t lo;
+  int64_t hi;
+};
+
+// Stack entries a plan may need; plans are rejected beyond it (the language allows depth 256).
+constexpr int32_t kMaxFilterStack = 300;
+
+struct FilterIndexRef {
+  const uint64_t* slices = nullptr;
+  const uint64_t* bloom = nullptr;
+  const int64_t* bloom_offsets = nullptr;
+  const int32_t* columns32 = nullptr;
+  const int64_t* columns64 = nullptr;
+  const int64_t* term_offsets = nullptr;
+  const int32_t* terms = nullptr;
+  int64_t rows = 0;   // N, a multiple of 512
+  int64_t words = 0;  // W = N / 64
+  int64_t n_slices = 0, n_columns32 = 0, n_columns64 = 0;
+  int32_t hashes = 0;  // Bloom positions per term
+};
+
+// A batch of plans, each evaluated once however many requests share it.
+struct FilterPlansRef {
+  const FilterStep* steps = nullptr;
+  const int32_t* offsets = nullptr;  // [plans + 1] into steps
+  int64_t plans = 0;
+  int64_t total_steps = 0;
+};
+
+// The seven index tensors in the order above start at inputs[first]; slices, bloom, columns and terms may be empty
+// (0 elements) but not absent. Checks dtypes and shapes against each other.
+constexpr int32_t kFilterIndexInputs = 7;
+Status check_filter_index(Inputs inputs, int32_t first, int64_t words);
+FilterIndexRef bind_filter_index(Inputs inputs, int32_t first, int64_t hashes);
+
+// Steps are run-time data from outside: every opcode, argument and the stack depth are checked before use.
+Status check_filter_plans(const FilterPlansRef& plans, const FilterIndexRef& index);
+
+}  // namespace silverlode
