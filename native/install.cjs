@@ -27,7 +27,7 @@ function main() {
   if (readInfo().door !== found.door) fs.rmSync(binary, { force: true });
   fs.rmSync(infoFile, { force: true });
 
-  const failed = found.door === 'cmake' ? buildWithCmake() : buildWithGyp(found.nodeGyp);
+  const failed = found.door === 'cmake' ? buildWithCmake(found.cmakeJs) : buildWithGyp(found.nodeGyp);
   if (failed) return giveUp(`the build failed, see ${shown(logFile)}`);
   const reason = loadError();
   if (reason) return giveUp(`the new binary does not load (${reason})`);
@@ -51,12 +51,14 @@ function giveUp(reason) {
 function chooseDoor() {
   const compiler = compilerName();
   if (!compiler) return { missing: 'no C++ compiler was found' };
-  const nodeGyp = resolveNodeGyp();
+  const nodeGyp = resolve('node-gyp/bin/node-gyp.js') ?? process.env.npm_config_node_gyp; // npm brings its own
   if (process.argv.includes('--gyp')) {
     return nodeGyp ? { door: 'gyp', compiler, nodeGyp } : { missing: 'node-gyp was not found' };
   }
-  if (answers('cmake')) return { door: 'cmake', compiler };
-  return nodeGyp ? { door: 'gyp', compiler, nodeGyp } : { missing: 'CMake was not found' };
+  const cmakeJs = resolve('cmake-js/bin/cmake-js');
+  if (cmakeJs && answers('cmake')) return { door: 'cmake', compiler, cmakeJs };
+  if (nodeGyp) return { door: 'gyp', compiler, nodeGyp };
+  return { missing: cmakeJs ? 'CMake was not found' : 'cmake-js was not found (run npm install first)' };
 }
 
 function compilerName() {
@@ -74,17 +76,16 @@ function answers(command) {
   return status === 0 ? stdout.split('\n')[0].trim() : undefined;
 }
 
-function resolveNodeGyp() {
+function resolve(request) {
   try {
-    return require.resolve('node-gyp/bin/node-gyp.js', { paths: [root] });
+    return require.resolve(request);
   } catch {
-    return process.env.npm_config_node_gyp; // npm brings its own
+    return undefined;
   }
 }
 
-function buildWithCmake() {
+function buildWithCmake(cmakeJs) {
   const out = path.join(root, 'build', 'cmake');
-  const cmakeJs = require.resolve('cmake-js/bin/cmake-js');
   const options = ['--directory', root, '--out', out, '--parallel', String(os.availableParallelism())];
   if (movedFrom(path.join(out, 'CMakeCache.txt'))) fs.rmSync(out, { recursive: true, force: true });
   if (cmakeOptions.length > 0) {
@@ -139,4 +140,8 @@ function shown(file) {
   return short.includes(' ') ? `"${short}"` : short;
 }
 
-main();
+try {
+  main();
+} catch (error) {
+  giveUp(error.message); // a read-only folder, for example
+}
