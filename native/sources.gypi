@@ -1,7 +1,7 @@
 {
   "variables": {
     "sources": [
-      "native/binding/addon.cpp"
+      "binding/addon.cpp"
     ]
   }
 }

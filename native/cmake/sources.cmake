@@ -1,4 +1,4 @@
-# Reads native/sources.gypi, the one source list that binding.gyp reads too, into
+# Reads native/sources.gypi, the one source list (paths from native/) that binding.gyp reads too, into
 #   SILVERLODE_SOURCES          what any program may link
 #   SILVERLODE_BINDING_SOURCES  what needs Node-API
 # A file whose stem ends in an instruction set is compiled for it, and only on its architecture.
@@ -20,6 +20,7 @@ endif()
 math(EXPR last "${count} - 1")
 foreach(index RANGE ${last})
   string(JSON source GET "${json}" variables sources ${index})
+  string(PREPEND source "native/")
   if(source MATCHES "_(avx2|avx512vnni|neon)\\.cpp$")
     if(NOT CMAKE_MATCH_1 IN_LIST instruction_sets)
       continue()
