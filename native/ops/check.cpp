@@ -7,9 +7,11 @@ std::string shape_text(const Shape& shape) {
   for (int32_t axis = 0; axis < shape.rank; ++axis) {
     const int64_t dim = shape.dims[axis];
     if (axis > 0) text += ", ";
-    text += dim < 0 ? "s" + std::to_string(-dim) : std::to_string(dim);
+    if (dim < 0) text += 's';
+    text += std::to_string(dim < 0 ? -dim : dim);
   }
-  return text + "]";
+  text += ']';
+  return text;
 }
 
 Status check_input_count(const char* op, Inputs inputs, size_t min, size_t max) {

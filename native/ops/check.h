@@ -28,8 +28,7 @@ inline TensorView optional_input(Inputs inputs, size_t index) {
 }  // namespace silverlode
 
 // Returns from the enclosing function when a Status is an error.
-#define SILVERLODE_RETURN_IF_ERROR(expression)                       \
-  do {                                                               \
-    if (::silverlode::Status status_ = (expression); !status_.ok()) \
-      return status_;                                                \
+#define SILVERLODE_RETURN_IF_ERROR(expression)                                      \
+  do {                                                                              \
+    if (::silverlode::Status status_ = (expression); !status_.ok()) return status_; \
   } while (false)
