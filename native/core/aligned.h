@@ -1,0 +1,26 @@
+// Memory aligned for every kernel (64 bytes), owned, freed with its owner.
+#pragma once
+
+#include <cstddef>
+#include <cstdlib>
+#include <memory>
+
+namespace silverlode {
+
+struct FreeMemory {
+  void operator()(void* memory) const { std::free(memory); }
+};
+
+using AlignedMemory = std::unique_ptr<void, FreeMemory>;
+
+constexpr size_t kAlignment = 64;
+
+constexpr size_t align_up(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+
+// Null when memory is short. Never returns null for 0 bytes.
+inline AlignedMemory allocate_aligned(size_t bytes) {
+  const size_t rounded = bytes == 0 ? kAlignment : align_up(bytes);
+  return AlignedMemory(rounded < bytes ? nullptr : std::aligned_alloc(kAlignment, rounded));
+}
+
+}  // namespace silverlode
