@@ -10,7 +10,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const consumer = fileURLToPath(new URL('consumer', import.meta.url));
 const work = mkdtempSync(path.join(tmpdir(), 'silverlode-packaging-'));
-const sentence = /no native binary: .+\. With a C\+\+20 compiler and CMake installed, run: (node .+ --strict)/;
+const sentence =
+  /^(?:SilverlodeError: )?silverlode: no native binary: .+\. With a C\+\+20 compiler and CMake installed, run: (node .+ --strict)$/m;
 const answer = { device: 'cpu', ids: ['a', 'd'] };
 
 let tarball: string;
