@@ -27,6 +27,11 @@ class TypedOp final : public OpInstance {
     return entry.workspace == nullptr ? 0 : entry.workspace(context, args(dims, inputs, outputs, nullptr));
   }
 
+  int32_t first_prepared_input() const override {
+    if constexpr (requires { Op::kFirstLayerInput; }) return Op::kFirstLayerInput;
+    return 1;  // input 0 is the activations
+  }
+
   size_t prepared_bytes(const BackendTable& table, const DimValues& dims, Inputs inputs,
                         Outputs outputs) const override {
     const OpEntry<Args>& entry = table.*entry_;
@@ -69,6 +74,7 @@ class ReshapeOp final : public OpInstance {
     return Reshape::infer(params_, dims, inputs, outputs);
   }
   size_t workspace(const BackendTable&, const Context&, const DimValues&, Inputs, Outputs) const override { return 0; }
+  int32_t first_prepared_input() const override { return 1; }
   size_t prepared_bytes(const BackendTable&, const DimValues&, Inputs, Outputs) const override { return 0; }
   Status prepare(const BackendTable&, Context&, const DimValues&, Inputs, Outputs, void*) const override {
     return ok_status();

@@ -20,6 +20,8 @@ class OpInstance {
 
   virtual size_t workspace(const BackendTable& table, const Context& context, const DimValues& dims, Inputs inputs,
                            Outputs outputs) const = 0;
+  // `prepare` reads this input and all after it; they must be constants.
+  virtual int32_t first_prepared_input() const = 0;
   virtual size_t prepared_bytes(const BackendTable& table, const DimValues& dims, Inputs inputs,
                                 Outputs outputs) const = 0;
   virtual Status prepare(const BackendTable& table, Context& context, const DimValues& dims, Inputs inputs,
