@@ -14,6 +14,7 @@ namespace silverlode::cpu {
 
 class ThreadPool {
  public:
+  // Fewer threads when the system refuses to start that many.
   explicit ThreadPool(int32_t threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -42,9 +43,10 @@ class ThreadPool {
   std::condition_variable start_;
   std::condition_variable done_;
   uint64_t generation_ = 0;  // guarded by mutex_
-  int32_t active_ = 0;       // workers still inside the current generation, guarded by mutex_
+  int32_t active_ = 0;       // workers inside the current generation, guarded by mutex_
+  bool open_ = false;        // the current generation still takes workers, guarded by mutex_
   bool stopping_ = false;    // guarded by mutex_
-  Call call_ = nullptr;
+  Call call_ = nullptr;      // these three change only while no worker is active
   void* self_ = nullptr;
   int64_t tasks_ = 0;
   std::atomic<int64_t> next_{0};
