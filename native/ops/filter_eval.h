@@ -5,7 +5,8 @@
 //   3-9             the filter index, see filter_index.h
 //   -> lo  int64 [plans, W]   -> hi  int64 [plans, W]     both ANDed with live
 //
-// Bloom term (0, hits), exact leaf (x, x), NOT (~hi, ~lo), AND and OR bitwise.
+// Bloom term (0, hits), exact leaf (x, x), NOT (~hi, ~lo), AND and OR bitwise. W and the index are never symbolic; when the
+// length of plan_offsets is, the attribute `plans` names the number of plans.
 #pragma once
 
 #include "ops/filter_index.h"
@@ -15,8 +16,11 @@ namespace silverlode {
 struct FilterEval {
   static constexpr const char* kName = "filter_eval";
 
+  static constexpr int64_t kFromOffsets = INT64_MIN;
+
   struct Params {
     int64_t hashes = 0;
+    int64_t plans = kFromOffsets;
   };
   struct Args {
     FilterPlansRef plans;

@@ -5,7 +5,7 @@
 // is bit r % 64 of word r / 64. A *block* is 8 words = 512 rows, one cache line per bit position.
 //
 //   slices         int64 [S, W]    exact bit slices: one per low-cardinality term and one per field for EXISTS
-//   bloom          int64 [words]   signatures of all other terms: block b holds width(b) positions of 8 words each
+//   bloom          int64 [P, 8]    signatures of all other terms: block b holds width(b) of the P positions, 8 words each
 //   bloom_offsets  int64 [W/8 + 1] first position of a block; width(b) = bloom_offsets[b+1] - bloom_offsets[b], may be 0
 //                                  (a block without such terms matches nothing)
 //   columns32      int32 [F32, N]  numeric columns whose values fit
@@ -14,6 +14,9 @@
 //
 // W is a multiple of 8. Position j of a term in a block of width w, for the 64-bit hash h = (h1 | h2 << 32):
 // p_j = ((h1 + j * (h2 | 1)) mod 2^32) * w >> 32.
+//
+// Index tensors may come from a file: every offset in them is checked where it is used, so that a broken index gives wrong
+// answers but never a read out of bounds. Plans come with each request and are refused as a whole when anything is wrong.
 #pragma once
 
 #include <cstdint>
@@ -56,10 +59,38 @@ struct FilterIndexRef {
   int64_t rows = 0;   // N, a multiple of 512
   int64_t words = 0;  // W = N / 64
   int64_t n_slices = 0, n_columns32 = 0, n_columns64 = 0;
-  int32_t hashes = 0;  // Bloom positions per term
+  int64_t positions = 0;  // P
+  int64_t n_terms = 0;    // entries of `terms`
+  int32_t hashes = 0;     // Bloom positions per term
 };
 
-// A batch of plans, each evaluated once however many requests share it.
+constexpr int64_t kBlockWords = 8;
+constexpr int64_t kBlockRows = 512;
+constexpr int64_t kMaxHashes = 16;
+
+// Position j of a term in a block of `width` positions.
+inline int64_t bloom_position(uint64_t hash, int32_t j, int64_t width) {
+  const uint32_t step = static_cast<uint32_t>(hash >> 32) | 1u;
+  const uint32_t mixed = static_cast<uint32_t>(hash) + static_cast<uint32_t>(j) * step;
+  return static_cast<int64_t>((static_cast<uint64_t>(mixed) * static_cast<uint64_t>(width)) >> 32);
+}
+
+// The positions of one block; broken offsets read as a block without terms.
+struct BloomBlock {
+  const uint64_t* words = nullptr;
+  int64_t width = 0;
+};
+
+inline BloomBlock bloom_block(const FilterIndexRef& index, int64_t block) {
+  if (index.bloom_offsets == nullptr) return {};
+  const int64_t first = index.bloom_offsets[block];
+  const int64_t last = index.bloom_offsets[block + 1];
+  if (first < 0 || last < first || last > index.positions || last - first > UINT32_MAX) return {};
+  return {index.bloom + first * kBlockWords, last - first};
+}
+
+// A batch of plans, each evaluated once however many requests share it. A plan without steps matches nothing; entries of
+// `steps` behind the last plan are ignored, so plans fit into tensors of a fixed capacity.
 struct FilterPlansRef {
   const FilterStep* steps = nullptr;
   const int32_t* offsets = nullptr;  // [plans + 1] into steps
@@ -68,10 +99,18 @@ struct FilterPlansRef {
 };
 
 // The seven index tensors in the order above start at inputs[first]; slices, bloom, columns and terms may be empty
-// (0 elements) but not absent. Checks dtypes and shapes against each other.
+// (0 elements) but not absent. The offsets may be empty only beside an empty bloom. Checks dtypes and shapes against each
+// other; `words` is W.
 constexpr int32_t kFilterIndexInputs = 7;
-Status check_filter_index(Inputs inputs, int32_t first, int64_t words);
-FilterIndexRef bind_filter_index(Inputs inputs, int32_t first, int64_t hashes);
+Status check_filter_index(const char* op, Inputs inputs, size_t first, int64_t words);
+FilterIndexRef bind_filter_index(Inputs inputs, size_t first, int64_t words, int64_t hashes);
+
+// plan_offsets int32 [plans + 1] and plan_steps int64 [steps, 4] at inputs[first]; both may be symbolic.
+Status check_plan_inputs(const char* op, Inputs inputs, size_t first);
+FilterPlansRef bind_plans(Inputs inputs, size_t first);
+
+// Reads the attribute `hashes`, 0 to kMaxHashes; 0 is for an index without Bloom terms.
+Status parse_hashes(const Attributes& attributes, int64_t& hashes);
 
 // Steps are run-time data from outside: every opcode, argument and the stack depth are checked before use.
 Status check_filter_plans(const FilterPlansRef& plans, const FilterIndexRef& index);

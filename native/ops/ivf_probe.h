@@ -23,12 +23,17 @@
 //   -> 2 mask      int64 [batch, W]         eligible rows; valid only in the words of the request's clusters
 //   -> 3 mask_of   int32 [batch]            mask row of a request: its own, that of an earlier request with the same plan and
 //                                           nothing excluded, or -1: `live` itself
-//   -> 4 stats     int64 [batch, 4]         clusters probed by any head; eligible rows in them; rows the filter was
+//   -> 4 stats     int64 [batch, 4]         clusters probed by any head; eligible rows in them; live rows the filter was
 //                                           evaluated on; doubtful rows (hi & ~lo) among them
 //
 // Every head takes its `probes` nearest clusters (int8 scores as in metric.h, ties: lower id). While a head has seen fewer
 // than min_candidates eligible rows it goes on to the next nearest cluster; a cluster without any eligible row costs only
 // the filter and is not listed beyond the first `probes`. eligible = plan & live & ~exclude, exact unless exact = 0.
+// Requests share a mask row when plan and exact are equal. Stats are the same in any batch: they count the clusters that a
+// request looked at in its own order, whoever evaluated them; the last two are 0 without a plan.
+//
+// Rows to exclude that are N or more, probe counts and plans out of range, bad offsets: INVALID_ARGUMENT when the op runs,
+// before anything is written.
 #pragma once
 
 #include "ops/filter_index.h"

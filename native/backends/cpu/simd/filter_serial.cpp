@@ -1,0 +1,31 @@
+#include <bit>
+
+#include "backends/cpu/simd/filter_kernels.h"
+
+namespace silverlode::cpu {
+
+namespace {
+
+template <class T>
+void range(const T* values, int64_t words, T lo, T hi, uint64_t* mask) {
+  for (int64_t w = 0; w < words; ++w, values += 64) {
+    uint64_t bits = 0;
+    for (int32_t i = 0; i < 64; ++i) bits |= static_cast<uint64_t>((values[i] >= lo) & (values[i] <= hi)) << i;
+    mask[w] = bits;
+  }
+}
+
+int64_t popcount(const uint64_t* words, int64_t n) {
+  int64_t count = 0;
+  for (int64_t w = 0; w < n; ++w) count += std::popcount(words[w]);
+  return count;
+}
+
+}  // namespace
+
+const FilterKernels& filter_kernels_serial() {
+  static const FilterKernels kernels = {range<int32_t>, range<int64_t>, popcount};
+  return kernels;
+}
+
+}  // namespace silverlode::cpu
