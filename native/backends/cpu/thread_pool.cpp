@@ -123,7 +123,7 @@ std::string group_path() {
     const size_t first = line.find(':');
     const size_t second = line.find(':', first + 1);
     if (first == std::string::npos || second == std::string::npos) continue;
-    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
+    const std::string controllers = std::string(",").append(line, first + 1, second - first - 1).append(",");
     if (controllers == ",," || controllers.find(",cpu,") != std::string::npos) return line.substr(second + 1);
   }
   return "";
