@@ -5,7 +5,8 @@
 //   -> clusters  int32   [N, m]   nearest first; ties: lower id; -1 beyond C
 //   -> scores    float32 [N, m]   x·c - |c|²/2 (larger is nearer); -Infinity beyond C
 //
-// x·c is one fma chain over ascending d, |c|² is accumulated in float64, ascending: equal at any thread count and level.
+// x·c is one fma chain over ascending d; |c|²/2 is accumulated in float64, ascending, and rounded once; their difference is
+// rounded once: equal at any thread count and level. Inputs are finite; a score that overflows to NaN counts as -Infinity.
 // Polls for cancellation and reports progress.
 #pragma once
 
@@ -15,9 +16,10 @@ namespace silverlode {
 
 struct AssignClusters {
   static constexpr const char* kName = "assign_clusters";
+  static constexpr int64_t kMaxNearest = 16;
 
   struct Params {
-    int64_t nearest = 1;  // m, at most 16
+    int64_t nearest = 1;  // m, in [1, kMaxNearest]
   };
   struct Args {
     const float* rows;

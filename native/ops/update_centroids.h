@@ -1,12 +1,14 @@
 // update_centroids: means of the rows of each cluster, the second half of a Lloyd iteration.
 //
-//   rows      float32 [N, D]
-//   clusters  int32   [N]      in [0, C)
+//   rows      float32 [N, D]   N >= 1
+//   clusters  int32   [N]      in [0, C), checked
 //   -> centroids  float32 [C, D]
 //   -> sizes      int32   [C]  before re-seeding
 //
-// Sums are float64 in ascending row order. An empty cluster is re-seeded by splitting the largest cluster that is left:
-// both halves get its mean, moved apart by a factor 1 ± 1/1024 in alternating dimensions, and half its size.
+// Sums are float64 in ascending row order, and the mean is rounded once. Empty clusters are re-seeded in ascending order,
+// each by splitting the largest cluster that is left (ties: lower id): both halves get its centroid, moved apart by a factor
+// 1 ± 1/1024 in alternating dimensions (the old one: + in even dimensions, the new one: -), and half its size, the old one
+// the larger half.
 #pragma once
 
 #include "ops/op.h"
