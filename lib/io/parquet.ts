@@ -1,0 +1,162 @@
+// Parquet by hyparquet, row group by row group; all of its compression codecs.
+
+import type { ParquetScan, SchemaTree } from 'hyparquet';
+import { SilverlodeError } from '../errors.js';
+import { isSystemError, type ReadOptions, withInputFile } from './input_file.js';
+import { type NdArrayOf, ndArray } from './nd_array.js';
+import type { Table } from './table.js';
+
+/** Options of {@link readParquet}. */
+export interface ParquetOptions extends ReadOptions {
+  /** Which columns to read; all when left out. */
+  columns?: readonly string[];
+}
+
+/**
+ * Reads a Parquet file into columns.
+ *
+ * Lists become arrays, missing values `null`, dates and timestamps milliseconds since 1970. 64-bit integers become
+ * numbers where the whole column fits into 53 bits, and stay `bigint` otherwise.
+ *
+ * @param path The file.
+ * @param options Columns to read, progress and cancellation.
+ * @returns One array per column.
+ * @throws SilverlodeError `CORRUPT_FILE` for a malformed file, `UNKNOWN_FIELD` for a column it does not have,
+ * `IO_ERROR`, `ABORTED`.
+ *
+ * @example
+ * ```ts
+ * const { id, title } = await readParquet('items.parquet', { columns: ['id', 'title'] });
+ * ```
+ */
+export function readParquet(path: string, options: ParquetOptions = {}): Promise<Table> {
+  return withParquet(path, options, async (parquet) => {
+    const { scan } = parquet;
+    const columns = options.columns ?? [...parquet.columns.keys()];
+    for (const column of columns) requireColumn(parquet, column);
+    const table = new Map<string, unknown[]>(columns.map((column) => [column, []]));
+    for (const range of scan.ranges) {
+      for (const [column, values] of table) {
+        for (const value of await scan.readColumn({ column, ...range })) values.push(plainValue(value));
+      }
+    }
+    return Object.fromEntries([...table].map(([name, values]) => [name, narrowIntegers(values)]));
+  });
+}
+
+/**
+ * Reads a column of equally long number lists as a float32 matrix.
+ *
+ * @param path The file.
+ * @param options `column`: which one; by default the only list of numbers in the file. Progress and cancellation.
+ * @returns A matrix [rows, dims].
+ * @throws SilverlodeError as {@link readParquet}; `SHAPE_MISMATCH` with `row` where a list has another length or holds
+ * anything but numbers, `INVALID_ARGUMENT` where the column must be named.
+ */
+export function readParquetVectors(
+  path: string,
+  options: ReadOptions & { column?: string } = {},
+): Promise<NdArrayOf<'float32'>> {
+  return withParquet(path, options, async (parquet) => {
+    const { scan } = parquet;
+    const column = options.column ?? onlyVectorColumn(parquet);
+    requireColumn(parquet, column);
+    const rows = Number(scan.metadata.num_rows);
+    let data = new Float32Array(0);
+    let dims = 0;
+    for (const range of scan.ranges) {
+      const lists = await scan.readColumn({ column, ...range });
+      for (let index = 0; index < lists.length; index++) {
+        const row = range.rowStart + index;
+        const list: unknown = lists[index];
+        if (row === 0 && isNumberList(list)) {
+          dims = list.length;
+          data = new Float32Array(rows * dims);
+        }
+        if (!isNumberList(list) || list.length !== dims) {
+          const message = `${path}: row ${row} of column ${column} is not a list of ${dims} numbers`;
+          throw new SilverlodeError('SHAPE_MISMATCH', message, { path, column, row });
+        }
+        data.set(list, row * dims);
+      }
+    }
+    return ndArray('float32', [rows, dims], data.buffer);
+  });
+}
+
+/** A Parquet file that hyparquet has opened, its columns by name. */
+interface OpenParquet {
+  path: string;
+  scan: ParquetScan;
+  columns: Map<string, SchemaTree>;
+}
+
+/** Opens the file for hyparquet, whose own failures all mean that the content is not what the format says. */
+async function withParquet<T>(
+  path: string,
+  options: ReadOptions,
+  use: (parquet: OpenParquet) => Promise<T>,
+): Promise<T> {
+  const [{ parquetScan, parquetSchema }, { compressors }] = await Promise.all([
+    import('hyparquet'),
+    import('hyparquet-compressors'),
+  ]);
+  return withInputFile(path, options, async (file) => {
+    const source = {
+      byteLength: file.size,
+      slice: async (begin: number, end = file.size) => (await file.read(begin, end - begin)).buffer,
+    };
+    try {
+      const scan = await parquetScan({ file: source, compressors });
+      const columns = new Map(parquetSchema(scan.metadata).children.map((child) => [child.element.name, child]));
+      return await use({ path, scan, columns });
+    } catch (error) {
+      if (error instanceof SilverlodeError || options.signal?.aborted || isSystemError(error)) throw error;
+      throw file.corrupt('Parquet data', `cannot be read: ${(error as Error).message}`);
+    }
+  });
+}
+
+function requireColumn({ path, columns }: OpenParquet, column: string): void {
+  if (columns.has(column)) return;
+  const message = `${path} has no column '${column}'; it has ${[...columns.keys()].join(', ')}`;
+  throw new SilverlodeError('UNKNOWN_FIELD', message, { path, field: column });
+}
+
+function onlyVectorColumn({ path, columns }: OpenParquet): string {
+  const names = [...columns].filter(([, node]) => isVector(node)).map(([name]) => name);
+  const [name] = names;
+  if (names.length === 1 && name !== undefined) return name;
+  const found = names.length === 0 ? 'none of its columns' : `each of ${names.join(', ')}`;
+  const message = `${path}: name the column with the vectors; ${found} is a list of floating-point numbers`;
+  throw new SilverlodeError('INVALID_ARGUMENT', message, { path, columns: names });
+}
+
+function isVector({ element, children }: SchemaTree): boolean {
+  const isList = element.logical_type?.type === 'LIST' || element.converted_type === 'LIST';
+  let leaf = children[0];
+  while (leaf?.children[0]) leaf = leaf.children[0];
+  const type = isList ? leaf?.element.type : element.repetition_type === 'REPEATED' ? element.type : undefined;
+  return type === 'FLOAT' || type === 'DOUBLE';
+}
+
+function isNumberList(value: unknown): value is ArrayLike<number> {
+  if (ArrayBuffer.isView(value)) return value instanceof Float32Array || value instanceof Float64Array;
+  return Array.isArray(value) && value.every((item) => typeof item === 'number');
+}
+
+function plainValue(value: unknown): unknown {
+  if (value instanceof Date) return value.getTime();
+  if (Array.isArray(value)) return value.map(plainValue);
+  return value ?? null;
+}
+
+/** Parquet readers give every INT64 as a bigint; most columns of them are years, counts and small ids. */
+function narrowIntegers(values: unknown[]): unknown[] {
+  const isWide = (value: unknown): boolean =>
+    Array.isArray(value) ? value.some(isWide) : typeof value === 'bigint' && BigInt.asIntN(54, value) !== value;
+  if (values.some(isWide)) return values;
+  const narrow = (value: unknown): unknown =>
+    Array.isArray(value) ? value.map(narrow) : typeof value === 'bigint' ? Number(value) : value;
+  return values.map(narrow);
+}
