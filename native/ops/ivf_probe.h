@@ -32,8 +32,8 @@
 // Requests share a mask row when plan and exact are equal. Stats are the same in any batch: they count the clusters that a
 // request looked at in its own order, whoever evaluated them; the last two are 0 without a plan.
 //
-// Rows to exclude that are N or more, probe counts and plans out of range, bad offsets: INVALID_ARGUMENT when the op runs,
-// before anything is written.
+// Rows to exclude that are N or more, plans out of range, bad steps, offsets or cluster bounds: INVALID_ARGUMENT when the
+// op runs, before anything is written.
 #pragma once
 
 #include "ops/filter_index.h"

@@ -1,0 +1,272 @@
+#include "ops/ivf_probe.h"
+
+#include <algorithm>
+#include <atomic>
+#include <functional>
+
+#include "backends/cpu/probe_state.h"
+#include "ops/check.h"
+
+namespace silverlode::cpu {
+
+namespace {
+
+constexpr int64_t kTileQueries = 8;
+constexpr int64_t kTileCentroids = 256;   // dots of a tile stay in the first-level cache
+constexpr int64_t kTaskCentroids = 2048;  // a task should outlast waking a thread
+
+// Hands out 64-byte aligned pieces; without memory it only measures.
+class Scratch {
+ public:
+  explicit Scratch(void* memory) : memory_(static_cast<uint8_t*>(memory)) {}
+
+  template <class T>
+  T* take(int64_t n) {
+    const size_t offset = bytes_;
+    bytes_ += (static_cast<size_t>(n) * sizeof(T) + 63) / 64 * 64;
+    return memory_ == nullptr ? nullptr : reinterpret_cast<T*>(memory_ + offset);
+  }
+  size_t bytes() const { return bytes_; }
+
+ private:
+  uint8_t* memory_;
+  size_t bytes_ = 0;
+};
+
+ProbeState lay_out(const IvfProbe::Args& args, Scratch& scratch) {
+  const int64_t heads = args.batch * args.heads;
+  const int64_t groups = std::min(args.batch, 2 * args.plans.plans);
+  ProbeState state = {};
+  state.keys = scratch.take<RankKey>(heads * args.n_clusters);
+  state.heads = scratch.take<ProbeHead>(heads);
+  state.requests = scratch.take<ProbeRequest>(args.batch);
+  state.excluded = scratch.take<int32_t>(args.n_exclude);
+  state.links = scratch.take<int32_t>(args.plans.total_steps);
+  state.looked = scratch.take<uint8_t>(args.batch * args.n_clusters);
+  state.group_of_plan = scratch.take<int32_t>(2 * args.plans.plans);
+  state.groups = scratch.take<ProbeGroup>(groups);
+  state.round_of = scratch.take<uint8_t>(groups * args.n_clusters);
+  state.eligible = scratch.take<int32_t>(groups * args.n_clusters);
+  state.doubtful = scratch.take<int32_t>(groups * args.n_clusters);
+  return state;
+}
+
+size_t workspace(const Context&, const IvfProbe::Args& args) {
+  Scratch scratch(nullptr);
+  lay_out(args, scratch);
+  return scratch.bytes();
+}
+
+Status bad_entry(const char* input, int64_t index, int64_t value) {
+  return make_error(Code::kInvalidArgument, "ivf_probe: %s[%lld] = %lld is not valid", input,
+                    static_cast<long long>(index), static_cast<long long>(value));
+}
+
+Status check_data(const IvfProbe::Args& args) {
+  const int64_t rows = args.words * 64;
+  for (int64_t c = 0; c <= args.n_clusters; ++c) {
+    const int64_t begin = args.cluster_begin[c];
+    const int64_t least = c == 0 ? 0 : args.cluster_begin[c - 1];
+    if (begin < least || begin > rows || begin % 64 != 0) return bad_entry("cluster_begin", c, begin);
+  }
+  for (int64_t r = 0; r <= args.batch; ++r) {
+    const int64_t offset = args.exclude_offsets[r];
+    const int64_t least = r == 0 ? 0 : args.exclude_offsets[r - 1];
+    if (offset < least || offset > args.n_exclude || (r == 0 && offset != 0)) {
+      return bad_entry("exclude_offsets", r, offset);
+    }
+  }
+  for (int64_t i = 0; i < args.exclude_offsets[args.batch]; ++i) {
+    if (args.exclude_rows[i] >= rows) return bad_entry("exclude_rows", i, args.exclude_rows[i]);
+  }
+  for (int64_t r = 0; r < args.batch; ++r) {
+    const int64_t plan = args.plan_index[r];
+    if (plan < -1 || plan >= args.plans.plans) return bad_entry("plan_index", r, plan);
+  }
+  return check_filter_plans(args.plans, args.filter);
+}
+
+class Probe {
+ public:
+  Probe(Context& context, const IvfProbe::Args& args, ProbeState& state)
+      : context_(context), args_(args), state_(state), pool_(runtime(context).pool), simd_(runtime(context).simd) {}
+
+  Status run() {
+    const int64_t heads = args_.batch * args_.heads;
+    link_filter_plans(args_.plans, state_.links);
+    prepare_requests(context_, args_, state_);
+    score_clusters();
+    std::fill_n(state_.heads, heads, ProbeHead{});
+    for (uint8_t round = 1;; ++round) {
+      if (context_.cancelled()) return make_error(Code::kAborted, "ivf_probe was cancelled");
+      pool_.parallel_for(heads, [&](int64_t head, int32_t) { advance(head, round); });
+      if (std::all_of(state_.heads, state_.heads + heads, [](const ProbeHead& head) { return head.done; })) break;
+      evaluate_round(context_, args_, state_, round);
+    }
+    pool_.parallel_for(args_.batch, [&](int64_t request, int32_t) { finish_request(request); });
+    finish_masks(context_, args_, state_);
+    return ok_status();
+  }
+
+ private:
+  int64_t probes(int64_t request) const { return std::clamp<int64_t>(args_.probes[request], 1, args_.n_clusters); }
+  RankKey* keys(int64_t head) const { return state_.keys + head * args_.n_clusters; }
+
+  void score_clusters() {
+    const int64_t heads = args_.batch * args_.heads;
+    const int64_t tiles = (heads + kTileQueries - 1) / kTileQueries;
+    const int64_t parts = (args_.n_clusters + kTaskCentroids - 1) / kTaskCentroids;
+    pool_.parallel_for(tiles * parts, [&](int64_t task, int32_t) {
+      const int64_t first = task % tiles * kTileQueries;
+      const int64_t last = std::min(heads, first + kTileQueries);
+      const int64_t begin = task / tiles * kTaskCentroids;
+      const int64_t end = std::min(args_.n_clusters, begin + kTaskCentroids);
+      for (int64_t c = begin; c < end; c += kTileCentroids) {
+        score_tile(first, last - first, c, std::min(kTileCentroids, end - c));
+      }
+    });
+  }
+
+  void score_tile(int64_t first, int64_t n_queries, int64_t cluster, int64_t n) {
+    alignas(64) int32_t dots[kTileQueries * kTileCentroids];
+    const int8_t* queries = args_.queries + first * args_.dim;
+    simd_.int8.dot_tile(queries, n_queries, args_.centroids + cluster * args_.dim, n, args_.dim, dots);
+    for (int64_t q = 0; q < n_queries; ++q) {
+      const float scale = args_.query_scales[first + q];
+      const float norm = args_.metric == Metric::kL2 ? query_norm(queries + q * args_.dim, scale) : 0.0f;
+      RankKey* out = keys(first + q) + cluster;
+      for (int64_t i = 0; i < n; ++i) {
+        float score = scaled_dot(dots[q * n + i], args_.centroid_scales[cluster + i], scale);
+        if (args_.centroid_bias != nullptr) score += args_.centroid_bias[cluster + i];
+        if (args_.metric == Metric::kL2) score = l2_score(score, norm);
+        out[i] = make_key(score, static_cast<uint32_t>(cluster + i));
+      }
+    }
+  }
+
+  float query_norm(const int8_t* query, float scale) const {
+    int32_t squares = 0;
+    simd_.int8.dot_rows(query, query, 1, args_.dim, &squares);
+    return dequantized_norm(squares, scale);
+  }
+
+  // Looks at the clusters that were evaluated for a head and asks for more where needed. Without a plan there is nothing
+  // to wait for.
+  void advance(int64_t h, uint8_t round) {
+    ProbeHead& head = state_.heads[h];
+    const int64_t request = h / args_.heads;
+    while (!head.done) {
+      look(h, request, head);
+      if (head.done) return;
+      ask(h, request, head, round);
+      if (state_.requests[request].group >= 0) return;
+    }
+  }
+
+  void look(int64_t h, int64_t request, ProbeHead& head) {
+    const int64_t nearest = probes(request);
+    while (head.seen < head.asked && !head.done) {
+      const int32_t cluster = static_cast<int32_t>(key_ordinal(keys(h)[head.seen]));
+      const int64_t eligible = eligible_in(request, cluster);
+      if (head.seen < nearest || eligible > 0) args_.clusters[h * args_.n_clusters + head.listed++] = cluster;
+      head.seen += 1;
+      head.eligible += eligible;
+      head.done = head.seen >= nearest && head.eligible >= args_.min_candidates[request];
+    }
+    head.done |= head.seen == args_.n_clusters;
+  }
+
+  int64_t eligible_in(int64_t request, int64_t cluster) const {
+    const int32_t group = state_.requests[request].group;
+    const int64_t rows = group < 0 ? live_in(cluster) : state_.eligible[group * args_.n_clusters + cluster];
+    return rows - excluded_in(args_, state_, request, cluster);
+  }
+
+  int64_t live_in(int64_t cluster) const {
+    const WordRange words = cluster_words(args_, cluster);
+    return simd_.filter.popcount(args_.live + words.begin, words.end - words.begin);
+  }
+
+  // The next chunk follows the share of eligible rows found so far. It is at least a quarter of what was seen, so a round
+  // number fits into 8 bits for any number of clusters, and at most twice that, so little is evaluated in vain.
+  int64_t next_chunk(int64_t request, const ProbeHead& head) const {
+    if (head.seen == 0) return probes(request);
+    const int64_t missing = args_.min_candidates[request] - head.eligible;
+    const int64_t guess = missing * head.seen / std::max<int64_t>(head.eligible, 1) + 1;
+    const int64_t least = std::max<int64_t>(8, head.seen / 4);
+    return std::clamp(guess, least, std::max<int64_t>(least, int64_t{2} * head.seen));
+  }
+
+  void ask(int64_t h, int64_t request, ProbeHead& head, uint8_t round) {
+    head.asked = static_cast<int32_t>(std::min(args_.n_clusters, head.seen + next_chunk(request, head)));
+    rank(keys(h), head);
+    const int32_t group = state_.requests[request].group;
+    if (group < 0) return;
+    head.asked_words = 0;
+    uint8_t* rounds = state_.round_of + group * args_.n_clusters;
+    for (int32_t i = head.seen; i < head.asked; ++i) {
+      const uint32_t cluster = key_ordinal(keys(h)[i]);
+      // Heads of one group may ask for the same cluster at once, all with the same round.
+      const std::atomic_ref<uint8_t> asked(rounds[cluster]);
+      if (asked.load(std::memory_order_relaxed) != 0) continue;
+      asked.store(round, std::memory_order_relaxed);
+      const WordRange words = cluster_words(args_, cluster);
+      head.asked_words += words.end - words.begin;
+    }
+  }
+
+  // Makes the first `asked` keys final.
+  void rank(RankKey* keys, ProbeHead& head) const {
+    RankKey* const begin = keys + head.ranked;
+    RankKey* const middle = keys + head.asked;
+    RankKey* const end = keys + args_.n_clusters;
+    if (begin < middle && middle < end) std::nth_element(begin, middle, end, std::greater<>());
+    std::sort(begin, middle, std::greater<>());
+    head.ranked = head.asked;
+  }
+
+  void finish_request(int64_t request) {
+    uint8_t* looked = state_.looked + request * args_.n_clusters;
+    std::fill_n(looked, args_.n_clusters, uint8_t{0});
+    const int32_t group = state_.requests[request].group;
+    const int64_t nearest = probes(request);
+    int64_t stats[4] = {0, 0, 0, 0};
+    for (int64_t h = request * args_.heads; h < (request + 1) * args_.heads; ++h) {
+      const ProbeHead& head = state_.heads[h];
+      args_.counts[h] = head.listed;
+      for (int64_t i = 0; i < head.seen; ++i) {
+        const int64_t cluster = key_ordinal(keys(h)[i]);
+        const int64_t eligible = eligible_in(request, cluster);
+        if (looked[cluster] == 0 && group >= 0) {
+          stats[2] += live_in(cluster);
+          stats[3] += state_.doubtful[group * args_.n_clusters + cluster];
+        }
+        looked[cluster] |= kSeen;
+        if ((looked[cluster] & kListed) != 0 || (i >= nearest && eligible == 0)) continue;
+        looked[cluster] |= kListed;
+        stats[0] += 1;
+        stats[1] += eligible;
+      }
+    }
+    std::copy(stats, stats + 4, args_.stats + request * 4);
+  }
+
+  Context& context_;
+  const IvfProbe::Args& args_;
+  ProbeState& state_;
+  ThreadPool& pool_;
+  const SimdTable& simd_;
+};
+
+Status run(Context& context, const IvfProbe::Args& args, Workspace workspace) {
+  SILVERLODE_RETURN_IF_ERROR(check_data(args));
+  Scratch scratch(workspace.data);
+  ProbeState state = lay_out(args, scratch);
+  return Probe(context, args, state).run();
+}
+
+}  // namespace
+
+OpEntry<IvfProbe::Args> ivf_probe_entry() { return {.workspace = workspace, .run = run}; }
+
+}  // namespace silverlode::cpu

@@ -1,0 +1,198 @@
+#include <algorithm>
+#include <atomic>
+#include <bit>
+
+#include "backends/cpu/probe_state.h"
+
+namespace silverlode::cpu {
+
+namespace {
+
+// Mask words that are worth a task of their own.
+constexpr int64_t kTaskWords = 256;
+
+void sort_excludes(const IvfProbe::Args& args, ProbeState& state, int64_t request) {
+  const int32_t begin = args.exclude_offsets[request];
+  const int32_t end = args.exclude_offsets[request + 1];
+  int32_t* rows = state.excluded;
+  std::copy(args.exclude_rows + begin, args.exclude_rows + end, rows + begin);
+  std::sort(rows + begin, rows + end);
+  const int32_t* first_row = std::lower_bound(rows + begin, rows + end, 0);
+  state.requests[request].exclude_begin = static_cast<int32_t>(first_row - rows);
+  state.requests[request].exclude_end = end;
+}
+
+void form_groups(const IvfProbe::Args& args, ProbeState& state) {
+  std::fill(state.group_of_plan, state.group_of_plan + 2 * args.plans.plans, -1);
+  state.n_groups = 0;
+  for (int32_t r = 0; r < args.batch; ++r) {
+    ProbeRequest& request = state.requests[r];
+    request.group = -1;
+    const int32_t plan = args.plan_index[r];
+    if (plan < 0) continue;
+    const bool exact = args.exact[r] != 0;
+    int32_t& group = state.group_of_plan[2 * plan + (exact ? 1 : 0)];
+    if (group < 0) {
+      group = state.n_groups++;
+      state.groups[group] = {plan, r, exact, false};
+    }
+    request.group = group;
+    int32_t& owner = state.groups[group].owner;
+    if (!request.excludes() && state.requests[owner].excludes()) owner = r;
+  }
+}
+
+struct Evaluation {
+  const IvfProbe::Args& args;
+  ProbeState& state;
+  const FilterKernels& kernels;
+
+  // Writes mask words and returns how many of their rows are doubtful.
+  int64_t evaluate(const ProbeGroup& group, int64_t begin, int64_t end) const {
+    const FilterPlan plan = filter_plan(args.plans, state.links, group.plan);
+    uint64_t* mask = args.mask + group.owner * args.words;
+    int64_t doubtful_rows = 0;
+    FilterWords found;
+    for (int64_t word = begin; word < end;) {
+      const int64_t n = std::min(end - word, kBlockWords - word % kBlockWords);
+      evaluate_words(plan, args.filter, kernels, word, n, found);
+      for (int64_t i = 0; i < n; ++i, ++word) {
+        const uint64_t lo = found.lo[i] & args.live[word];
+        const uint64_t hi = found.hi[i] & args.live[word];
+        const uint64_t doubtful = hi & ~lo;
+        mask[word] = hi;
+        if (doubtful == 0) continue;
+        doubtful_rows += std::popcount(doubtful);
+        if (group.exact) mask[word] = lo | resolve_word(plan, args.filter, kernels, word, doubtful);
+      }
+    }
+    return doubtful_rows;
+  }
+
+  // The part of a group's clusters that lies in words [begin, end); a large cluster is shared by several tasks.
+  void evaluate_span(int32_t g, uint8_t round, int64_t begin, int64_t end) const {
+    const ProbeGroup& group = state.groups[g];
+    const int64_t table = g * args.n_clusters;
+    const int32_t* bounds = args.cluster_begin;
+    const int64_t after = std::upper_bound(bounds, bounds + args.n_clusters, begin * 64) - bounds;
+    for (int64_t c = std::max<int64_t>(after - 1, 0); c < args.n_clusters && bounds[c] < end * 64; ++c) {
+      if (state.round_of[table + c] != round) continue;
+      const WordRange words = cluster_words(args, c);
+      const int64_t from = std::max(begin, words.begin);
+      const int64_t to = std::min(end, words.end);
+      if (from >= to) continue;
+      const int64_t doubtful = evaluate(group, from, to);
+      const int64_t eligible = kernels.popcount(args.mask + group.owner * args.words + from, to - from);
+      add(state.eligible[table + c], eligible);
+      add(state.doubtful[table + c], doubtful);
+    }
+  }
+
+  static void add(int32_t& sum, int64_t count) {
+    std::atomic_ref<int32_t>(sum).fetch_add(static_cast<int32_t>(count), std::memory_order_relaxed);
+  }
+};
+
+// Calls visit(row) for every distinct excluded row of a request from row `begin` to before `end`.
+template <class Visit>
+void for_each_excluded(const ProbeState& state, const ProbeRequest& request, int64_t begin, int64_t end,
+                       Visit&& visit) {
+  const int32_t* last = state.excluded + request.exclude_end;
+  const int32_t* at =
+      std::lower_bound(static_cast<const int32_t*>(state.excluded + request.exclude_begin), last, begin);
+  int64_t previous = -1;
+  for (; at < last && *at < end; ++at) {
+    if (*at != previous) visit(static_cast<int64_t>(*at));
+    previous = *at;
+  }
+}
+
+void copy_listed(const IvfProbe::Args& args, const ProbeState& state, int64_t request) {
+  const uint64_t* source = shared_mask(args, state, request);
+  uint64_t* mask = args.mask + request * args.words;
+  for (int64_t c = 0; c < args.n_clusters; ++c) {
+    if ((state.looked[request * args.n_clusters + c] & kListed) == 0) continue;
+    const WordRange words = cluster_words(args, c);
+    std::copy(source + words.begin, source + words.end, mask + words.begin);
+  }
+}
+
+void clear_excluded(const IvfProbe::Args& args, const ProbeState& state, int64_t request) {
+  uint64_t* mask = args.mask + request * args.words;
+  for (int64_t c = 0; c < args.n_clusters; ++c) {
+    if ((state.looked[request * args.n_clusters + c] & kListed) == 0) continue;
+    for_each_excluded(state, state.requests[request], args.cluster_begin[c], args.cluster_begin[c + 1],
+                      [&](int64_t row) { mask[row / 64] &= ~(uint64_t{1} << (row % 64)); });
+  }
+}
+
+}  // namespace
+
+void prepare_requests(Context& context, const IvfProbe::Args& args, ProbeState& state) {
+  ThreadPool& pool = runtime(context).pool;
+  pool.parallel_for(args.batch, [&](int64_t request, int32_t) { sort_excludes(args, state, request); });
+  form_groups(args, state);
+  pool.parallel_for(state.n_groups, [&](int64_t group, int32_t) {
+    const int64_t table = group * args.n_clusters;
+    std::fill_n(state.round_of + table, args.n_clusters, uint8_t{0});
+    std::fill_n(state.eligible + table, args.n_clusters, 0);
+    std::fill_n(state.doubtful + table, args.n_clusters, 0);
+  });
+}
+
+void evaluate_round(Context& context, const IvfProbe::Args& args, ProbeState& state, uint8_t round) {
+  int64_t groups = 0;
+  int64_t asked_words = 0;
+  for (int64_t q = 0; q < args.batch * args.heads; ++q) {
+    const int32_t group = state.requests[q / args.heads].group;
+    if (state.heads[q].done || group < 0) continue;
+    groups += state.groups[group].waiting ? 0 : 1;
+    state.groups[group].waiting = true;
+    asked_words += state.heads[q].asked_words;
+  }
+  if (groups == 0) return;
+
+  // Every waiting group is cut into as many spans as its work deserves; how many does not change what is computed.
+  const int64_t spans = std::clamp<int64_t>(asked_words / kTaskWords / groups, 1, std::max<int64_t>(args.words / 8, 1));
+  const int64_t span_words = ((args.words + spans - 1) / spans + kBlockWords - 1) / kBlockWords * kBlockWords;
+  const Evaluation evaluation = {args, state, runtime(context).simd.filter};
+  runtime(context).pool.parallel_for(state.n_groups * spans, [&](int64_t task, int32_t) {
+    const int32_t group = static_cast<int32_t>(task / spans);
+    const int64_t begin = task % spans * span_words;
+    const int64_t end = std::min(args.words, begin + span_words);
+    if (state.groups[group].waiting && begin < end) evaluation.evaluate_span(group, round, begin, end);
+  });
+  for (int32_t group = 0; group < state.n_groups; ++group) state.groups[group].waiting = false;
+}
+
+int64_t excluded_in(const IvfProbe::Args& args, const ProbeState& state, int64_t request, int64_t cluster) {
+  if (!state.requests[request].excludes()) return 0;
+  const uint64_t* mask = shared_mask(args, state, request);
+  int64_t count = 0;
+  for_each_excluded(state, state.requests[request], args.cluster_begin[cluster], args.cluster_begin[cluster + 1],
+                    [&](int64_t row) { count += static_cast<int64_t>(mask[row / 64] >> (row % 64) & 1); });
+  return count;
+}
+
+void finish_masks(Context& context, const IvfProbe::Args& args, ProbeState& state) {
+  // Other requests of a group read its shared row, so rows whose owner has excludes come last.
+  const auto owns = [&](int64_t request) {
+    const int32_t group = state.requests[request].group;
+    return group >= 0 && state.groups[group].owner == request;
+  };
+  for (const bool owners : {false, true}) {
+    runtime(context).pool.parallel_for(args.batch, [&](int64_t request, int32_t) {
+      if (owns(request) != owners) return;
+      const ProbeRequest& own = state.requests[request];
+      args.mask_of[request] = static_cast<int32_t>(request);
+      if (!own.excludes()) {
+        args.mask_of[request] = own.group < 0 ? -1 : state.groups[own.group].owner;
+        return;
+      }
+      if (!owners) copy_listed(args, state, request);
+      clear_excluded(args, state, request);
+    });
+  }
+}
+
+}  // namespace silverlode::cpu

@@ -1,0 +1,81 @@
+// What ivf_probe keeps while it runs: all of it lives in the op's workspace.
+#pragma once
+
+#include "backends/cpu/backend.h"
+#include "backends/cpu/filter_words.h"
+#include "core/order.h"
+
+namespace silverlode::cpu {
+
+// Requests with the same plan and the same `exact` share what is known of each cluster, and one mask row: that of `owner`,
+// the first of them without excludes, or else the first.
+struct ProbeGroup {
+  int32_t plan;
+  int32_t owner;
+  bool exact;
+  bool waiting;  // some head asked for clusters in this round
+};
+
+struct ProbeRequest {
+  int32_t group;                       // -1: no plan
+  int32_t exclude_begin, exclude_end;  // into ProbeState::excluded, which is sorted within a request
+  bool excludes() const { return exclude_begin < exclude_end; }
+};
+
+// A head walks through the clusters, nearest first, in chunks: what [seen, asked) needs is evaluated, then it is looked at.
+struct ProbeHead {
+  int32_t ranked;  // this many of the head's keys are final
+  int32_t seen;    // clusters looked at
+  int32_t asked;   // clusters asked for
+  int32_t listed;
+  int64_t eligible;
+  int64_t asked_words;  // size of the chunk
+  bool done;
+};
+
+struct ProbeState {
+  RankKey* keys;           // [batch, heads, C] score and id of every cluster
+  ProbeHead* heads;        // [batch, heads]
+  ProbeRequest* requests;  // [batch]
+  int32_t* excluded;       // [n_exclude]
+  int32_t* links;          // [total_steps]
+  uint8_t* looked;         // [batch, C] for the stats
+  int32_t* group_of_plan;  // [plans, 2]
+  ProbeGroup* groups;      // at most one per request, as are the next three tables' rows
+  uint8_t* round_of;       // [groups, C] the round a cluster was asked for in, 0 for never
+  int32_t* eligible;       // [groups, C] rows that satisfy the plan
+  int32_t* doubtful;       // [groups, C]
+  int32_t n_groups;
+};
+
+// Clusters as ranges of mask words.
+struct WordRange {
+  int64_t begin, end;
+};
+
+inline WordRange cluster_words(const IvfProbe::Args& args, int64_t cluster) {
+  return {args.cluster_begin[cluster] / 64, args.cluster_begin[cluster + 1] / 64};
+}
+
+// The mask row that holds a request's rows before its excludes: its group's, or `live`.
+inline const uint64_t* shared_mask(const IvfProbe::Args& args, const ProbeState& state, int64_t request) {
+  const int32_t group = state.requests[request].group;
+  return group < 0 ? args.live : args.mask + state.groups[group].owner * args.words;
+}
+
+// Sorts excludes and forms groups.
+void prepare_requests(Context& context, const IvfProbe::Args& args, ProbeState& state);
+
+// Evaluates the clusters asked for in `round`: mask words and counts of every group.
+void evaluate_round(Context& context, const IvfProbe::Args& args, ProbeState& state, uint8_t round);
+
+// Rows of a cluster that are excluded from a request though its plan holds for them.
+int64_t excluded_in(const IvfProbe::Args& args, const ProbeState& state, int64_t request, int64_t cluster);
+
+// Mask rows of requests with excludes, and mask_of; `looked` must be filled (kListed).
+void finish_masks(Context& context, const IvfProbe::Args& args, ProbeState& state);
+
+constexpr uint8_t kSeen = 1;
+constexpr uint8_t kListed = 2;
+
+}  // namespace silverlode::cpu
