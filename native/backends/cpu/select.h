@@ -1,0 +1,58 @@
+// The one selection engine of the CPU backend: the best k of a stream of rank keys (core/order.h) in the caller's memory.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+
+#include "core/order.h"
+
+namespace silverlode::cpu {
+
+// Moves the k largest of n keys to the front, in any order, and returns the smallest of them. 1 <= k <= n.
+RankKey select_top(RankKey* keys, int64_t n, int64_t k);
+
+// Sorts n keys, largest first. `scratch` has room for n keys and does not overlap them.
+void sort_descending(RankKey* keys, int64_t n, RankKey* scratch);
+
+// Keeps the k largest keys it is given. Keys that cannot be among them are refused; the others are appended, and whenever
+// the storage is full all but the best k are dropped, which raises the bar. The result depends only on the set of keys.
+class Collector {
+ public:
+  // Keys of storage that a collector of k needs; at least 2k, so that sorting finds its scratch in there.
+  static constexpr int64_t capacity(int64_t k) {
+    const int64_t spare = k <= 1024 ? 3 * k : k;
+    return k + (spare < 256 ? 256 : spare);
+  }
+
+  Collector(RankKey* storage, int64_t k) : keys_(storage), k_(k), capacity_(capacity(k)) {
+    if (k == 0) {
+      threshold_ = ~RankKey{0};
+      floor_ = std::numeric_limits<float>::infinity();
+    }
+  }
+
+  // A score below the floor cannot enter; NaN compares false and is left to push.
+  float floor() const { return floor_; }
+
+  void push(RankKey key) {
+    if (key <= threshold_) return;
+    keys_[count_++] = key;
+    if (count_ == capacity_) shrink();
+  }
+
+  // Drops all but the best k; returns how many keys there are.
+  int64_t shrink();
+  // Shrinks and sorts, largest first; returns how many keys there are.
+  int64_t finish();
+  const RankKey* keys() const { return keys_; }
+
+ private:
+  RankKey* keys_;
+  int64_t k_;
+  int64_t capacity_;
+  int64_t count_ = 0;
+  RankKey threshold_ = kEmptyKey;  // the k-th best key so far, once there are k
+  float floor_ = -std::numeric_limits<float>::infinity();
+};
+
+}  // namespace silverlode::cpu
