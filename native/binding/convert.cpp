@@ -156,13 +156,17 @@ std::vector<TensorView> read_specs(const Napi::Value& value) {
   return views;
 }
 
+Napi::Object write_spec(Napi::Env env, const TensorView& view) {
+  const Napi::Object spec = Napi::Object::New(env);
+  spec.Set("dtype", dtype_name(view.dtype));
+  spec.Set("shape", write_shape(env, view.shape));
+  return spec;
+}
+
 Napi::Array write_specs(Napi::Env env, const OutputSpecs& specs) {
   const Napi::Array array = Napi::Array::New(env, static_cast<size_t>(specs.count));
   for (int32_t i = 0; i < specs.count; ++i) {
-    const Napi::Object entry = Napi::Object::New(env);
-    entry.Set("dtype", dtype_name(specs.dtypes[i]));
-    entry.Set("shape", write_shape(env, specs.shapes[i]));
-    array.Set(static_cast<uint32_t>(i), entry);
+    array.Set(static_cast<uint32_t>(i), write_spec(env, {nullptr, specs.dtypes[i], specs.shapes[i]}));
   }
   return array;
 }

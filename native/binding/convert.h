@@ -14,7 +14,8 @@ std::vector<int64_t> read_integers(const Napi::Value& value);
 Attributes read_attributes(const Napi::Value& value);  // {name: number | string | number[]}
 ProgramSpec read_program(const Napi::Value& value);    // ProgramSpec of lib/native/addon.ts
 
-// [{dtype, shape}]
+Napi::Object write_spec(Napi::Env env, const TensorView& view);  // {dtype, shape}
+// [{dtype, shape} | null]
 std::vector<TensorView> read_specs(const Napi::Value& value);
 Napi::Array write_specs(Napi::Env env, const OutputSpecs& specs);
 

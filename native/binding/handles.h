@@ -57,6 +57,7 @@ class ProgramHandle : public Napi::ObjectWrap<ProgramHandle> {
  private:
   Napi::Value sizes(const Napi::CallbackInfo& info);
   Napi::Value output_shapes(const Napi::CallbackInfo& info);
+  Napi::Value value_shapes(const Napi::CallbackInfo& info);
   Napi::Value run(const Napi::CallbackInfo& info);
   void dispose(const Napi::CallbackInfo& info);
   State& state(Napi::Env env) const;

@@ -11,6 +11,7 @@ Napi::Function ProgramHandle::define(Napi::Env env) {
   return DefineClass(env, "NativeProgram",
                      {InstanceMethod("sizes", &ProgramHandle::sizes),
                       InstanceMethod("outputShapes", &ProgramHandle::output_shapes),
+                      InstanceMethod("valueShapes", &ProgramHandle::value_shapes),
                       InstanceMethod("run", &ProgramHandle::run), InstanceMethod("dispose", &ProgramHandle::dispose)});
 }
 
@@ -60,11 +61,8 @@ Napi::Value ProgramHandle::sizes(const Napi::CallbackInfo& info) {
   return sizes;
 }
 
-// outputShapes(inputShapes: number[][], dims) -> [{dtype, shape}]
-Napi::Value ProgramHandle::output_shapes(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  const Plan& plan = *state(env).plan;
-  const std::vector<int64_t> dims = read_integers(info[0]);
+// Views of all values at the given symbol values; only shapes and dtypes are of use.
+static std::vector<TensorView> shapes_at(Napi::Env env, const Plan& plan, const std::vector<int64_t>& dims) {
   std::vector<TensorView> inputs;
   for (const ValueSpec& input : plan.inputs()) {
     TensorView view{nullptr, input.dtype, input.shape};
@@ -75,14 +73,26 @@ Napi::Value ProgramHandle::output_shapes(const Napi::CallbackInfo& info) {
   }
   std::vector<TensorView> views(plan.n_values());
   check(env, plan.bind(DimValues{dims}, inputs, views));
-  const Napi::Array shapes = Napi::Array::New(env, plan.outputs().size());
+  return views;
+}
+
+// outputShapes(dims) -> [{dtype, shape}]
+Napi::Value ProgramHandle::output_shapes(const Napi::CallbackInfo& info) {
+  const Plan& plan = *state(info.Env()).plan;
+  const std::vector<TensorView> views = shapes_at(info.Env(), plan, read_integers(info[0]));
+  const Napi::Array shapes = Napi::Array::New(info.Env(), plan.outputs().size());
   for (uint32_t i = 0; i < plan.outputs().size(); ++i) {
-    const TensorView& view = views[static_cast<size_t>(plan.outputs()[i])];
-    const Napi::Object entry = Napi::Object::New(env);
-    entry.Set("dtype", dtype_name(view.dtype));
-    entry.Set("shape", write_shape(env, view.shape));
-    shapes.Set(i, entry);
+    shapes.Set(i, write_spec(info.Env(), views[static_cast<size_t>(plan.outputs()[i])]));
   }
+  return shapes;
+}
+
+// valueShapes(dims) -> [{dtype, shape}] of every value: inputs, constants, step outputs
+Napi::Value ProgramHandle::value_shapes(const Napi::CallbackInfo& info) {
+  const Plan& plan = *state(info.Env()).plan;
+  const std::vector<TensorView> views = shapes_at(info.Env(), plan, read_integers(info[0]));
+  const Napi::Array shapes = Napi::Array::New(info.Env(), views.size());
+  for (uint32_t i = 0; i < views.size(); ++i) shapes.Set(i, write_spec(info.Env(), views[i]));
   return shapes;
 }
 
@@ -137,8 +147,8 @@ void read_inputs(Napi::Env env, const Plan& plan, const Napi::Array& given, RunM
 
 }  // namespace
 
-// run(inputs, dims, outputs, cancel?, timed?) -> Promise<Float64Array | undefined>. `outputs` are typed arrays of the right
-// size that nobody else knows yet, or null.
+// run(inputs, dims, outputs, cancel?, timed?) -> Promise<Float64Array | undefined>. Outputs are tensors, or typed arrays that
+// nobody else knows yet, of the right size; null leaves one out.
 Napi::Value ProgramHandle::run(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   std::shared_ptr<State> shared = state_;
@@ -157,18 +167,23 @@ Napi::Value ProgramHandle::run(const Napi::CallbackInfo& info) {
   check(env, plan.bind(DimValues{memory->request.dims}, memory->request.inputs, shapes));
   for (uint32_t i = 0; i < outputs.Length(); ++i) {
     const Napi::Value value = outputs[i];
-    if (!value.IsTypedArray()) {
-      memory->request.outputs.push_back(nullptr);
-      continue;
+    const TensorView& expected = shapes[static_cast<size_t>(plan.outputs()[i])];
+    TensorView target;
+    if (value.IsTypedArray()) {
+      Napi::TypedArray array = value.As<Napi::TypedArray>();
+      target = {static_cast<uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset(), DType::kU8,
+                {static_cast<int64_t>(array.ByteLength())}};
+      job->keep.push_back(Napi::Persistent(value.As<Napi::Object>()));
+    } else if (!value.IsNull()) {
+      const Tensor& tensor = Tensor::from(value, "output");
+      target = tensor.view();
+      memory->tensors.push_back(tensor.memory());
     }
-    Napi::TypedArray array = value.As<Napi::TypedArray>();
-    const TensorView& view = shapes[static_cast<size_t>(plan.outputs()[i])];
-    if (view.bytes() != static_cast<int64_t>(array.ByteLength())) {
-      check(env, make_error(Code::kShapeMismatch, "output %u has %zu bytes, expected %lld", i, array.ByteLength(),
-                            static_cast<long long>(view.bytes())));
+    if (!target.absent() && target.bytes() != expected.bytes()) {
+      check(env, make_error(Code::kShapeMismatch, "output %u has %lld bytes, expected %lld", i,
+                            static_cast<long long>(target.bytes()), static_cast<long long>(expected.bytes())));
     }
-    memory->request.outputs.push_back(static_cast<uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset());
-    job->keep.push_back(Napi::Persistent(value.As<Napi::Object>()));
+    memory->request.outputs.push_back(target.data);
   }
   const bool timed = info[4].ToBoolean();
   if (timed) {

@@ -1,0 +1,132 @@
+// The typed contract of the native binary: the only place that knows native names. A test compares it with the exports.
+import { SilverlodeError } from '../errors.js';
+import type { DType } from '../tensor/dtype.js';
+import { loadAddon } from './load.js';
+
+/** Memory of one tensor; lives until the last job, view or handle that shares it is gone. */
+export interface NativeTensor {
+  readonly dtype: DType;
+  readonly shape: number[];
+  /** The bytes without a copy where the runtime allows it. Every call makes a new ArrayBuffer over the same memory. */
+  buffer(): ArrayBuffer;
+  write(byteOffset: number, bytes: Uint8Array): void;
+  reshape(shape: readonly number[]): NativeTensor;
+  dispose(): void;
+}
+
+/** Compute threads and the one executor thread that drives them. */
+export interface NativeDevice {
+  readonly threads: number;
+}
+
+/** dtype and shape of a value; a negative dimension names a symbol (-1 is the program's first). */
+export interface NativeSpec {
+  dtype: DType;
+  shape: number[];
+}
+
+export type AttributeValue = number | string | readonly number[];
+export type Attributes = Readonly<Record<string, AttributeValue>>;
+
+/** A recorded program, exactly as it is kept (as JSON) in a model file. See native/program/spec.h. */
+export interface ProgramSpec {
+  symbols: string[];
+  inputs: (NativeSpec & { name: string })[];
+  constants: (NativeSpec & { name: string })[];
+  steps: { op: string; label: string; attributes: Attributes; inputs: number[]; outputs: number }[];
+  outputs: number[];
+}
+
+export interface NativeProgram {
+  sizes(): { arenaBytes: number; preparedBytes: number };
+  outputShapes(dims: readonly number[]): NativeSpec[];
+  /** Of every value: inputs, constants, step outputs. */
+  valueShapes(dims: readonly number[]): NativeSpec[];
+  /** Typed arrays are copied before this returns; `timed` resolves to the milliseconds of every step. */
+  run(
+    inputs: readonly (NativeTensor | ArrayBufferView)[],
+    dims: readonly number[],
+    outputs: readonly (NativeTensor | ArrayBufferView | null)[],
+    cancel?: CancelFlag,
+    timed?: boolean,
+  ): Promise<Float64Array | undefined>;
+  dispose(): void;
+}
+
+export interface NativeFile {
+  readonly size: number;
+  bytes(begin: number, length: number): Uint8Array;
+  tensor(begin: number, dtype: DType, shape: readonly number[]): NativeTensor;
+}
+
+/** Asks running work to stop at its next step. */
+export interface CancelFlag {
+  cancel(): void;
+}
+
+/** One compute device as the native side reports it. */
+export interface DeviceInfo {
+  /** `'cpu'`, `'cuda:0'`, … */
+  id: string;
+  name: string;
+  available: boolean;
+  /** Why the device cannot be used. */
+  reason?: string;
+  /** True for the CUDA emulation used in tests, never for a real GPU. */
+  emulated?: boolean;
+  /** CPU: SIMD level in use. */
+  simd?: string;
+  /** CPU: levels that this processor offers. */
+  simdLevels?: string[];
+  /** CPU: default compute threads of a model (physical cores this process may use). */
+  threads?: number;
+  memoryBytes?: number;
+}
+
+export interface NativeAddon {
+  NativeTensor: { allocate(dtype: DType, shape: readonly number[]): NativeTensor };
+  NativeDevice: new (id: string, threads: number, simd: string) => NativeDevice;
+  NativeProgram: unknown;
+  NativeFile: unknown;
+  CancelFlag: new () => CancelFlag;
+  devices(): DeviceInfo[];
+  opNames(): string[];
+  setErrorClass(errorClass: typeof SilverlodeError): void;
+  inferOp(op: string, attributes: Attributes, inputs: readonly (NativeSpec | null)[]): NativeSpec[];
+  runOp(
+    device: NativeDevice,
+    op: string,
+    attributes: Attributes,
+    inputs: readonly (NativeTensor | null)[],
+    cancel?: CancelFlag,
+  ): Promise<NativeTensor[]>;
+  createProgram(
+    device: NativeDevice,
+    program: ProgramSpec,
+    constants: readonly NativeTensor[],
+    capacities: readonly number[],
+    countOnly: boolean,
+  ): Promise<NativeProgram>;
+  openFile(device: NativeDevice, path: string): Promise<NativeFile>;
+  /** 16 hexadecimal digits per tensor; see native/snapshot/xxh64.h. */
+  checksums(device: NativeDevice, tensors: readonly NativeTensor[]): Promise<string[]>;
+  /** Header, then the tensors back to back, written beside `path` and renamed over it. */
+  writeFile(
+    device: NativeDevice,
+    path: string,
+    header: Uint8Array,
+    tensors: readonly NativeTensor[],
+    cancel?: CancelFlag,
+  ): Promise<void>;
+}
+
+let loaded: NativeAddon | undefined;
+
+/** The addon, loaded on first use, so that importing the package never fails for want of a binary. */
+export function addon(): NativeAddon {
+  if (loaded === undefined) {
+    loaded = loadAddon() as NativeAddon;
+    loaded.setErrorClass(SilverlodeError);
+  }
+  return loaded;
+}

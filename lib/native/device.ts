@@ -1,0 +1,68 @@
+// Open devices of this environment: the shared default one for eager ops, and one per model for its own threads.
+import { SilverlodeError } from '../errors.js';
+import { addon, type CancelFlag, type DeviceInfo, type NativeDevice } from './addon.js';
+
+/** Where and with what a model or program computes. */
+export interface DeviceOptions {
+  /** `'auto'` (default) takes a GPU when there is one, else the CPU; `'cpu'`, `'cuda:0'`. */
+  device?: string;
+  /** CPU compute threads; default: the physical cores this process may use. */
+  threads?: number;
+  /** SIMD level, for tests and measurements: `'serial'`, `'avx2'`, `'avx512vnni'`, `'neon'`; default: the best (or SILVERLODE_SIMD). */
+  simd?: string;
+}
+
+/**
+ * All compute devices this package knows of, with the reason where one cannot be used.
+ *
+ * @example
+ * ```ts
+ * for (const { id, available, reason } of devices()) console.log(id, available ? 'ready' : reason);
+ * ```
+ */
+export function devices(): DeviceInfo[] {
+  return addon().devices();
+}
+
+/** The device id behind a `device` option. */
+export function resolveDevice(device = 'auto'): string {
+  if (device === 'cuda') return 'cuda:0';
+  if (device !== 'auto') return device;
+  return devices().find((info) => info.available && !info.emulated && info.id !== 'cpu')?.id ?? 'cpu';
+}
+
+export function openDevice(options: DeviceOptions = {}): NativeDevice {
+  const { threads = 0, simd = '' } = options;
+  if (!Number.isInteger(threads) || threads < 0) {
+    throw new SilverlodeError('INVALID_ARGUMENT', `threads must be a positive integer, got ${threads}`);
+  }
+  return new (addon().NativeDevice)(resolveDevice(options.device), threads, simd);
+}
+
+let shared: NativeDevice | undefined;
+
+/** The device of eager ops, opened on first use. */
+export function sharedDevice(): NativeDevice {
+  shared ??= openDevice({ device: 'cpu' });
+  return shared;
+}
+
+/**
+ * Runs native work under an AbortSignal: the wait ends at once, the work at its next step.
+ *
+ * @throws SilverlodeError `ABORTED` with the signal's reason as cause.
+ */
+export async function withSignal<T>(signal: AbortSignal | undefined, work: (cancel: CancelFlag | undefined) => Promise<T>): Promise<T> {
+  if (signal === undefined) return work(undefined);
+  const aborted = () => new SilverlodeError('ABORTED', 'the operation was aborted', {}, { cause: signal.reason });
+  if (signal.aborted) throw aborted();
+  const flag = new (addon().CancelFlag)();
+  return new Promise<T>((resolve, reject) => {
+    const onAbort = () => {
+      flag.cancel();
+      reject(aborted());
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    work(flag).then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}

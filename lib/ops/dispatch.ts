@@ -1,0 +1,47 @@
+// One way into every op: symbolic inputs are recorded, concrete ones run at once on the shared device.
+import { SilverlodeError } from '../errors.js';
+import { type Attributes, addon } from '../native/addon.js';
+import { sharedDevice } from '../native/device.js';
+import { type AnyTensor, type OpAttributes, SymbolicTensor } from '../program/trace.js';
+import type { DType } from '../tensor/dtype.js';
+import { Tensor } from '../tensor/tensor.js';
+
+/**
+ * What an op returns for inputs of type `I`: a symbolic tensor while tracing, else a promise (ops never run on the
+ * event loop).
+ */
+export type OpResult<I, S, C> = I extends SymbolicTensor ? S : Promise<C>;
+
+/** A length given as a number, or as the name of a symbol while tracing. */
+export type Length = number | string;
+
+export function lengthAttribute(length: Length): number | { symbol: string } {
+  return typeof length === 'number' ? length : { symbol: length };
+}
+
+/**
+ * Runs or records an op; `pick` shapes its outputs.
+ *
+ * @throws SilverlodeError of the op's own validation, before any work.
+ */
+export function dispatch<I extends AnyTensor, R>(
+  op: string,
+  inputs: readonly (AnyTensor | undefined)[],
+  attributes: OpAttributes,
+  pick: (outputs: AnyTensor[]) => R,
+): OpResult<I, R, R> {
+  for (const input of inputs) {
+    if (input !== undefined && !(input instanceof Tensor) && !(input instanceof SymbolicTensor)) {
+      throw new SilverlodeError('INVALID_ARGUMENT', `${op}: inputs must be tensors, got ${typeof input}`);
+    }
+  }
+  const symbolic = inputs.find((input): input is SymbolicTensor => input instanceof SymbolicTensor);
+  if (symbolic) return pick(symbolic.trace.step(op, inputs, attributes)) as OpResult<I, R, R>;
+  return runEager(op, inputs as readonly (Tensor | undefined)[], attributes).then(pick) as OpResult<I, R, R>;
+}
+
+async function runEager(op: string, inputs: readonly (Tensor | undefined)[], attributes: OpAttributes): Promise<Tensor[]> {
+  const handles = inputs.map((input) => input?.native ?? null);
+  const outputs = await addon().runOp(sharedDevice(), op, attributes as Attributes, handles);
+  return outputs.map((output) => new Tensor<DType>(output));
+}

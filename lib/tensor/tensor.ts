@@ -1,0 +1,162 @@
+// Tensors as users hold them: a dtype, a shape and native memory on one device.
+import { SilverlodeError } from '../errors.js';
+import { addon, type NativeTensor } from '../native/addon.js';
+import { type ArrayOf, DTYPES, type DType, dtypeOfArray, requireDtype } from './dtype.js';
+import { floatToBfloat16, floatToFloat16 } from './half.js';
+import { elementCount, requireShape } from './shape.js';
+
+/** What `tensor()` takes: a typed array (its bytes are copied) or plain numbers. */
+export type TensorData = ArrayBufferView | readonly number[] | readonly bigint[];
+
+/** How `tensor()` reads its data. */
+export interface TensorOptions<D extends DType = DType> {
+  /** Default: that of the typed array; `float32` for numbers, `int64` for bigints. A Uint16Array needs one. */
+  dtype?: D;
+  /** Default: `[data.length]`. */
+  shape?: readonly number[];
+  /** Default: `'cpu'`. */
+  device?: string;
+  /** Page-locked host memory for fast copies to a GPU. Without a GPU there is nothing to pin and it is ignored. */
+  pinned?: boolean;
+}
+
+/** Copies into tensors are done in pieces of this size. */
+const COPY_BYTES = 16 << 20;
+
+/**
+ * A dense tensor in native memory.
+ *
+ * Its memory is released by `dispose()` (or `using`), or by garbage collection, but never before running work and the
+ * arrays returned by `view()` are done with it.
+ */
+export class Tensor<D extends DType = DType> {
+  readonly dtype: D;
+  readonly shape: readonly number[];
+  readonly device: string;
+  /** Size in bytes. */
+  readonly nbytes: number;
+  #native: NativeTensor | undefined;
+  #view: ArrayOf<D> | undefined;
+
+  /** @internal Use `tensor()`. */
+  constructor(native: NativeTensor, device = 'cpu') {
+    this.dtype = native.dtype as D;
+    this.shape = Object.freeze(native.shape);
+    this.device = device;
+    this.nbytes = elementCount(this.shape) * DTYPES[this.dtype].bytes;
+    this.#native = native;
+  }
+
+  /** @internal Zero-filled memory. */
+  static allocate<D extends DType>(dtype: D, shape: readonly number[]): Tensor<D> {
+    return new Tensor<D>(addon().NativeTensor.allocate(dtype, shape));
+  }
+
+  /** @internal The native handle. `DISPOSED` after `dispose()`. */
+  get native(): NativeTensor {
+    if (this.#native === undefined) throw new SilverlodeError('DISPOSED', 'the tensor was disposed');
+    return this.#native;
+  }
+
+  /**
+   * The elements without a copy, as a flat typed array (half types as bit patterns in a Uint16Array). Writing to it
+   * writes the tensor. The array keeps the memory alive, also after `dispose()`. CPU tensors only.
+   */
+  view(): ArrayOf<D> {
+    if (this.#view === undefined || this.#view.buffer.byteLength !== this.nbytes) {
+      const ArrayType = DTYPES[this.dtype].array as unknown as new (buffer: ArrayBuffer) => ArrayOf<D>;
+      this.#view = new ArrayType(this.native.buffer());
+    }
+    this.native; // throws when disposed
+    return this.#view;
+  }
+
+  /** A copy of the elements, from any device. */
+  async read(): Promise<ArrayOf<D>> {
+    return this.view().slice() as ArrayOf<D>;
+  }
+
+  /** The same tensor on another device; itself when it is there already. */
+  async to(device: string): Promise<Tensor<D>> {
+    if (device === this.device) return this;
+    throw new SilverlodeError('DEVICE_UNAVAILABLE', `${device}: ${unavailableReason(device)}`);
+  }
+
+  /** The same memory under another shape of equally many elements. */
+  reshape(shape: readonly number[]): Tensor<D> {
+    return new Tensor<D>(this.native.reshape(shape), this.device);
+  }
+
+  dispose(): void {
+    this.#native?.dispose();
+    this.#native = undefined;
+    this.#view = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+function unavailableReason(device: string): string {
+  const id = device === 'cuda' ? 'cuda:0' : device;
+  return addon().devices().find((info) => info.id === id)?.reason ?? 'there is no such device';
+}
+
+/**
+ * Makes a tensor by copying `data`.
+ *
+ * @throws SilverlodeError `SHAPE_MISMATCH` when data and shape disagree, `UNSUPPORTED_DTYPE`, `DEVICE_UNAVAILABLE`.
+ * @example
+ * ```ts
+ * const scores = tensor(new Float32Array([0.5, 2, 1]), { shape: [1, 3] });
+ * ```
+ */
+export function tensor<D extends DType = 'float32'>(data: TensorData, options: TensorOptions<D> = {}): Tensor<D> {
+  const { device = 'cpu', shape } = options;
+  if (device !== 'cpu') throw new SilverlodeError('DEVICE_UNAVAILABLE', `${device}: ${unavailableReason(device)}`);
+  const typed = ArrayBuffer.isView(data) ? data : fromNumbers(data, options.dtype);
+  const dtype = options.dtype === undefined ? dtypeOfArray(typed) : requireDtype(options.dtype);
+  if (dtype === undefined) {
+    throw new SilverlodeError('UNSUPPORTED_DTYPE', `a ${typed.constructor.name} needs an explicit dtype`);
+  }
+  const { bytes, array } = DTYPES[dtype];
+  if (!(typed instanceof array)) {
+    throw new SilverlodeError('UNSUPPORTED_DTYPE', `a ${dtype} tensor takes a ${array.name}, got a ${typed.constructor.name}`);
+  }
+  const dims = shape === undefined ? [typed.byteLength / bytes] : requireShape(shape);
+  if (elementCount(dims) * bytes !== typed.byteLength) {
+    throw new SilverlodeError('SHAPE_MISMATCH', `shape [${dims.join(', ')}] needs ${elementCount(dims)} elements, got ${typed.byteLength / bytes}`);
+  }
+  const made = Tensor.allocate(dtype, dims);
+  const source = new Uint8Array(typed.buffer as ArrayBuffer, typed.byteOffset, typed.byteLength);
+  made.native.write(0, source);
+  return made as Tensor as Tensor<D>;
+}
+
+/** Like `tensor()` for large arrays: copies in pieces and lets the event loop run between them. */
+export async function tensorInPieces<D extends DType>(
+  data: ArrayOf<D>,
+  dtype: D,
+  shape: readonly number[],
+  signal?: AbortSignal,
+): Promise<Tensor<D>> {
+  const made = Tensor.allocate(dtype, shape);
+  const source = new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
+  for (let begin = 0; begin < source.length; begin += COPY_BYTES) {
+    if (begin > 0) await new Promise((resolve) => setImmediate(resolve));
+    if (signal?.aborted) throw new SilverlodeError('ABORTED', 'aborted', {}, { cause: signal.reason });
+    made.native.write(begin, source.subarray(begin, begin + COPY_BYTES));
+  }
+  return made;
+}
+
+function fromNumbers(data: readonly number[] | readonly bigint[], dtype: DType | undefined): ArrayBufferView {
+  if (!Array.isArray(data)) throw new SilverlodeError('INVALID_ARGUMENT', 'tensor data must be a typed array or a list of numbers');
+  const kind = dtype ?? (typeof data[0] === 'bigint' ? 'int64' : 'float32');
+  if (kind === 'int64') return BigInt64Array.from(data as bigint[], BigInt);
+  const numbers = data as number[];
+  if (kind === 'float16') return Uint16Array.from(numbers, floatToFloat16);
+  if (kind === 'bfloat16') return Uint16Array.from(numbers, floatToBfloat16);
+  return new DTYPES[requireDtype(kind) as 'float32'].array(numbers);
+}
