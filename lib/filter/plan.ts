@@ -1,7 +1,7 @@
 import { SilverlodeError } from '../errors.js';
 import { originOf } from '../language/origin.js';
 import { excerpt, hint } from '../language/text.js';
-import type { FilterExpr, FilterNode, FilterValue } from './ast.js';
+import type { FilterBounds, FilterExpr, FilterNode, FilterValue } from './ast.js';
 import { checkFilter } from './check.js';
 import { float64Key, integerFloor, isNumber, literalText } from './numbers.js';
 import { FilterOp } from './opcodes.js';
@@ -89,10 +89,17 @@ class LeafCompiler {
 
   compile(): PlanNode {
     const { node } = this;
-    if ('exists' in node) return this.withValue(ALL);
-    if ('eq' in node) return this.equals(node.eq[1], 0);
-    if ('in' in node) return disjunction(node.in[1].map((value, i) => this.equals(value, i)));
-    return this.range();
+    if ('exists' in node) return this.present();
+    if ('range' in node) return conjunction([this.present(), this.range(node.range[1])]);
+    const values = 'eq' in node ? [node.eq[1]] : node.in[1];
+    const any = disjunction(values.map((value, i) => this.equals(value, i)));
+    // A term is not set where there is no value; a column holds something everywhere.
+    return this.field.column ? conjunction([this.present(), any]) : any;
+  }
+
+  private present(): PlanNode {
+    const { existsSlice } = this.field;
+    return existsSlice < 0 ? ALL : leaf(FilterOp.slice, existsSlice);
   }
 
   private equals(value: FilterValue, index: number): PlanNode {
@@ -111,22 +118,21 @@ class LeafCompiler {
         return this.field.column ? this.between(floor, floor) : term(this.field.lookup(floor));
       }
       case 'float64': {
-        const number = this.float(text, index);
+        const number = this.float(text, index) + 0; // +0 for -0
         const key = float64Key(number);
-        return this.field.column ? this.between(key, key) : term(this.field.lookup(number + 0));
+        return this.field.column ? this.between(key, key) : term(this.field.lookup(number));
       }
     }
   }
 
-  private range(): PlanNode {
+  private range(bounds: FilterBounds): PlanNode {
     const { column, type, multi } = this.field;
     if (column === undefined) {
       const problem = `holds ${multi ? 'several values' : `a ${type}`}; ranges need a single-valued number`;
       throw this.fault(problem, originOf(this.node).position);
     }
     let [lo, hi] = domain(this.field);
-    const bounds = Object.entries((this.node as Extract<FieldTest, { range: unknown }>).range[1]);
-    for (const [index, [name, bound]] of bounds.entries()) {
+    for (const [index, [name, bound]] of Object.entries(bounds).entries()) {
       const [low, high] = this.bound(name, literalText(bound), index);
       if (low !== undefined && low > lo) lo = low;
       if (high !== undefined && high < hi) hi = high;
@@ -158,14 +164,9 @@ class LeafCompiler {
     const lo = low > min ? low : min;
     const hi = high < max ? high : max;
     if (lo > hi) return NONE;
-    if (lo === min && hi === max) return this.withValue(ALL);
+    if (lo === min && hi === max) return ALL;
     const { width, index } = this.field.column as NonNullable<FieldSchema['column']>;
-    return this.withValue(leaf(width === 32 ? FilterOp.range32 : FilterOp.range64, index, lo, hi));
-  }
-
-  private withValue(node: PlanNode): PlanNode {
-    const { existsSlice } = this.field;
-    return existsSlice < 0 ? node : conjunction([leaf(FilterOp.slice, existsSlice), node]);
+    return leaf(width === 32 ? FilterOp.range32 : FilterOp.range64, index, lo, hi);
   }
 
   private wrongLiteral(text: string, expected: string, index: number): SilverlodeError {

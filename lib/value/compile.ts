@@ -41,7 +41,7 @@ export interface ValueProgram {
  * formula says to the last bit.
  *
  * @throws {@link SilverlodeError} `FORMULA_SYNTAX` as {@link parseFormula} says; also, with the `position` (text) or
- *   `path` (tree), for an unknown name, with that `name`, and for a formula that holds more than
+ *   `path` (tree), for an unknown name and for a formula that holds more than
  *   {@link MAX_FORMULA_STACK} values at once.
  */
 export function compileFormula(formula: string | FormulaExpr, scope: FormulaScope): ValueProgram {
@@ -131,7 +131,7 @@ class Compiler {
       return [ValueOp.column, column];
     }
     const known = [...this.scope.tasks, ...this.scope.columns, 'score'];
-    throw fault(`Unknown name ${excerpt(name)} in the formula: ${hint(name, known)}`, node, { name });
+    throw fault(`Unknown name ${excerpt(name)} in the formula: ${hint(name, known)}`, node);
   }
 }
 
@@ -147,10 +147,7 @@ function schedule(node: FormulaExpr, pending: Pending[]): void {
   }
 }
 
-function fault(message: string, node: FormulaExpr, details: Record<string, unknown> = {}): SilverlodeError {
+function fault(message: string, node: FormulaExpr): SilverlodeError {
   const { position, path } = typeof node === 'object' ? originOf(node) : {};
-  return new SilverlodeError('FORMULA_SYNTAX', message, {
-    ...details,
-    ...(position === undefined ? { path } : { position }),
-  });
+  return new SilverlodeError('FORMULA_SYNTAX', message, position === undefined ? { path } : { position });
 }
