@@ -1,4 +1,5 @@
-// Activations that an op can apply to its result, and the unary elementwise ops. gelu is the exact form (erf).
+// Activations that an op can apply to its result, and the unary elementwise ops. gelu is the exact form (erf);
+// relu is 0 > x ? 0 : x, so NaN stays NaN.
 #pragma once
 
 #include <cstdint>

@@ -2,12 +2,13 @@
 //
 //   table    float32 | float16 | bfloat16 [V, D]
 //   ids      int32 [n]
-//   offsets  int32 [bags + 1]     ascending, offsets[0] = 0, offsets[bags] = n
+//   offsets  int32 [bags]         where each bag starts, ascending from 0; a bag ends where the next one starts
 //   weights  float32 [n] optional
 //   -> y     float32 [bags, D]
 //
-// Rows are added in order of ids (weights by fma); mean divides by the number of ids, or by the sum of weights when given;
-// an empty bag gives zeros. An id outside [0, V) or bad offsets: INVALID_ARGUMENT when the op runs.
+// The last bag ends at n. Rows are added in order of ids (weights by fma); mean divides by the number of ids, or by the sum
+// of weights when given (float32, in order); an empty bag gives zeros. Without bags n must be 0. An id outside [0, V) or
+// bad offsets: INVALID_ARGUMENT when the op runs.
 #pragma once
 
 #include "ops/op.h"

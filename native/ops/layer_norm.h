@@ -4,7 +4,8 @@
 //   weight  float32 [D] optional      bias  float32 [D] optional
 //   -> y    float32 [..., D]
 //
-// Mean and (biased) variance are accumulated in float64, ascending.
+// Mean and (biased) variance are accumulated in float64, ascending; (x - mean) / sqrt(var + epsilon) is computed in float64
+// and rounded to float32 once, then weight and bias are one float32 operation each.
 #pragma once
 
 #include "ops/op.h"

@@ -7,14 +7,15 @@
 //   2 embedding_scales float32 [n]      with int8 only, else absent: i = float(q) * scale
 //   3 embedding_index  int32 [batch, m] row of `embeddings` of each candidate, -1 for a missing candidate
 //   4 features         float32 [items, F]  optional
-//   5 feature_index    int32 [batch, m]    optional with features; row of `features`
+//   5 feature_index    int32 [batch, m]    row of `features`, given exactly when `features` is; ignored where 3 is -1
 //   6 + 2l             float32 | float16 | bfloat16 [out_l, in_l]   weight of layer l, PyTorch layout
 //   7 + 2l             float32 [out_l]                              bias, optional
 //   -> logits          float32 [batch, m, T]   T = out of the last layer; 0 for a missing candidate
 //
 // Folded first layer, per request: W' = Wi + sum_h Wx_h · diag(u_h) (fma, h ascending, starting from Wi),
 // b' = b + Wu · u (fma chain over ascending k starting from 0, then + b); then layer 0 over [i, f] is a fma chain starting
-// from 0 over ascending k, + b', activation. Other layers as in linear.h; no activation after the last one.
+// from 0 over ascending k, + b', activation. Other layers as in linear.h; no activation after the last one. An index out
+// of range: INVALID_ARGUMENT when the op runs. Polls for cancellation.
 #pragma once
 
 #include "ops/activation.h"
@@ -41,13 +42,13 @@ struct OverArch {
     const void* embeddings;
     const float* embedding_scales;  // null unless int8
     const int32_t* embedding_index;
-    const float* features;          // may be null
-    const int32_t* feature_index;   // may be null
+    const float* features;         // may be null
+    const int32_t* feature_index;  // may be null
     Layer layers[kMaxLayers];
     int32_t n_layers;
     float* logits;
-    int64_t batch, heads, dim /* D */, embedding_stride /* elements per row */, embedding_rows, n_features, feature_rows,
-        candidates;
+    int64_t batch, heads, dim /* D */, embedding_stride /* elements per row */, embedding_rows, n_features,
+        feature_rows, candidates;
     DType embedding_dtype;
     Activation activation;
     const void* prepared;  // weights packed by OpEntry::prepare, or null

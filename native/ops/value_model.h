@@ -10,7 +10,9 @@
 //   -> values    float32 [batch, m]     -Infinity for a missing candidate
 //
 // Every step is one float32 operation, rounded once; comparisons give 1 or 0, a value is true when it is neither 0 nor NaN;
-// division by zero and log of 0 follow IEEE. exp, log, log1p, sigmoid and pow are our own, equal on every SIMD level.
+// division by zero and log of 0 follow IEEE. min(a, b) is a < b ? a : b, max(a, b) is a > b ? a : b, clamp(x, low, high) is
+// x < low ? low : x > high ? high : x. exp, log, log1p, sigmoid and pow are our own, equal on every SIMD level. Bad steps,
+// or an ordinal without a row of `columns` where a column is used: INVALID_ARGUMENT when the op runs.
 #pragma once
 
 #include "ops/op.h"
@@ -18,10 +20,34 @@
 namespace silverlode {
 
 enum class ValueOp : int32_t {
-  kConst = 0, kTask = 1, kScore = 2, kWeight = 3, kColumn = 4,
-  kNegate = 10, kNot = 11, kAbs = 12, kExp = 13, kLog = 14, kLog1p = 15, kSqrt = 16, kSigmoid = 17,
-  kAdd = 20, kSubtract = 21, kMultiply = 22, kDivide = 23, kPow = 24, kMin = 25, kMax = 26,
-  kLess = 30, kLessEqual = 31, kGreater = 32, kGreaterEqual = 33, kEqual = 34, kNotEqual = 35, kAnd = 36, kOr = 37,
+  kConst = 0,
+  kTask = 1,
+  kScore = 2,
+  kWeight = 3,
+  kColumn = 4,
+  kNegate = 10,
+  kNot = 11,
+  kAbs = 12,
+  kExp = 13,
+  kLog = 14,
+  kLog1p = 15,
+  kSqrt = 16,
+  kSigmoid = 17,
+  kAdd = 20,
+  kSubtract = 21,
+  kMultiply = 22,
+  kDivide = 23,
+  kPow = 24,
+  kMin = 25,
+  kMax = 26,
+  kLess = 30,
+  kLessEqual = 31,
+  kGreater = 32,
+  kGreaterEqual = 33,
+  kEqual = 34,
+  kNotEqual = 35,
+  kAnd = 36,
+  kOr = 37,
   kIf = 40,     // condition, then, else
   kClamp = 41,  // x, low, high
 };
@@ -33,12 +59,12 @@ struct ValueModel {
 
   struct Params {};
   struct Args {
-    const float* logits;      // may be null
+    const float* logits;  // may be null
     const float* scores;
     const int32_t* ordinals;
-    const float* columns;     // may be null
-    const float* weights;     // may be null
-    const int32_t* steps;     // [n_steps, 2]
+    const float* columns;  // may be null
+    const float* weights;  // may be null
+    const int32_t* steps;  // [n_steps, 2]
     const float* constants;
     float* values;
     int64_t batch, candidates, tasks, n_columns, items, n_weights, n_steps, n_constants;
