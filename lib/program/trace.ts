@@ -32,7 +32,12 @@ interface Recorded extends InputSpec {
 /** Attributes as ops give them; texts inside shapes and for dimensions name symbols (`{symbol: 'k'}`). */
 export type OpAttributes = Readonly<Record<string, AttributeValue | { symbol: string } | readonly Dim[]>>;
 
-type Source = { kind: 'input' | 'constant'; index: number } | { kind: 'step'; index: number; output: number };
+interface Source {
+  kind: 'input' | 'constant' | 'step';
+  index: number;
+  /** Which output of the step. */
+  output?: number;
+}
 
 /** One recording in progress. */
 export class Trace {
@@ -107,7 +112,7 @@ export class Trace {
       const source = this.#sources[value] as Source;
       if (source.kind === 'input') return source.index;
       if (source.kind === 'constant') return this.#inputs.length + source.index;
-      return (firstOutput[source.index] as number) + source.output;
+      return (firstOutput[source.index] as number) + (source.output ?? 0);
     };
     const spec: ProgramSpec = {
       symbols: this.symbols,

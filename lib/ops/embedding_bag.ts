@@ -1,0 +1,22 @@
+import type { AnyTensor } from '../program/trace.js';
+import { dispatch, type OpResult } from './dispatch.js';
+
+/**
+ * Sum or mean of table rows per bag; an empty bag gives zeros.
+ *
+ * @param table float32, float16 or bfloat16 [V, D]
+ * @param ids int32 [n]
+ * @param offsets int32 [bags + 1], ascending from 0 to n
+ * @param options `mode`: `'sum'` (default) or `'mean'`; `weights` float32 [n]: mean then divides by their sum
+ * @returns float32 [bags, D]
+ * @throws SilverlodeError `INVALID_ARGUMENT` for an id outside the table or offsets that do not ascend
+ */
+export function embeddingBag<I extends AnyTensor>(
+  table: AnyTensor,
+  ids: I,
+  offsets: AnyTensor,
+  options: { mode?: 'sum' | 'mean'; weights?: AnyTensor } = {},
+): OpResult<I, I, I> {
+  const attributes = { mode: options.mode ?? 'sum' };
+  return dispatch<I, I>('embedding_bag', [table, ids, offsets, options.weights], attributes, ([y]) => y as I);
+}

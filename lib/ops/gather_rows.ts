@@ -1,0 +1,19 @@
+import type { AnyTensor } from '../program/trace.js';
+import { dispatch, type OpResult } from './dispatch.js';
+
+/**
+ * Rows of a table by index; a negative index gives zeros (or `missing` in an int32 table).
+ *
+ * @param table any dtype [n, ...rest]; with `batchDims: 1` [batch, n, ...rest]
+ * @param index int32 [...index]; with `batchDims: 1` [batch, m]
+ * @returns [...index, ...rest] or [batch, m, ...rest]
+ * @throws SilverlodeError `INVALID_ARGUMENT` for an index beyond the table
+ */
+export function gatherRows<I extends AnyTensor>(
+  table: AnyTensor,
+  index: I,
+  options: { batchDims?: 0 | 1; missing?: number } = {},
+): OpResult<I, I, I> {
+  const attributes = { batch_dims: options.batchDims ?? 0, missing: options.missing ?? 0 };
+  return dispatch<I, I>('gather_rows', [table, index], attributes, ([rows]) => rows as I);
+}
