@@ -1,6 +1,7 @@
 // Dense arrays as files hold them. Wider than the tensor dtypes: files also carry float64, bool and unsigned types.
 
 import { SilverlodeError } from '../errors.js';
+import { float16ToFloat } from '../tensor/half.js';
 
 /** Typed array in which each file dtype is held. Half floats are raw bits; booleans are bytes 0 and 1. */
 export interface NdArrayData {
@@ -76,16 +77,6 @@ export function bytesOf(data: ArrayBufferView): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
-/** Value of an IEEE half-precision number given as its 16 bits. */
-export function halfToNumber(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 1023;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN;
-  return sign * (1024 + fraction) * 2 ** (exponent - 25);
-}
-
 /**
  * Converts to float32, each value rounded once. A float32 array is returned as it is, not copied.
  */
@@ -94,7 +85,7 @@ export function toFloat32(array: NdArray): Float32Array<ArrayBuffer> {
     case 'float32':
       return array.data;
     case 'float16':
-      return Float32Array.from(array.data, halfToNumber);
+      return Float32Array.from(array.data, float16ToFloat);
     case 'int64':
     case 'uint64':
       return Float32Array.from(array.data, Number);

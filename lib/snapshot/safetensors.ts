@@ -3,6 +3,7 @@
 
 import { type ErrorDetails, SilverlodeError } from '../errors.js';
 import { countElements } from '../io/nd_array.js';
+import { DTYPES, type DType } from '../tensor/dtype.js';
 import { duplicateKey } from './duplicate_key.js';
 
 /** Version of the model file that this package writes, and the newest that it reads. */
@@ -11,10 +12,10 @@ export const FORMAT_VERSION = 1;
 /** Metadata key that holds the version. Files of other origin do not have it. */
 export const FORMAT_KEY = 'silverlode.format';
 
-/** Bytes per element of the dtypes that can become a tensor here. */
-const TENSOR_DTYPE_BYTES = { I8: 1, U8: 1, F16: 2, BF16: 2, I32: 4, F32: 4, I64: 8 } as const;
+/** Dtypes that can become a tensor, and the only ones that a model file holds. */
+export type TensorDType = (typeof DTYPES)[DType]['safetensors'];
 
-/** The rest of the format: listed when a file holds them, refused when they are asked for. */
+/** Other dtypes of the format, with their bytes: listed when a file holds them, refused when they are asked for. */
 const FOREIGN_DTYPE_BYTES = {
   BOOL: 1,
   F8_E4M3: 1,
@@ -27,13 +28,15 @@ const FOREIGN_DTYPE_BYTES = {
   C64: 8,
 } as const;
 
-const DTYPE_BYTES = { ...TENSOR_DTYPE_BYTES, ...FOREIGN_DTYPE_BYTES };
-
-/** Dtypes that can become a tensor, and the only ones that a model file holds. */
-export type TensorDType = keyof typeof TENSOR_DTYPE_BYTES;
-
 /** Every element type that a header may name. */
-export type SafetensorsDType = keyof typeof DTYPE_BYTES;
+export type SafetensorsDType = TensorDType | keyof typeof FOREIGN_DTYPE_BYTES;
+
+const TENSOR_DTYPES = new Map(Object.values(DTYPES).map(({ safetensors, bytes }) => [safetensors, bytes]));
+
+const DTYPE_BYTES: ReadonlyMap<SafetensorsDType, number> = new Map([
+  ...TENSOR_DTYPES,
+  ...(Object.entries(FOREIGN_DTYPE_BYTES) as [SafetensorsDType, number][]),
+]);
 
 /** One tensor to be written. */
 export interface TensorSpec {
@@ -67,7 +70,7 @@ export const ALIGNMENT = 64;
 
 /** Bytes of a tensor; `undefined` where the shape is none or the product is no safe integer. */
 export function tensorBytes({ dtype, shape }: Omit<TensorSpec, 'name'>): number | undefined {
-  const bytes = (countElements(shape) ?? Infinity) * DTYPE_BYTES[dtype];
+  const bytes = (countElements(shape) ?? Infinity) * (DTYPE_BYTES.get(dtype) ?? Infinity);
   return Number.isSafeInteger(bytes) ? bytes : undefined;
 }
 
@@ -214,12 +217,12 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 function isDType(value: unknown): value is SafetensorsDType {
-  return typeof value === 'string' && Object.hasOwn(DTYPE_BYTES, value);
+  return DTYPE_BYTES.has(value as SafetensorsDType);
 }
 
 /** Whether tensors of this dtype can be made. */
 export function isTensorDType(dtype: SafetensorsDType): dtype is TensorDType {
-  return Object.hasOwn(TENSOR_DTYPE_BYTES, dtype);
+  return TENSOR_DTYPES.has(dtype as TensorDType);
 }
 
 function isSizes(value: unknown): value is number[] {

@@ -2,35 +2,13 @@
 
 import { SilverlodeError } from '../errors.js';
 import { type InputFile, type ReadOptions, withInputFile } from '../io/input_file.js';
-import {
-  isTensorDType,
-  PREFIX_BYTES,
-  parseSafetensorsHeader,
-  safetensorsHeaderBytes,
-  type TensorDType,
-  type TensorEntry,
-} from './safetensors.js';
-
-const TENSOR_TYPES = {
-  F32: { dtype: 'float32', data: Float32Array },
-  F16: { dtype: 'float16', data: Uint16Array },
-  BF16: { dtype: 'bfloat16', data: Uint16Array },
-  I8: { dtype: 'int8', data: Int8Array },
-  U8: { dtype: 'uint8', data: Uint8Array },
-  I32: { dtype: 'int32', data: Int32Array },
-  I64: { dtype: 'int64', data: BigInt64Array },
-} as const satisfies Record<TensorDType, unknown>;
-
-type TensorTypes = (typeof TENSOR_TYPES)[TensorDType];
+import { type ArrayOf, DTYPES, type DType } from '../tensor/dtype.js';
+import { PREFIX_BYTES, parseSafetensorsHeader, safetensorsHeaderBytes, type TensorEntry } from './safetensors.js';
 
 /** One tensor of a state dict: row-major, in memory of its own. Half types are their raw 16 bits. */
 export type StateDictEntry = {
-  [Type in TensorTypes as Type['dtype']]: {
-    readonly dtype: Type['dtype'];
-    readonly shape: readonly number[];
-    readonly data: InstanceType<Type['data']>;
-  };
-}[TensorTypes['dtype']];
+  [D in DType]: { readonly dtype: D; readonly shape: readonly number[]; readonly data: ArrayOf<D> };
+}[DType];
 
 /** Tensors by parameter name, e.g. `layers.0.weight`. */
 export type StateDict = Map<string, StateDictEntry>;
@@ -53,12 +31,14 @@ export type StateDict = Map<string, StateDictEntry>;
 export function readSafetensors(path: string, options: ReadOptions = {}): Promise<StateDict> {
   return withInputFile(path, options, async (file) => {
     const { tensors } = await readHeader(file);
-    const types = tensors.map((tensor) => typeOf(tensor, path));
-    const entries: StateDict = new Map();
-    for (const [index, tensor] of tensors.entries()) {
-      entries.set(tensor.name, await readTensor(file, tensor, types[index] as TensorTypes));
+    const dtypes = tensors.map((tensor) => dtypeOf(tensor, path));
+    const state: StateDict = new Map();
+    for (const [index, { name, shape, begin, end }] of tensors.entries()) {
+      const dtype = dtypes[index] as DType;
+      const { buffer } = await file.read(begin, end - begin);
+      state.set(name, { dtype, shape, data: new DTYPES[dtype].array(buffer) } as StateDictEntry);
     }
-    return entries;
+    return state;
   });
 }
 
@@ -73,14 +53,9 @@ async function readHeader(file: InputFile): Promise<ReturnType<typeof parseSafet
   }
 }
 
-function typeOf({ name, dtype }: TensorEntry, path: string): TensorTypes {
-  if (isTensorDType(dtype)) return TENSOR_TYPES[dtype];
-  const supported = Object.keys(TENSOR_TYPES).join(' ');
-  const message = `${path}: tensor '${name}' is ${dtype}; convert it to one of ${supported}`;
+function dtypeOf({ name, dtype }: TensorEntry, path: string): DType {
+  const found = Object.entries(DTYPES).find(([, { safetensors }]) => safetensors === dtype);
+  if (found) return found[0] as DType;
+  const message = `${path}: tensor '${name}' is ${dtype}; convert it to one of ${Object.keys(DTYPES).join(' ')}`;
   throw new SilverlodeError('UNSUPPORTED_DTYPE', message, { path, tensor: name, dtype });
-}
-
-async function readTensor(file: InputFile, tensor: TensorEntry, type: TensorTypes): Promise<StateDictEntry> {
-  const { buffer } = await file.read(tensor.begin, tensor.end - tensor.begin);
-  return { dtype: type.dtype, shape: tensor.shape, data: new type.data(buffer) } as StateDictEntry;
 }

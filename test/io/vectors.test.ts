@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { describe, expect, test } from 'vitest';
-import { halfToNumber, type NdArray } from '../../lib/io/nd_array.js';
+import type { NdArray } from '../../lib/io/nd_array.js';
 import { writeNpy } from '../../lib/io/npy.js';
 import { readParquet, readParquetVectors } from '../../lib/io/parquet.js';
 import { writeVecs } from '../../lib/io/vecs.js';
@@ -42,13 +42,6 @@ describe('readVectors', () => {
     await writeNpy(path, { dtype: 'float32', shape: [3], data: new Float32Array(3) });
     await expect(readVectors(path)).rejects.toMatchObject({ code: 'SHAPE_MISMATCH', shape: [3] });
     await expect(readVectors('a.txt')).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
-  });
-
-  test('half floats', () => {
-    const bits = [0x0000, 0x8000, 0x0001, 0x03ff, 0x0400, 0x3555, 0x7bff, 0x7c00, 0xfc00];
-    const values = [0, -0, 2 ** -24, 1023 * 2 ** -24, 2 ** -14, 0.333251953125, 65504, Infinity, -Infinity];
-    expect(bits.map(halfToNumber)).toEqual(values);
-    expect(halfToNumber(0x7e00)).toBeNaN();
   });
 });
 
