@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <functional>
+#include <limits>
 
 #include "backends/cpu/probe_state.h"
 #include "ops/check.h"
@@ -132,16 +133,20 @@ class Probe {
     const int8_t* queries = args_.queries + first * args_.dim;
     simd_.int8.dot_tile(queries, n_queries, args_.centroids + cluster * args_.dim, n, args_.dim, dots);
     for (int64_t q = 0; q < n_queries; ++q) {
-      const float scale = args_.query_scales[first + q];
-      const float norm = args_.metric == Metric::kL2 ? query_norm(queries + q * args_.dim, scale) : 0.0f;
-      RankKey* out = keys(first + q) + cluster;
-      for (int64_t i = 0; i < n; ++i) {
-        float score = scaled_dot(dots[q * n + i], args_.centroid_scales[cluster + i], scale);
-        if (args_.centroid_bias != nullptr) score += args_.centroid_bias[cluster + i];
-        if (args_.metric == Metric::kL2) score = l2_score(score, norm);
-        out[i] = make_key(score, static_cast<uint32_t>(cluster + i));
+      Scoring scoring = {.query_scale = args_.query_scales[first + q], .l2 = args_.metric == Metric::kL2};
+      if (scoring.l2) scoring.query_norm = query_norm(queries + q * args_.dim, scoring.query_scale);
+      for (int64_t i = 0; i < n; i += kScoreRows) {
+        score_part(dots + q * n + i, cluster + i, std::min(kScoreRows, n - i), scoring, keys(first + q) + cluster + i);
       }
     }
+  }
+
+  void score_part(const int32_t* dots, int64_t cluster, int64_t n, const Scoring& scoring, RankKey* out) {
+    float scores[kScoreRows];
+    const float* bias = args_.centroid_bias == nullptr ? nullptr : args_.centroid_bias + cluster;
+    constexpr float kAny = -std::numeric_limits<float>::infinity();
+    simd_.int8.score(dots, args_.centroid_scales + cluster, bias, n, scoring, kAny, scores);
+    for (int64_t i = 0; i < n; ++i) out[i] = make_key(scores[i], static_cast<uint32_t>(cluster + i));
   }
 
   float query_norm(const int8_t* query, float scale) const {
