@@ -18,7 +18,10 @@
 //   -> 1 ordinals  int32   [batch, heads, k]  sorted by (score descending, ordinal ascending), padded with -Infinity, -1
 //   -> 2 scanned   int64   [batch]            rows scored for the request, all heads together
 //
-// Scores as in metric.h. Rows outside the mask are never read.
+// Scores as in metric.h. Rows outside the mask never take part; they may be read along with their neighbours. Clusters
+// start and end at multiples of 64 rows; one listed twice counts once. A request with limit 0 scans nothing. Scores come
+// back from their rank keys (core/order.h): -0 as +0, NaN as the quiet NaN. Clusters, counts or mask_of out of range:
+// INVALID_ARGUMENT when the op runs, before any write. Polls for cancellation.
 #pragma once
 
 #include "ops/metric.h"

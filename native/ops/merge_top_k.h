@@ -7,8 +7,8 @@
 //   -> ids     int32   [batch, k]
 //   -> sources int32   [batch, k]        the list an entry came from
 //
-// An item found in several lists keeps its best score, the lower list on a tie. Lists need not be sorted. Order and padding
-// (sources -1) as in top_k.
+// An item found several times keeps its best score, the lower list on a tie. Lists need not be sorted. Order, padding
+// (sources -1) and returned scores as in top_k.
 #pragma once
 
 #include "ops/op.h"

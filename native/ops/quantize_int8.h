@@ -4,7 +4,9 @@
 //   -> quantized int8 [..., Dp]   Dp = D rounded up to `pad_to`, the tail is zero
 //   -> scales    float32 [...]    max|x| / 127; 0 for a zero row
 //
-// q = rint(x / scale), ties to even, IEEE division; values lie in [-127, 127], -128 is never stored.
+// q = rint(x / scale), ties to even, IEEE division, clamped to [-127, 127] (which matters for subnormal scales only); -128
+// is never stored. A scale that underflows to 0 makes a zero row. NaN or Infinity: INVALID_ARGUMENT naming the first such
+// row when the op runs, before any write.
 #pragma once
 
 #include "ops/op.h"

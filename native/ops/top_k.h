@@ -8,6 +8,7 @@
 //
 // Order: score descending, then id ascending, then column ascending; -0 equals +0; NaN ranks last. Rows with fewer than
 // k entries are padded with score -Infinity, id -1, position -1. k may be symbolic and may exceed n. Exact for every k.
+// Scores come back from their rank keys (core/order.h): -0 as +0, NaN as the quiet NaN.
 #pragma once
 
 #include "ops/op.h"

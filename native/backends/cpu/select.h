@@ -1,6 +1,7 @@
 // The one selection engine of the CPU backend: the best k of a stream of rank keys (core/order.h) in the caller's memory.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 
@@ -18,13 +19,15 @@ void sort_descending(RankKey* keys, int64_t n, RankKey* scratch);
 // the storage is full all but the best k are dropped, which raises the bar. The result depends only on the set of keys.
 class Collector {
  public:
-  // Keys of storage that a collector of k needs; at least 2k, so that sorting finds its scratch in there.
+  // Keys of storage that a collector of k needs: at least 2k, so that sorting finds its scratch in there; never less for a
+  // larger k, so that storage for k serves any smaller one.
   static constexpr int64_t capacity(int64_t k) {
-    const int64_t spare = k <= 1024 ? 3 * k : k;
-    return k + (spare < 256 ? 256 : spare);
+    return k + std::max<int64_t>({256, std::min<int64_t>(3 * k, 3072), k});
   }
 
-  Collector(RankKey* storage, int64_t k) : keys_(storage), k_(k), capacity_(capacity(k)) {
+  // `count` keys, at most k, may be in the storage already.
+  Collector(RankKey* storage, int64_t k, int64_t count = 0)
+      : keys_(storage), k_(k), capacity_(capacity(k)), count_(count) {
     if (k == 0) {
       threshold_ = ~RankKey{0};
       floor_ = std::numeric_limits<float>::infinity();
@@ -40,6 +43,10 @@ class Collector {
     if (count_ == capacity_) shrink();
   }
 
+  void push_all(const RankKey* keys, int64_t n) {
+    for (int64_t i = 0; i < n; ++i) push(keys[i]);
+  }
+
   // Drops all but the best k; returns how many keys there are.
   int64_t shrink();
   // Shrinks and sorts, largest first; returns how many keys there are.
@@ -50,7 +57,7 @@ class Collector {
   RankKey* keys_;
   int64_t k_;
   int64_t capacity_;
-  int64_t count_ = 0;
+  int64_t count_;
   RankKey threshold_ = kEmptyKey;  // the k-th best key so far, once there are k
   float floor_ = -std::numeric_limits<float>::infinity();
 };

@@ -27,7 +27,8 @@ class ThreadPool {
   template <class Body>
   void parallel_for(int64_t tasks, Body&& body) {
     using Plain = std::remove_reference_t<Body>;
-    run(tasks, [](void* self, int64_t task, int32_t worker) { (*static_cast<Plain*>(self))(task, worker); },
+    run(
+        tasks, [](void* self, int64_t task, int32_t worker) { (*static_cast<Plain*>(self))(task, worker); },
         const_cast<void*>(static_cast<const void*>(&body)));
   }
 

@@ -1,0 +1,110 @@
+#include "backends/cpu/scan_plan.h"
+
+#include <algorithm>
+
+namespace silverlode::cpu {
+
+ScanPlan::ScanPlan(const IvfScan::Args& args, Carve& carve) {
+  const int64_t queries = args.batch * args.heads;
+  slot_of_ = carve.take<int32_t>(args.n_clusters);
+  cluster_ = carve.take<int32_t>(args.n_clusters);
+  begin_ = carve.take<int64_t>(args.n_clusters);
+  end_ = carve.take<int64_t>(args.n_clusters);
+  members_ = carve.take<int32_t>(queries * args.n_clusters);
+  tiles_ = carve.take<ScanTile>(args.n_clusters + args.n_rows / (kTileWords * kWordRows) + 1);
+}
+
+namespace {
+
+Status check_requests(const IvfScan::Args& args) {
+  if (args.words * kWordRows < args.n_rows) {
+    return make_error(Code::kShapeMismatch, "%s: %lld mask words are too few for %lld rows", IvfScan::kName,
+                      static_cast<long long>(args.words), static_cast<long long>(args.n_rows));
+  }
+  for (int64_t request = 0; request < args.batch; ++request) {
+    if (args.mask_of[request] < -1 || args.mask_of[request] >= args.batch) {
+      return make_error(Code::kInvalidArgument, "%s: mask_of[%lld] is %d, outside [-1, %lld)", IvfScan::kName,
+                        static_cast<long long>(request), args.mask_of[request], static_cast<long long>(args.batch));
+    }
+  }
+  for (int64_t query = 0; query < args.batch * args.heads; ++query) {
+    if (args.counts[query] < 0 || args.counts[query] > args.n_clusters) {
+      return make_error(Code::kInvalidArgument, "%s: query %lld has %d clusters of %lld", IvfScan::kName,
+                        static_cast<long long>(query), args.counts[query], static_cast<long long>(args.n_clusters));
+    }
+  }
+  return ok_status();
+}
+
+Status check_cluster(const IvfScan::Args& args, int32_t cluster) {
+  const int32_t begin = args.cluster_begin[cluster];
+  const int32_t end = args.cluster_begin[cluster + 1];
+  if (begin >= 0 && begin <= end && end <= args.n_rows && begin % kWordRows == 0 && end % kWordRows == 0) {
+    return ok_status();
+  }
+  return make_error(Code::kInvalidArgument, "%s: cluster %d has rows [%d, %d): not multiples of 64 within %lld",
+                    IvfScan::kName, cluster, begin, end, static_cast<long long>(args.n_rows));
+}
+
+}  // namespace
+
+Status ScanPlan::build(const IvfScan::Args& args) {
+  Status status = check_requests(args);
+  if (!status.ok()) return status;
+  const int64_t queries = args.batch * args.heads;
+  const auto scanned = [&](int64_t query) { return args.limits[query / args.heads] > 0; };
+  int64_t ranks = 0;
+  for (int64_t query = 0; query < queries; ++query) {
+    if (scanned(query)) ranks = std::max<int64_t>(ranks, args.counts[query]);
+  }
+
+  // Rank by rank, so that every query's nearest clusters come early and raise its bar for the rest.
+  std::fill(slot_of_, slot_of_ + args.n_clusters, -1);
+  for (int64_t rank = 0; rank < ranks; ++rank) {
+    for (int64_t query = 0; query < queries; ++query) {
+      if (rank >= args.counts[query] || !scanned(query)) continue;
+      const int32_t cluster = args.clusters[query * args.n_clusters + rank];
+      if (cluster < 0 || cluster >= args.n_clusters) {
+        return make_error(Code::kInvalidArgument, "%s: cluster %d of query %lld is outside [0, %lld)", IvfScan::kName,
+                          cluster, static_cast<long long>(query), static_cast<long long>(args.n_clusters));
+      }
+      if (slot_of_[cluster] < 0) {
+        status = check_cluster(args, cluster);
+        if (!status.ok()) return status;
+        slot_of_[cluster] = static_cast<int32_t>(n_slots_);
+        cluster_[n_slots_] = cluster;
+        end_[n_slots_++] = 0;
+      }
+      ++end_[slot_of_[cluster]];
+    }
+  }
+
+  int64_t members = 0;
+  for (int64_t slot = 0; slot < n_slots_; ++slot) {
+    begin_[slot] = members;
+    members += end_[slot];
+    end_[slot] = begin_[slot];
+  }
+  for (int64_t query = 0; query < queries; ++query) {
+    if (!scanned(query)) continue;
+    const int32_t* clusters = args.clusters + query * args.n_clusters;
+    for (int64_t rank = 0; rank < args.counts[query]; ++rank) {
+      const int32_t slot = slot_of_[clusters[rank]];
+      // A cluster listed twice must not return its rows twice.
+      if (end_[slot] > begin_[slot] && members_[end_[slot] - 1] == query) continue;
+      members_[end_[slot]++] = static_cast<int32_t>(query);
+    }
+  }
+
+  for (int64_t slot = 0; slot < n_slots_; ++slot) {
+    const int64_t end = args.cluster_begin[cluster_[slot] + 1] / kWordRows;
+    for (int64_t word = args.cluster_begin[cluster_[slot]] / kWordRows; word < end; word += kTileWords) {
+      const int64_t words = std::min(kTileWords, end - word);
+      tiles_[n_tiles_++] = {static_cast<int32_t>(slot), static_cast<int32_t>(word), static_cast<int32_t>(words)};
+      pairs_ += words * kWordRows * (end_[slot] - begin_[slot]);
+    }
+  }
+  return ok_status();
+}
+
+}  // namespace silverlode::cpu

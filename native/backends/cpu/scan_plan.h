@@ -1,0 +1,50 @@
+// What an ivf_scan reads: its lists of clusters per query turned into lists of queries per cluster, cut into tiles of rows
+// that threads take one by one. Not an op.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "backends/cpu/carve.h"
+#include "ops/ivf_scan.h"
+
+namespace silverlode::cpu {
+
+constexpr int64_t kWordRows = 64;
+constexpr int64_t kTileWords = 16;
+
+// Up to kTileWords mask words of one cluster, and the queries (request * heads + head) that probe it, ascending.
+struct ScanTile {
+  int32_t slot;
+  int32_t first_word;
+  int32_t n_words;
+};
+
+class ScanPlan {
+ public:
+  // Takes memory by the sizes in Args alone.
+  ScanPlan(const IvfScan::Args& args, Carve& carve);
+
+  // Fills the plan from the data, which is checked on the way.
+  Status build(const IvfScan::Args& args);
+
+  std::span<const ScanTile> tiles() const { return {tiles_, static_cast<size_t>(n_tiles_)}; }
+  std::span<const int32_t> queries(const ScanTile& tile) const {
+    return {members_ + begin_[tile.slot], static_cast<size_t>(end_[tile.slot] - begin_[tile.slot])};
+  }
+  // Rows times queries over all tiles.
+  int64_t pairs() const { return pairs_; }
+
+ private:
+  int32_t* slot_of_;  // [C] slot of a probed cluster, else -1
+  int32_t* cluster_;  // [slots] in order of first appearance, best ranks first
+  int64_t* begin_;    // [slots] range of the slot in members_
+  int64_t* end_;      // [slots]
+  int32_t* members_;
+  ScanTile* tiles_;
+  int64_t n_slots_ = 0;
+  int64_t n_tiles_ = 0;
+  int64_t pairs_ = 0;
+};
+
+}  // namespace silverlode::cpu
