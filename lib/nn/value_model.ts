@@ -1,0 +1,43 @@
+import { valueModel } from '../ops/value_model.js';
+import type { AnyTensor, SymbolicTensor } from '../program/trace.js';
+import { type Tensor, tensor } from '../tensor/tensor.js';
+import type { FormulaExpr } from '../value/ast.js';
+import { compileFormula, type ValueProgram } from '../value/compile.js';
+import { Module } from './module.js';
+
+/** What a value formula may read. */
+export interface ValueModelOptions {
+  tasks?: readonly string[];
+  /** Names of item columns, in the order of their table. */
+  columns?: readonly string[];
+  /** Defaults of request weights. */
+  weights?: Readonly<Record<string, number>>;
+}
+
+/** One formula that turns task logits into one score; language in the README, limits in `compileFormula`. */
+export class ValueModel extends Module {
+  protected override readonly bufferNames = ['steps', 'constants'];
+  readonly steps: Tensor;
+  readonly constants: Tensor;
+  readonly program: ValueProgram;
+
+  /** @throws SilverlodeError `FORMULA_SYNTAX` with position. */
+  constructor(formula: string | FormulaExpr, options: ValueModelOptions = {}) {
+    super();
+    const { tasks = [], columns = [], weights = {} } = options;
+    this.program = compileFormula(formula, { tasks: [...tasks], columns: [...columns], weights });
+    this.steps = tensor(this.program.steps, { shape: [this.program.steps.length / 2, 2] });
+    this.constants = tensor(this.program.constants);
+  }
+
+  /** Scores float32 [batch, m]; -Infinity for a missing candidate. */
+  forward(inputs: {
+    logits?: AnyTensor;
+    scores: SymbolicTensor;
+    ordinals: AnyTensor;
+    columns?: AnyTensor;
+    weights?: AnyTensor;
+  }): SymbolicTensor {
+    return valueModel({ ...inputs, steps: this.steps, constants: this.constants });
+  }
+}
