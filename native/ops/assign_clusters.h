@@ -5,9 +5,9 @@
 //   -> clusters  int32   [N, m]   nearest first; ties: lower id; -1 beyond C
 //   -> scores    float32 [N, m]   x·c - |c|²/2 (larger is nearer); -Infinity beyond C
 //
-// x·c is one fma chain over ascending d; |c|²/2 is accumulated in float64, ascending, and rounded once; their difference is
-// rounded once: equal at any thread count and level. Inputs are finite; a score that overflows to NaN counts as -Infinity.
-// Polls for cancellation and reports progress.
+// x·c is one fma chain over ascending d; |c|²/2 is accumulated in float64, ascending, and rounded once; their
+// difference is rounded once: equal at any thread count and level. Inputs are finite; a score that overflows to NaN
+// counts as -Infinity. Polls for cancellation and reports progress.
 #pragma once
 
 #include "ops/op.h"

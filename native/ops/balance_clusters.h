@@ -1,14 +1,14 @@
-// balance_clusters: one cluster per row, none larger than a cap (contracts 2): rows that find their nearest cluster full
-// spill to the next nearest one.
+// balance_clusters: one cluster per row, none larger than a cap (contracts 2): rows that find their nearest cluster
+// full spill to the next nearest one.
 //
 //   nearest  int32   [N, m]    from assign_clusters: in [0, C), checked; -1 ends a row's choices
 //   scores   float32 [N, m]
 //   -> clusters  int32 [N]
 //
-// A full cluster keeps the rows that would lose most by moving on (score of this choice minus score of the next, Infinity
-// for the last choice), ties: lower row. This is the stable matching of rows and clusters, so the order in which rows are
-// placed does not matter. Rows that find all m choices full go, in ascending order, to the least loaded cluster, lowest id.
-// C * cap >= N is required.
+// A full cluster keeps the rows that would lose most by moving on (score of this choice minus score of the next,
+// Infinity for the last choice), ties: lower row. This is the stable matching of rows and clusters, so the order in
+// which rows are placed does not matter. Rows that find all m choices full go, in ascending order, to the least loaded
+// cluster, lowest id. C * cap >= N is required.
 #pragma once
 
 #include "ops/op.h"

@@ -4,9 +4,9 @@
 //   rows  float32 [N, D]
 //   -> chosen  int32 [C]   distinct rows while there are any with distance > 0; then the lowest unused rows. C <= N
 //
-// The first centroid is drawn uniformly. Squared distances are |x|² + |c|² - 2x·c in float32, at least 0; each product is
-// one fma chain over ascending d, so a row and its copies are at distance exactly 0. Deterministic for a seed at any thread
-// count and level. Polls for cancellation and reports progress.
+// The first centroid is drawn uniformly. Squared distances are |x|² + |c|² - 2x·c in float32, at least 0; each product
+// is one fma chain over ascending d, so a row and its copies are at distance exactly 0. Deterministic for a seed at any
+// thread count and level. Polls for cancellation and reports progress.
 #pragma once
 
 #include "ops/op.h"

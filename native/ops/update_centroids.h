@@ -5,10 +5,10 @@
 //   -> centroids  float32 [C, D]
 //   -> sizes      int32   [C]  before re-seeding
 //
-// Sums are float64 in ascending row order, and the mean is rounded once. Empty clusters are re-seeded in ascending order,
-// each by splitting the largest cluster that is left (ties: lower id): both halves get its centroid, moved apart by a factor
-// 1 ± 1/1024 in alternating dimensions (the old one: + in even dimensions, the new one: -), and half its size, the old one
-// the larger half.
+// Sums are float64 in ascending row order, and the mean is rounded once. Empty clusters are re-seeded in ascending
+// order, each by splitting the largest cluster that is left (ties: lower id): both halves get its centroid, moved apart
+// by a factor 1 ± 1/1024 in alternating dimensions (the old one: + in even dimensions, the new one: -), and half its
+// size, the old one the larger half.
 #pragma once
 
 #include "ops/op.h"

@@ -1,8 +1,8 @@
 // Writes a file so that its path holds either the old content or all of the new one, also after a crash.
 //
-// The bytes go to `<path>.<random>.tmp` in the same folder (mode 0644 less the umask); commit() flushes them to the device,
-// renames the file over `path` and flushes the folder. Without a commit the temporary file is removed. A symbolic link at
-// `path` is itself replaced.
+// The bytes go to `<path>.<random>.tmp` in the same folder (mode 0644 less the umask); commit() flushes them to the
+// device, renames the file over `path` and flushes the folder. Without a commit the temporary file is removed. A
+// symbolic link at `path` is itself replaced.
 #pragma once
 
 #include <cstdint>

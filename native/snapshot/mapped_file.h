@@ -1,9 +1,9 @@
 // A whole file as bytes in memory, for tensors that point into it.
 //
-// Files below kMapFrom are read into 64-byte aligned memory; larger ones are mapped privately: writable, so that tensors
-// can be updated in place, while the file itself is never touched. Replace a model file by rename (AtomicWriter does): a
-// mapped file that is truncated in place makes later reads of its lost pages fatal (SIGBUS), and one that is rewritten in
-// place may change under its readers.
+// Files below kMapFrom are read into 64-byte aligned memory; larger ones are mapped privately: writable, so that
+// tensors can be updated in place, while the file itself is never touched. Replace a model file by rename (AtomicWriter
+// does): a mapped file that is truncated in place makes later reads of its lost pages fatal (SIGBUS), and one that is
+// rewritten in place may change under its readers.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// Written from the public xxHash specification: four lanes over stripes of 32 bytes, merged, then the tail, then a final
-// mix. https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md
+// Written from the public xxHash specification: four lanes over stripes of 32 bytes, merged, then the tail, then a
+// final mix. https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md
 #include "snapshot/xxh64.h"
 
 #include <algorithm>

@@ -57,7 +57,8 @@ Problem random_problem(int64_t rows, int64_t choices, int64_t clusters, int64_t 
   return problem;
 }
 
-// In rounds: every row without a place asks its next choice; each cluster keeps the `cap` best of all that ask and have.
+// In rounds: every row without a place asks its next choice; each cluster keeps the `cap` best of all that ask and
+// have.
 std::vector<int32_t> reference(const Problem& problem) {
   std::vector<int64_t> next(static_cast<size_t>(problem.rows), 0);
   using Member = std::tuple<float, int64_t, int64_t>;  // (-loss, row, choice)

@@ -1,5 +1,5 @@
-// Runs one CPU op by itself, as a program would: attributes, shape inference, bind, exact-size workspace, run. Outputs and
-// workspace lie between guard bytes, and the workspace is filled with rubbish first.
+// Runs one CPU op by itself, as a program would: attributes, shape inference, bind, exact-size workspace, run. Outputs
+// and workspace lie between guard bytes, and the workspace is filled with rubbish first.
 #pragma once
 
 #include <gtest/gtest.h>

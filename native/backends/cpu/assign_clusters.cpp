@@ -1,5 +1,5 @@
-// Blocks of rows on the pool; each block runs past all centroids in tiles that stay in cache. The product of a tile is one
-// packed GEMM whose bias is -|c|²/2, so its outputs are the scores.
+// Blocks of rows on the pool; each block runs past all centroids in tiles that stay in cache. The product of a tile is
+// one packed GEMM whose bias is -|c|²/2, so its outputs are the scores.
 #include <algorithm>
 #include <limits>
 

@@ -1,5 +1,6 @@
-// Deferred acceptance (Gale and Shapley): a row asks its choices in order; a full cluster refuses, or drops for it, the row
-// that loses least. The result is the same for every order of asking, so rows simply come one by one. O(N m log cap).
+// Deferred acceptance (Gale and Shapley): a row asks its choices in order; a full cluster refuses, or drops for it, the
+// row that loses least. The result is the same for every order of asking, so rows simply come one by one. O(N m log
+// cap).
 #include <algorithm>
 #include <functional>
 #include <limits>

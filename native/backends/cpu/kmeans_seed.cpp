@@ -3,8 +3,8 @@
 // before it) / (its distance when drawn). That is rejection sampling, so the centroids have exactly the distribution of
 // one-at-a-time k-means++, while all accepted ones of a group share one pass over the rows, a GEMM with one panel.
 //
-// The panel holds -2c and the bias is |c|², so its outputs are |c|² - 2x·c. Sums are over fixed blocks of rows: they depend
-// neither on threads nor on the SIMD level. Random numbers: splitmix64.
+// The panel holds -2c and the bias is |c|², so its outputs are |c|² - 2x·c. Sums are over fixed blocks of rows: they
+// depend neither on threads nor on the SIMD level. Random numbers: splitmix64.
 #include <algorithm>
 #include <limits>
 
@@ -103,8 +103,8 @@ class Seeding {
     }
   }
 
-  // |x|² as the diagonal of each panel's products with itself: the same fma chain as every x·c, so that the distance of a
-  // row from itself is exactly 0.
+  // |x|² as the diagonal of each panel's products with itself: the same fma chain as every x·c, so that the distance of
+  // a row from itself is exactly 0.
   void compute_norms() {
     const int64_t n_panels = panel_count(args_.n_rows);
     runtime(context_).pool.parallel_for(n_panels, [&](int64_t task, int32_t worker) {
@@ -192,7 +192,8 @@ class Seeding {
     return n;
   }
 
-  // The row in which the running sum of distances exceeds `target`; rounding may leave none, then the last possible row.
+  // The row in which the running sum of distances exceeds `target`. Rounding may leave none; then a row near the end.
+  // Never a row at distance 0.
   int32_t draw(double target) const {
     int64_t block = 0, last_block = 0;
     for (; block < scratch_.blocks; ++block) {
