@@ -41,10 +41,18 @@ export function openDevice(options: DeviceOptions = {}): NativeDevice {
 
 let shared: NativeDevice | undefined;
 
-/** The device of eager ops, opened on first use. */
+/** @internal The device of eager ops, opened on first use. */
 export function sharedDevice(): NativeDevice {
   shared ??= openDevice({ device: 'cpu' });
   return shared;
+}
+
+/**
+ * Says where ops on concrete tensors run from now on in this thread (models and programs have their own option): threads and
+ * SIMD level for measurements and tests.
+ */
+export function setDefaultDevice(options: DeviceOptions): void {
+  shared = openDevice(options);
 }
 
 /**
