@@ -16,6 +16,9 @@ export type OpResult<I, S, C> = I extends SymbolicTensor ? S : Promise<C>;
 export type Length = number | string;
 
 export function lengthAttribute(length: Length): number | { symbol: string } {
+  if (typeof length === 'number' && !(Number.isInteger(length) && length >= 1)) {
+    throw new SilverlodeError('INVALID_ARGUMENT', `k must be a positive integer, got ${length}`);
+  }
   return typeof length === 'number' ? length : { symbol: length };
 }
 
