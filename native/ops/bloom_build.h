@@ -14,7 +14,7 @@ struct BloomBuild {
   static constexpr const char* kName = "bloom_build";
 
   struct Params {
-    int64_t hashes = 3;
+    int64_t hashes = 4;
     int64_t positions = 0;
   };
   struct Args {

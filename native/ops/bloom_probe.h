@@ -13,7 +13,7 @@ struct BloomProbe {
   static constexpr const char* kName = "bloom_probe";
 
   struct Params {
-    int64_t hashes = 3;
+    int64_t hashes = 4;
   };
   struct Args {
     const uint64_t* bloom;

@@ -92,7 +92,7 @@ FilterPlansRef bind_plans(Inputs inputs, size_t first) {
 }
 
 Status parse_hashes(const Attributes& attributes, int64_t& hashes) {
-  SILVERLODE_RETURN_IF_ERROR(attributes.get_or("hashes", hashes, int64_t{0}));
+  SILVERLODE_RETURN_IF_ERROR(attributes.get_or("hashes", hashes, int64_t{hashes}));
   if (hashes >= 0 && hashes <= kMaxHashes) return ok_status();
   return make_error(Code::kInvalidArgument, "attribute 'hashes' must lie in [0, %lld]",
                     static_cast<long long>(kMaxHashes));

@@ -109,7 +109,8 @@ FilterIndexRef bind_filter_index(Inputs inputs, size_t first, int64_t words, int
 Status check_plan_inputs(const char* op, Inputs inputs, size_t first);
 FilterPlansRef bind_plans(Inputs inputs, size_t first);
 
-// Reads the attribute `hashes`, 0 to kMaxHashes; 0 is for an index without Bloom terms.
+// Reads the attribute `hashes`, 0 to kMaxHashes, which keeps its value when it is not given; 0 is for an index without Bloom
+// terms.
 Status parse_hashes(const Attributes& attributes, int64_t& hashes);
 
 // Steps are run-time data from outside: every opcode, argument and the stack depth are checked before use.

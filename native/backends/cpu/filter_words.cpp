@@ -2,22 +2,29 @@
 
 #include <algorithm>
 #include <bit>
+#include <type_traits>
 
 namespace silverlode::cpu {
 
 namespace {
 
-void fill(uint64_t* words, int64_t n, uint64_t value) {
+// Word counts are a type N: either a number, or the constant of a whole block, whose loops then unroll.
+using WholeBlock = std::integral_constant<int64_t, kBlockWords>;
+
+template <class N>
+void fill(uint64_t* words, N n, uint64_t value) {
   for (int64_t i = 0; i < n; ++i) words[i] = value;
 }
 
-bool empty(const uint64_t* words, int64_t n) {
+template <class N>
+bool empty(const uint64_t* words, N n) {
   uint64_t any = 0;
   for (int64_t i = 0; i < n; ++i) any |= words[i];
   return any == 0;
 }
 
-void bloom_hits(const FilterIndexRef& index, uint64_t hash, int64_t word, int64_t n, uint64_t* hits) {
+template <class N>
+void bloom_hits(const FilterIndexRef& index, uint64_t hash, int64_t word, N n, uint64_t* hits) {
   const BloomBlock block = bloom_block(index, word / kBlockWords);
   if (block.width == 0) return fill(hits, n, 0);
   const uint64_t* words = block.words + word % kBlockWords;
@@ -29,8 +36,9 @@ void bloom_hits(const FilterIndexRef& index, uint64_t hash, int64_t word, int64_
 }
 
 // A leaf that needs no row's exact terms.
-void exact_leaf(const FilterStep& step, const FilterIndexRef& index, const FilterKernels& kernels, int64_t word,
-                int64_t n, uint64_t* matches) {
+template <class N>
+void exact_leaf(const FilterStep& step, const FilterIndexRef& index, const FilterKernels& kernels, int64_t word, N n,
+                uint64_t* matches) {
   const int64_t row = word * 64;
   switch (step.op) {
     case FilterOp::kAll: return fill(matches, n, ~uint64_t{0});
@@ -78,17 +86,9 @@ void link_plan(const FilterStep* steps, int32_t n_steps, int32_t* links) {
   }
 }
 
-}  // namespace
-
-void link_filter_plans(const FilterPlansRef& plans, int32_t* links) {
-  for (int64_t plan = 0; plan < plans.plans; ++plan) {
-    const int32_t begin = plans.offsets[plan];
-    link_plan(plans.steps + begin, plans.offsets[plan + 1] - begin, links + begin);
-  }
-}
-
-void evaluate_words(const FilterPlan& plan, const FilterIndexRef& index, const FilterKernels& kernels, int64_t word,
-                    int64_t n, FilterWords& result) {
+template <class N>
+void evaluate(const FilterPlan& plan, const FilterIndexRef& index, const FilterKernels& kernels, int64_t word, N n,
+              FilterWords& result) {
   if (plan.n_steps == 0) {
     fill(result.lo, n, 0);
     return fill(result.hi, n, 0);
@@ -135,6 +135,21 @@ void evaluate_words(const FilterPlan& plan, const FilterIndexRef& index, const F
   std::copy(top->hi, top->hi + n, result.hi);
 }
 
+}  // namespace
+
+void link_filter_plans(const FilterPlansRef& plans, int32_t* links) {
+  for (int64_t plan = 0; plan < plans.plans; ++plan) {
+    const int32_t begin = plans.offsets[plan];
+    link_plan(plans.steps + begin, plans.offsets[plan + 1] - begin, links + begin);
+  }
+}
+
+void evaluate_words(const FilterPlan& plan, const FilterIndexRef& index, const FilterKernels& kernels, int64_t word,
+                    int64_t n, FilterWords& result) {
+  if (n == kBlockWords) return evaluate(plan, index, kernels, word, WholeBlock{}, result);
+  evaluate(plan, index, kernels, word, n, result);
+}
+
 uint64_t resolve_word(const FilterPlan& plan, const FilterIndexRef& index, const FilterKernels& kernels, int64_t word,
                       uint64_t doubtful) {
   if (doubtful == 0 || plan.n_steps == 0) return 0;
@@ -159,7 +174,7 @@ uint64_t resolve_word(const FilterPlan& plan, const FilterIndexRef& index, const
           if (holds_term(index, word * 64 + bit, step.arg)) *top |= uint64_t{1} << bit;
         }
         break;
-      default: exact_leaf(step, index, kernels, word, 1, ++top);
+      default: exact_leaf(step, index, kernels, word, int64_t{1}, ++top);
     }
     while (plan.links[i] > i && (*top & doubtful) == 0) {
       *top = 0;
