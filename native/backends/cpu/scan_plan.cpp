@@ -52,7 +52,7 @@ Status ScanPlan::build(const IvfScan::Args& args) {
   Status status = check_requests(args);
   if (!status.ok()) return status;
   const int64_t queries = args.batch * args.heads;
-  const auto scanned = [&](int64_t query) { return args.limits[query / args.heads] > 0; };
+  const auto scanned = [&](int64_t query) { return std::min<int64_t>(args.limits[query / args.heads], args.k) > 0; };
   int64_t ranks = 0;
   for (int64_t query = 0; query < queries; ++query) {
     if (scanned(query)) ranks = std::max<int64_t>(ranks, args.counts[query]);
