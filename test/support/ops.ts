@@ -1,0 +1,107 @@
+// How every op is tested: all cases of its table, on every SIMD level and several thread counts, bit for bit.
+import { devices, SilverlodeError, setDefaultDevice, type Tensor } from 'silverlode';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { Random } from '../../lib/data/random.js';
+import type { OpCase } from '../cases/op_case.js';
+
+export { type CaseRow, type Cost, defineCases, type OpCase } from '../cases/op_case.js';
+
+const THREADS = [1, 2, 3];
+
+/** SIMD levels of this processor, least first. */
+export const simdLevels: readonly string[] = devices()[0]?.simdLevels ?? [];
+
+/** What an op returns, by name; a reference returns the same names with typed arrays of equal type. */
+export type Outputs = Readonly<Record<string, Tensor | ArrayBufferView>>;
+export type Arrays<O extends Outputs = Outputs> = Readonly<Record<keyof O, ArrayBufferView>>;
+
+/** Declares `body`'s tests once per SIMD level and thread count, with eager ops running there. */
+export function forEachLevel(body: (level: { simd: string; threads: number }) => void): void {
+  for (const simd of simdLevels) {
+    for (const threads of THREADS) {
+      describe(`${simd}, ${threads} threads`, () => {
+        beforeAll(() => setDefaultDevice({ device: 'cpu', simd, threads }));
+        body({ simd, threads });
+      });
+    }
+  }
+}
+
+/** Every case without `bench` on every level: `run` must return the bits that `reference` returns. */
+export function checkCases<Input, O extends Outputs>(
+  cases: readonly OpCase<Input>[],
+  run: (input: Input) => Promise<O>,
+  reference: (input: Input) => Arrays<O>,
+): void {
+  const prepared = cases
+    .filter((each) => !each.bench)
+    .map(({ name, seed, input }) => ({ name: `${name} (seed ${seed})`, use: once(() => solve(input(), reference)) }));
+  forEachLevel(() => {
+    for (const { name, use } of prepared) {
+      test(name, async () => expectBits(await run(use().input), use().expected));
+    }
+  });
+}
+
+function solve<Input, E>(input: Input, reference: (input: Input) => E): { input: Input; expected: E } {
+  return { input, expected: reference(input) };
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+}
+
+/** Same names, types, lengths and bits: -0 differs from +0 and NaNs differ by their payload. */
+export function expectBits(actual: Outputs, expected: Arrays): void {
+  expect(Object.keys(actual)).toEqual(Object.keys(expected));
+  for (const [name, array] of Object.entries(expected)) {
+    const output = arrayOf(actual[name] as Tensor | ArrayBufferView);
+    expect(output.constructor.name, name).toBe(array.constructor.name);
+    // Comparing elements first says more when they differ, but is slow.
+    if (!bytesOf(output).equals(bytesOf(array))) {
+      expect(output, name).toEqual(array);
+      expect([...bytesOf(output)], `bytes of ${name}`).toEqual([...bytesOf(array)]);
+    }
+  }
+}
+
+function arrayOf(value: Tensor | ArrayBufferView): ArrayBufferView {
+  return ArrayBuffer.isView(value) ? value : value.view();
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Buffer {
+  return Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength);
+}
+
+/** The action throws, or its promise rejects with, a SilverlodeError of this code. */
+export async function expectCode(code: SilverlodeError['code'], action: () => unknown): Promise<void> {
+  const error = await Promise.resolve()
+    .then(action)
+    .then(
+      () => 'nothing was thrown',
+      (thrown: unknown) => thrown,
+    );
+  expect(error).toBeInstanceOf(SilverlodeError);
+  expect((error as SilverlodeError).code, (error as SilverlodeError).message).toBe(code);
+}
+
+/** A property of random inputs: `rounds` seeds, new ones on every run; a failure names its seed. */
+export function property(
+  name: string,
+  rounds: number,
+  body: (random: Random) => Promise<void>,
+  first: number = Date.now() % 1_000_000,
+): void {
+  test(`${name} (seeds from ${first})`, async () => {
+    for (let seed = first; seed < first + rounds; seed++) {
+      await body(new Random(seed)).catch((error: unknown) => {
+        if (error instanceof Error) error.message = `seed ${seed}: ${error.message}`;
+        throw error;
+      });
+    }
+  });
+}
