@@ -11,9 +11,8 @@ const THREADS = [1, 2, 3];
 /** SIMD levels of this processor, least first. */
 export const simdLevels: readonly string[] = devices()[0]?.simdLevels ?? [];
 
-/** What an op returns, by name; a reference returns the same names with typed arrays of equal type. */
-export type Outputs = Readonly<Record<string, Tensor | ArrayBufferView>>;
-export type Arrays<O extends Outputs = Outputs> = Readonly<Record<keyof O, ArrayBufferView>>;
+/** What a reference returns for an op's outputs: typed arrays under the same names. */
+export type Arrays<Outputs extends object> = { readonly [name in keyof Outputs]: ArrayBufferView };
 
 /** Declares `body`'s tests once per SIMD level and thread count, with eager ops running there. */
 export function forEachLevel(body: (level: { simd: string; threads: number }) => void): void {
@@ -28,10 +27,10 @@ export function forEachLevel(body: (level: { simd: string; threads: number }) =>
 }
 
 /** Every case without `bench` on every level: `run` must return the bits that `reference` returns. */
-export function checkCases<Input, O extends Outputs>(
+export function checkCases<Input, Outputs extends object>(
   cases: readonly OpCase<Input>[],
-  run: (input: Input) => Promise<O>,
-  reference: (input: Input) => Arrays<O>,
+  run: (input: Input) => Promise<Outputs>,
+  reference: (input: Input) => Arrays<Outputs>,
 ): void {
   const prepared = cases
     .filter((each) => !each.bench)
@@ -56,10 +55,10 @@ function once<T>(make: () => T): () => T {
 }
 
 /** Same names, types, lengths and bits: -0 differs from +0 and NaNs differ by their payload. */
-export function expectBits(actual: Outputs, expected: Arrays): void {
+export function expectBits<Outputs extends object>(actual: Outputs, expected: Arrays<Outputs>): void {
   expect(Object.keys(actual)).toEqual(Object.keys(expected));
-  for (const [name, array] of Object.entries(expected)) {
-    const output = arrayOf(actual[name] as Tensor | ArrayBufferView);
+  for (const [name, array] of Object.entries<ArrayBufferView>(expected)) {
+    const output = arrayOf(actual[name as keyof Outputs] as Tensor | ArrayBufferView);
     expect(output.constructor.name, name).toBe(array.constructor.name);
     // Comparing elements first says more when they differ, but is slow.
     if (!bytesOf(output).equals(bytesOf(array))) {
