@@ -12,11 +12,11 @@ namespace {
 
 using Args = OverArch::Args;
 
-constexpr int64_t kChunkFloats = 1 << 17;  // activations of one chunk: half a megabyte
+constexpr int64_t kChunkFloats = 3 << 15;  // activations of one chunk: 384 KiB
 constexpr int64_t kMinChunk = 28;
 constexpr int64_t kMaxChunk = 224;  // both whole numbers of the widest level's register tiles
 constexpr int64_t kTasksPerThread = 8;
-constexpr int64_t kPrefetchAhead = 8;
+constexpr int64_t kPrefetchAhead = 16;
 
 // [i, f]: what is left of the first layer's input after folding.
 int64_t folded_dim(const Args& args) { return args.dim + args.n_features; }
@@ -149,12 +149,11 @@ class Network {
   }
 
   void prefetch(int64_t candidate) const {
-    const char* row = embedding(candidate);
-    __builtin_prefetch(row);
-    __builtin_prefetch(row + 64);
-    if (args_.n_features > 0) {
-      __builtin_prefetch(args_.features + args_.feature_index[candidate] * args_.n_features);
-    }
+    const int64_t row_bytes = args_.dim * static_cast<int64_t>(dtype_size(args_.embedding_dtype));
+    for (int64_t byte = 0; byte < row_bytes; byte += 64) __builtin_prefetch(embedding(candidate) + byte);
+    if (args_.n_features == 0) return;
+    const float* features = args_.features + args_.feature_index[candidate] * args_.n_features;
+    for (int64_t f = 0; f < args_.n_features; f += 16) __builtin_prefetch(features + f);
   }
 
   // [i, f] of one candidate as float32.

@@ -48,10 +48,18 @@ inline void gemm_tile(const float* x, int64_t ldx, const float* packed, int64_t 
   }
 }
 
+// One tile of rows over the first `columns` outputs of a panel, rounded up to whole vectors.
 template <class V, int kRows>
 void gemm_panel_tile(const float* x, int64_t ldx, const float* packed, int64_t in_dim, const float* bias, bool relu,
-                     float* out, int64_t ldo) {
-  for (int64_t n = 0; n < kPanel; n += V::kTileWide * V::kLanes) {
+                     float* out, int64_t ldo, int64_t columns) {
+  constexpr int64_t kStep = V::kTileWide * V::kLanes;
+  if constexpr (kStep == kPanel) {  // networks often end in a few outputs
+    if (columns <= kPanel / 2) {
+      gemm_tile<V, kRows, V::kTileWide / 2>(x, ldx, packed, 0, in_dim, bias, relu, out, ldo);
+      return;
+    }
+  }
+  for (int64_t n = 0; n < columns; n += kStep) {
     gemm_tile<V, kRows, V::kTileWide>(x, ldx, packed + n, 0, in_dim, bias == nullptr ? nullptr : bias + n, relu,
                                       out + n, ldo);
   }
@@ -62,23 +70,25 @@ template <class V, class Rows = std::make_index_sequence<V::kTileRows>>
 struct GemmTiles;
 template <class V, size_t... kIndex>
 struct GemmTiles<V, std::index_sequence<kIndex...>> {
-  using Tile = void (*)(const float*, int64_t, const float*, int64_t, const float*, bool, float*, int64_t);
+  using Tile = void (*)(const float*, int64_t, const float*, int64_t, const float*, bool, float*, int64_t, int64_t);
   static constexpr Tile kTable[] = {gemm_panel_tile<V, static_cast<int>(kIndex) + 1>...};
 };
 
-// All rows of one panel, in tiles of nearly equal height.
+// All rows of one panel, or of its first columns, in tiles of nearly equal height.
 template <class V>
 void gemm_panel(const float* x, int64_t ldx, int64_t rows, const float* packed, int64_t in_dim, const float* bias,
-                bool relu, float* out, int64_t ldo) {
-  int64_t tiles = (rows + V::kTileRows - 1) / V::kTileRows;
+                bool relu, float* out, int64_t ldo, int64_t columns = kPanel) {
+  // Rows a multiple of 4 KiB apart share one set of the first-level cache, which holds 8 lines or more.
+  const int64_t highest = ldx % 1024 == 0 && V::kTileRows > 8 ? 8 : V::kTileRows;
+  int64_t tiles = (rows + highest - 1) / highest;
   for (int64_t row = 0; tiles > 0; --tiles) {
     const int64_t height = (rows - row + tiles - 1) / tiles;
-    GemmTiles<V>::kTable[height - 1](x + row * ldx, ldx, packed, in_dim, bias, relu, out + row * ldo, ldo);
+    GemmTiles<V>::kTable[height - 1](x + row * ldx, ldx, packed, in_dim, bias, relu, out + row * ldo, ldo, columns);
     row += height;
   }
 }
 
-// The last panel when only `columns` of its outputs exist: computed whole, copied in part.
+// The last panel when only `columns` of its outputs exist: computed in whole vectors, copied in part.
 template <class V>
 void gemm_partial_panel(const float* x, int64_t ldx, int64_t rows, const float* packed, int64_t in_dim,
                         const float* bias, bool relu, float* out, int64_t ldo, int64_t columns) {
@@ -89,7 +99,7 @@ void gemm_partial_panel(const float* x, int64_t ldx, int64_t rows, const float* 
   for (int64_t row = 0; row < rows; row += V::kTileRows) {
     const int64_t height = rows - row < V::kTileRows ? rows - row : V::kTileRows;
     gemm_panel<V>(x + row * ldx, ldx, height, packed, in_dim, bias == nullptr ? nullptr : whole_bias, relu, whole,
-                  kPanel);
+                  kPanel, columns);
     for (int64_t m = 0; m < height; ++m) std::memcpy(out + (row + m) * ldo, whole + m * kPanel, bytes);
   }
 }
