@@ -2,7 +2,8 @@ import { SilverlodeError } from '../errors.js';
 import { openDevice } from '../native/device.js';
 import type { Module } from '../nn/module.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { type OutputNames, Program, ProgramRunner } from './program.js';
+import { type OutputNames, Program } from './program.js';
+import { ProgramRunner } from './runner.js';
 import { type InputSpec, SymbolicTensor, Trace } from './trace.js';
 
 /** Inputs of a module by name; nested records become nested arguments and dotted input names. */
@@ -41,7 +42,10 @@ type ProgramOutputs<R> = R extends SymbolicTensor ? Tensor : { [K in keyof R]: T
  * const embedding = await program.run({ features: new Float32Array(256) });
  * ```
  */
-export async function compile<M extends Module>(module: M, options: CompileOptions): Promise<Program<ProgramOutputs<ReturnType<M['forward']>>>> {
+export async function compile<M extends Module>(
+  module: M,
+  options: CompileOptions,
+): Promise<Program<ProgramOutputs<ReturnType<M['forward']>>>> {
   const { spec, constants, names } = trace(module, options.inputs);
   const limits = { batch: options.maxBatch ?? 64, ...options.limits };
   const runner = new ProgramRunner(openDevice(options), spec, constants, limits);

@@ -1,8 +1,8 @@
 // Recording a program: ops applied to symbolic tensors become steps.
 import { SilverlodeError } from '../errors.js';
-import { type Attributes, addon, type AttributeValue, type NativeSpec, type ProgramSpec } from '../native/addon.js';
-import type { DType } from '../tensor/dtype.js';
-import type { Dim } from '../tensor/shape.js';
+import { type Attributes, type AttributeValue, addon, type NativeSpec, type ProgramSpec } from '../native/addon.js';
+import { type DType, requireDtype } from '../tensor/dtype.js';
+import { type Dim, MAX_RANK } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 
 /** A value of a program that is being recorded: dtype and shape are known, elements are not. */
@@ -45,7 +45,13 @@ export class Trace {
   readonly #inputs: Recorded[] = [];
   readonly #constants: { name: string; tensor: Tensor }[] = [];
   readonly #constantOf = new Map<Tensor, SymbolicTensor>();
-  readonly #steps: { op: string; label: string; attributes: Attributes; inputs: (number | undefined)[]; outputs: number }[] = [];
+  readonly #steps: {
+    op: string;
+    label: string;
+    attributes: Attributes;
+    inputs: (number | undefined)[];
+    outputs: number;
+  }[] = [];
   readonly #sources: Source[] = [];
   #scope: string[] = [];
 
@@ -53,6 +59,7 @@ export class Trace {
   constructor(readonly names: ReadonlyMap<Tensor, string> = new Map()) {}
 
   input(name: string, spec: InputSpec): SymbolicTensor {
+    requireSpec(name, spec);
     this.#inputs.push({ name, ...spec });
     for (const dim of spec.shape) this.#encode(dim);
     return this.#add({ kind: 'input', index: this.#inputs.length - 1 }, spec.dtype, spec.shape);
@@ -71,13 +78,13 @@ export class Trace {
 
   step(op: string, inputs: readonly (AnyTensor | undefined)[], attributes: OpAttributes): SymbolicTensor[] {
     const symbolic = inputs.map((input) => (input instanceof Tensor ? this.constant(input) : input));
-    for (const input of symbolic) {
-      if (input && input.trace !== this) {
-        throw new SilverlodeError('INVALID_ARGUMENT', `${op}: an input belongs to another trace`);
-      }
-    }
+    for (const input of symbolic) if (input) this.#requireOwn(input, op);
     const encoded = this.#attributes(attributes);
-    const specs = addon().inferOp(op, encoded, symbolic.map((input) => (input ? this.#spec(input) : null)));
+    const specs = this.#infer(
+      op,
+      encoded,
+      symbolic.map((input) => (input ? this.#spec(input) : null)),
+    );
     const index = this.#steps.length;
     this.#steps.push({
       op,
@@ -86,7 +93,13 @@ export class Trace {
       inputs: symbolic.map((input) => input?.value),
       outputs: specs.length,
     });
-    return specs.map((spec, output) => this.#add({ kind: 'step', index, output }, spec.dtype, spec.shape.map((dim) => this.#decode(dim))));
+    return specs.map((spec, output) =>
+      this.#add(
+        { kind: 'step', index, output },
+        spec.dtype,
+        spec.shape.map((dim) => this.#decode(dim)),
+      ),
+    );
   }
 
   /** Names the part of the module tree that `record` runs in, for profiles and errors. */
@@ -101,6 +114,7 @@ export class Trace {
 
   /** Values are renumbered: inputs, then constants, then step outputs. */
   finish(outputs: readonly SymbolicTensor[]): { spec: ProgramSpec; constants: Tensor[] } {
+    for (const output of outputs) this.#requireOwn(output, 'forward');
     const firstOutput: number[] = [];
     let next = this.#inputs.length + this.#constants.length;
     for (const step of this.#steps) {
@@ -116,12 +130,32 @@ export class Trace {
     };
     const spec: ProgramSpec = {
       symbols: this.symbols,
-      inputs: this.#inputs.map(({ name, dtype, shape }) => ({ name, dtype, shape: shape.map((dim) => this.#encode(dim)) })),
+      inputs: this.#inputs.map(({ name, dtype, shape }) => ({
+        name,
+        dtype,
+        shape: shape.map((dim) => this.#encode(dim)),
+      })),
       constants: this.#constants.map(({ name, tensor }) => ({ name, dtype: tensor.dtype, shape: [...tensor.shape] })),
       steps: this.#steps.map((step) => ({ ...step, inputs: step.inputs.map(renumber) })),
       outputs: outputs.map((output) => renumber(output.value)),
     };
     return { spec, constants: this.#constants.map(({ tensor }) => tensor) };
+  }
+
+  #requireOwn(value: SymbolicTensor, user: string): void {
+    if (value.trace !== this)
+      throw new SilverlodeError('INVALID_ARGUMENT', `${user}: a tensor belongs to another trace`);
+  }
+
+  /** Output specs of an op; what is wrong with its inputs says in which module. */
+  #infer(op: string, attributes: Attributes, inputs: readonly (NativeSpec | null)[]): NativeSpec[] {
+    try {
+      return addon().inferOp(op, attributes, inputs);
+    } catch (error) {
+      const module = this.#scope.join('.');
+      if (module === '' || !(error instanceof SilverlodeError)) throw error;
+      throw new SilverlodeError(error.code, `${error.message} (in ${module})`, { ...error, module }, { cause: error });
+    }
   }
 
   #add(source: Source, dtype: DType, shape: readonly Dim[]): SymbolicTensor {
@@ -152,4 +186,15 @@ export class Trace {
     });
     return Object.fromEntries(entries);
   }
+}
+
+function requireSpec(name: string, { dtype, shape }: InputSpec): void {
+  requireDtype(dtype);
+  const fits = (dim: Dim) => (typeof dim === 'string' ? dim !== '' : Number.isSafeInteger(dim) && dim >= 0);
+  if (Array.isArray(shape) && shape.length <= MAX_RANK && shape.every(fits)) return;
+  const expected = `at most ${MAX_RANK} sizes or names of symbols`;
+  throw new SilverlodeError(
+    'INVALID_ARGUMENT',
+    `input '${name}': a shape is ${expected}, got ${JSON.stringify(shape)}`,
+  );
 }

@@ -1,0 +1,191 @@
+// Runs a recorded program natively: its constants, planned per bucket of capacities.
+import { SilverlodeError } from '../errors.js';
+import {
+  addon,
+  type CancelFlag,
+  type NativeDevice,
+  type NativeProgram,
+  type NativeSpec,
+  type NativeTensor,
+  type ProgramSpec,
+} from '../native/addon.js';
+import { DTYPES } from '../tensor/dtype.js';
+import { Tensor } from '../tensor/tensor.js';
+
+/** What a run takes per input: a tensor (shared, not copied) or a typed array (copied before the call returns). */
+export type RunInput = Tensor | ArrayBufferView;
+
+/** Time of one step of a run. */
+export interface StepProfile {
+  op: string;
+  /** Where the step stands in the module tree. */
+  label: string;
+  milliseconds: number;
+  /** Rows of the step's first output. */
+  rows: number;
+  /** Bytes of the step's inputs and outputs at the sizes of the run: an upper bound on what it moved. */
+  bytes: number;
+}
+
+export interface RunResult {
+  outputs: Tensor[];
+  /** Milliseconds per step, when asked for. */
+  times: Float64Array | undefined;
+}
+
+/** How many buckets of one program are kept; the least recently used goes first. */
+const MAX_BUCKETS = 16;
+
+/** A planned program. Once dropped, the last run that uses it frees it. */
+interface Bucket {
+  readonly program: Promise<NativeProgram>;
+  users: number;
+  dropped: boolean;
+}
+
+/**
+ * The native side of a program. Symbols (`batch`, `k`, …) get their values per run; memory is planned per bucket, the
+ * next power of two of each, and a bucket that does not exist yet is prepared before the run, never inside it.
+ */
+export class ProgramRunner {
+  readonly #buckets = new Map<string, Bucket>();
+  #disposed = false;
+
+  constructor(
+    readonly device: NativeDevice,
+    readonly spec: ProgramSpec,
+    readonly constants: readonly Tensor[],
+    /** Largest value of each symbol; larger runs are refused with `LIMIT_EXCEEDED`. */
+    readonly limits: Readonly<Record<string, number>> = {},
+    /** Smallest capacity of each symbol, so that small sizes share a bucket; default 1. */
+    readonly floors: Readonly<Record<string, number>> = {},
+  ) {}
+
+  /** Capacities of the bucket for these symbol values. */
+  capacities(dims: readonly number[]): number[] {
+    return dims.map((dim, i) => {
+      const name = this.spec.symbols[i] as string;
+      const limit = this.limits[name] ?? 2 ** 31;
+      if (dim > limit)
+        throw new SilverlodeError('LIMIT_EXCEEDED', `${name} is ${dim}, the limit is ${limit}`, { symbol: name });
+      const capacity = dim <= 1 ? 1 : 2 ** Math.ceil(Math.log2(dim));
+      return Math.min(limit, Math.max(capacity, this.floors[name] ?? 1));
+    });
+  }
+
+  /** Plans the program for these symbol values, if need be. To run it, `use` it. */
+  async prepare(dims: readonly number[]): Promise<NativeProgram> {
+    return this.#bucket(dims).program;
+  }
+
+  /** Calls `work` with the program planned for these symbol values, which is not freed before `work` is done. */
+  async use<T>(dims: readonly number[], work: (program: NativeProgram) => Promise<T>): Promise<T> {
+    const bucket = this.#bucket(dims);
+    bucket.users++;
+    try {
+      return await work(await bucket.program);
+    } finally {
+      bucket.users--;
+      free(bucket);
+    }
+  }
+
+  /** Memory that a bucket would take, without taking it. */
+  async sizes(dims: readonly number[]): Promise<{ arenaBytes: number; preparedBytes: number }> {
+    return (await this.#create(this.capacities(dims), true)).sizes();
+  }
+
+  /** One native run. Inputs and outputs in program order; typed arrays are copied before this returns. */
+  async run(
+    inputs: readonly RunInput[],
+    dims: readonly number[],
+    cancel?: CancelFlag,
+    timed = false,
+  ): Promise<RunResult> {
+    // Before the first await: from then on the caller may change its arrays and dispose its tensors.
+    const natives = inputs.map((input) => (input instanceof Tensor ? ownHandle(input) : ownBytes(input)));
+    return this.use(dims, async (program) => {
+      const outputs = program.outputShapes(dims).map(({ dtype, shape }) => Tensor.allocate(dtype, shape));
+      const targets = outputs.map((output) => output.native);
+      const times = await program.run(natives, dims, targets, cancel, timed);
+      return { outputs, times };
+    });
+  }
+
+  /** One timed native run; results are dropped. */
+  async profile(inputs: readonly RunInput[], dims: readonly number[]): Promise<StepProfile[]> {
+    const [{ times }, values] = await Promise.all([
+      this.run(inputs, dims, undefined, true),
+      this.use(dims, async (program) => program.valueShapes(dims)),
+    ]);
+    return profileSteps(this.spec, values, times as Float64Array);
+  }
+
+  /** No new runs; the last one in flight frees the memory. */
+  dispose(): void {
+    this.#disposed = true;
+    while (this.#buckets.size > 0) this.#evict();
+  }
+
+  #bucket(dims: readonly number[]): Bucket {
+    if (this.#disposed) throw new SilverlodeError('DISPOSED', 'the program was disposed');
+    const capacities = this.capacities(dims);
+    const key = capacities.join();
+    const known = this.#buckets.get(key);
+    if (known) this.#buckets.delete(key); // re-inserted below: the map is ordered by use
+    const bucket = known ?? { program: this.#create(capacities, false), users: 0, dropped: false };
+    if (!known) {
+      if (this.#buckets.size >= MAX_BUCKETS) this.#evict();
+      bucket.program.catch(() => {
+        if (this.#buckets.get(key) === bucket) this.#buckets.delete(key);
+      });
+    }
+    this.#buckets.set(key, bucket);
+    return bucket;
+  }
+
+  async #create(capacities: readonly number[], countOnly: boolean): Promise<NativeProgram> {
+    const constants = this.constants.map((constant) => constant.native);
+    return addon().createProgram(this.device, this.spec, constants, capacities, countOnly);
+  }
+
+  #evict(): void {
+    const [key, oldest] = this.#buckets.entries().next().value as [string, Bucket];
+    this.#buckets.delete(key);
+    oldest.dropped = true;
+    free(oldest);
+  }
+}
+
+function free({ program, users, dropped }: Bucket): void {
+  if (!dropped || users > 0) return;
+  program.then(
+    (planned) => planned.dispose(),
+    () => undefined,
+  );
+}
+
+/** Another handle of the same memory. */
+function ownHandle(input: Tensor): NativeTensor {
+  return input.native.reshape(input.shape);
+}
+
+/** A copy, also of an array whose buffer was detached (it has no elements). */
+function ownBytes({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
+  return byteLength === 0 ? new Uint8Array(0) : new Uint8Array(buffer, byteOffset, byteLength).slice();
+}
+
+/** Steps with their times. Views take none and are left out. */
+function profileSteps(spec: ProgramSpec, values: readonly NativeSpec[], times: Float64Array): StepProfile[] {
+  const sizeOf = ({ dtype, shape }: NativeSpec) => shape.reduce((product, dim) => product * dim, DTYPES[dtype].bytes);
+  let next = spec.inputs.length + spec.constants.length;
+  return spec.steps.flatMap((step, i) => {
+    const outputs = values.slice(next, next + step.outputs);
+    next += step.outputs;
+    if (step.op === 'reshape') return [];
+    const inputs = step.inputs.filter((id) => id >= 0).map((id) => values[id] as NativeSpec);
+    const bytes = [...inputs, ...outputs].reduce((sum, value) => sum + sizeOf(value), 0);
+    const rows = (outputs[0]?.shape ?? []).slice(0, -1).reduce((product, dim) => product * dim, 1);
+    return [{ op: step.op, label: step.label, milliseconds: times[i] as number, rows, bytes }];
+  });
+}
