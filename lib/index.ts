@@ -1,17 +1,31 @@
 // The public surface: re-exports only.
-export { SilverlodeError, type ErrorCode, type ErrorDetails } from './errors.js';
-export { type DeviceOptions, devices, setDefaultDevice } from './native/device.js';
-export type { DeviceInfo } from './native/addon.js';
-export { type ArrayOf, DTYPES, type DType } from './tensor/dtype.js';
-export type { Dim } from './tensor/shape.js';
-export { Tensor, type TensorData, type TensorOptions, tensor } from './tensor/tensor.js';
-export * as ops from './ops/index.js';
-export * as nn from './nn/index.js';
-export { Module, type StateDict } from './nn/module.js';
-export { type CompileOptions, compile, type InputSpecs } from './program/compile.js';
-export { Program, type StepProfile } from './program/program.js';
-export { type AnyTensor, type InputSpec, SymbolicTensor } from './program/trace.js';
+export { type ErrorCode, type ErrorDetails, SilverlodeError } from './errors.js';
 export type { FilterExpr } from './filter/ast.js';
 export { f } from './filter/builder.js';
 export { parseFilter } from './filter/parser.js';
+export type { DeviceInfo } from './native/addon.js';
+export { type DeviceOptions, devices, setDefaultDevice } from './native/device.js';
+export * as nn from './nn/index.js';
+export { Module, type StateDict } from './nn/module.js';
+export * as ops from './ops/index.js';
+export { type CompileOptions, compile, type InputSpecs } from './program/compile.js';
+export { Program, type StepProfile } from './program/program.js';
+export { type AnyTensor, type InputSpec, SymbolicTensor } from './program/trace.js';
+export { type LoadOptions, RetrievalModel, type RetrievalPlan } from './retrieval/model.js';
+export { type Items, type PublishOptions, publish } from './retrieval/publish.js';
+export { raggedInput, type Tower } from './retrieval/retrieval_module.js';
+export type { TuneOptions, TuneResult } from './retrieval/tune.js';
+export type {
+  IdSet,
+  ItemId,
+  ItemIds,
+  RetrieveBatchRequest,
+  RetrieveBatchResult,
+  RetrieveRequest,
+  RetrieveResult,
+  RetrieveStats,
+} from './retrieval/types.js';
 export { readSafetensors } from './snapshot/state_dict.js';
+export { type ArrayOf, DTYPES, type DType } from './tensor/dtype.js';
+export type { Dim } from './tensor/shape.js';
+export { Tensor, type TensorData, type TensorOptions, tensor } from './tensor/tensor.js';

@@ -2,8 +2,8 @@
 import { SilverlodeError } from '../errors.js';
 import { SymbolicTensor } from '../program/trace.js';
 import type { StateDictEntry } from '../snapshot/state_dict.js';
-import { Tensor, tensor } from '../tensor/tensor.js';
 import type { TensorArray } from '../tensor/dtype.js';
+import { Tensor, tensor } from '../tensor/tensor.js';
 
 /** Named tensors, in PyTorch's naming: `layers.0.weight`. */
 export type StateDict = ReadonlyMap<string, Tensor | StateDictEntry>;
@@ -47,13 +47,19 @@ export abstract class Module {
     const missing = [...own.keys()].filter((name) => !state.has(name));
     const unexpected = [...state.keys()].filter((name) => !own.has(name));
     if ((options.strict ?? true) && (missing.length > 0 || unexpected.length > 0)) {
-      throw new SilverlodeError('INVALID_ARGUMENT', `state dict does not fit: missing [${missing.join(', ')}], unexpected [${unexpected.join(', ')}]`, { missing, unexpected });
+      throw new SilverlodeError(
+        'INVALID_ARGUMENT',
+        `state dict does not fit: missing [${missing.join(', ')}], unexpected [${unexpected.join(', ')}]`,
+        { missing, unexpected },
+      );
     }
-    const replacements = [...own].filter(([name]) => state.has(name)).map(([name, current]) => {
-      const replacement = asTensor(state.get(name) as Tensor | StateDictEntry);
-      requireCompatible(name, current, replacement);
-      return [name, replacement] as const;
-    });
+    const replacements = [...own]
+      .filter(([name]) => state.has(name))
+      .map(([name, current]) => {
+        const replacement = asTensor(state.get(name) as Tensor | StateDictEntry);
+        requireCompatible(name, current, replacement);
+        return [name, replacement] as const;
+      });
     for (const [name, replacement] of replacements) this.#replace(name.split('.'), replacement);
     return { missing, unexpected };
   }
@@ -63,7 +69,9 @@ export abstract class Module {
     return Object.entries(this).flatMap(([name, value]): [string, Module][] => {
       if (value instanceof Module) return [[name, value]];
       if (!Array.isArray(value)) return [];
-      return value.flatMap((entry, i): [string, Module][] => (entry instanceof Module ? [[`${name}.${i}`, entry]] : []));
+      return value.flatMap((entry, i): [string, Module][] =>
+        entry instanceof Module ? [[`${name}.${i}`, entry]] : [],
+      );
     });
   }
 
@@ -89,7 +97,11 @@ export abstract class Module {
 }
 
 /** Runs a child's `forward` under its name, so that steps and profiles show where they come from. */
-export function call<M extends Module>(name: string, module: M, ...inputs: Parameters<M['forward']>): ReturnType<M['forward']> {
+export function call<M extends Module>(
+  name: string,
+  module: M,
+  ...inputs: Parameters<M['forward']>
+): ReturnType<M['forward']> {
   const symbolic = inputs.find((input) => input instanceof SymbolicTensor) as SymbolicTensor | undefined;
   const run = () => module.forward(...inputs);
   return symbolic ? symbolic.trace.scoped(name, run) : run();
@@ -99,11 +111,17 @@ const FLOATS = ['float32', 'float16', 'bfloat16'];
 
 function requireCompatible(name: string, current: Tensor, replacement: Tensor): void {
   if (current.shape.join() !== replacement.shape.join()) {
-    throw new SilverlodeError('SHAPE_MISMATCH', `${name} has shape [${replacement.shape.join(', ')}], expected [${current.shape.join(', ')}]`, { name });
+    throw new SilverlodeError(
+      'SHAPE_MISMATCH',
+      `${name} has shape [${replacement.shape.join(', ')}], expected [${current.shape.join(', ')}]`,
+      { name },
+    );
   }
   const bothFloat = FLOATS.includes(current.dtype) && FLOATS.includes(replacement.dtype);
   if (current.dtype !== replacement.dtype && !bothFloat) {
-    throw new SilverlodeError('UNSUPPORTED_DTYPE', `${name} is ${replacement.dtype}, expected ${current.dtype}`, { name });
+    throw new SilverlodeError('UNSUPPORTED_DTYPE', `${name} is ${replacement.dtype}, expected ${current.dtype}`, {
+      name,
+    });
   }
 }
 

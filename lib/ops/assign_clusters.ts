@@ -21,8 +21,13 @@ export function assignClusters<I extends AnyTensor>(
   centroids: AnyTensor,
   options: { nearest?: number } = {},
 ): OpResult<I, Assignment<I>, Assignment<I>> {
-  return dispatch<I, Assignment<I>>('assign_clusters', [rows, centroids], { nearest: options.nearest ?? 1 }, (outputs) => {
-    const [clusters, scores] = outputs as [I, I];
-    return { clusters, scores };
-  });
+  return dispatch<I, Assignment<I>>(
+    'assign_clusters',
+    [rows, centroids],
+    { nearest: options.nearest ?? 1 },
+    (outputs) => {
+      const [clusters, scores] = outputs as [I, I];
+      return { clusters, scores };
+    },
+  );
 }

@@ -23,5 +23,10 @@ export function bloomBuild<I extends AnyTensor>(
   options: { hashes?: number; positions: number },
 ): OpResult<I, I, I> {
   const attributes = { hashes: options.hashes ?? 3, positions: options.positions };
-  return dispatch<I, I>('bloom_build', [rows.offsets, rows.terms, termHashes, layout], attributes, ([bloom]) => bloom as I);
+  return dispatch<I, I>(
+    'bloom_build',
+    [rows.offsets, rows.terms, termHashes, layout],
+    attributes,
+    ([bloom]) => bloom as I,
+  );
 }

@@ -9,6 +9,14 @@ import { dispatch, type OpResult } from './dispatch.js';
  * @param options `bitsPerTerm` (default 12)
  * @returns int64 [N / 512 + 1]: prefix sums of widths
  */
-export function bloomLayout<I extends AnyTensor>(termOffsets: I, options: { bitsPerTerm?: number } = {}): OpResult<I, I, I> {
-  return dispatch<I, I>('bloom_layout', [termOffsets], { bits_per_term: options.bitsPerTerm ?? 12 }, ([layout]) => layout as I);
+export function bloomLayout<I extends AnyTensor>(
+  termOffsets: I,
+  options: { bitsPerTerm?: number } = {},
+): OpResult<I, I, I> {
+  return dispatch<I, I>(
+    'bloom_layout',
+    [termOffsets],
+    { bits_per_term: options.bitsPerTerm ?? 12 },
+    ([layout]) => layout as I,
+  );
 }

@@ -16,5 +16,10 @@ export function bloomProbe<I extends AnyTensor>(
   termHashes: AnyTensor,
   options: { hashes?: number } = {},
 ): OpResult<I, I, I> {
-  return dispatch<I, I>('bloom_probe', [bloom, layout, termHashes], { hashes: options.hashes ?? 3 }, ([hits]) => hits as I);
+  return dispatch<I, I>(
+    'bloom_probe',
+    [bloom, layout, termHashes],
+    { hashes: options.hashes ?? 3 },
+    ([hits]) => hits as I,
+  );
 }

@@ -43,7 +43,11 @@ export function dispatch<I extends AnyTensor, R>(
   return runEager(op, inputs as readonly (Tensor | undefined)[], attributes).then(pick) as OpResult<I, R, R>;
 }
 
-async function runEager(op: string, inputs: readonly (Tensor | undefined)[], attributes: OpAttributes): Promise<Tensor[]> {
+async function runEager(
+  op: string,
+  inputs: readonly (Tensor | undefined)[],
+  attributes: OpAttributes,
+): Promise<Tensor[]> {
   const handles = inputs.map((input) => input?.native ?? null);
   const outputs = await addon().runOp(sharedDevice(), op, attributes as Attributes, handles);
   return outputs.map((output) => new Tensor<DType>(output));

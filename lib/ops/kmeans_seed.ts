@@ -7,7 +7,10 @@ import { dispatch, type OpResult } from './dispatch.js';
  * @param rows float32 [N, D]
  * @returns int32 [clusters]: the chosen rows
  */
-export function kmeansSeed<I extends AnyTensor>(rows: I, options: { clusters: number; seed?: number }): OpResult<I, I, I> {
+export function kmeansSeed<I extends AnyTensor>(
+  rows: I,
+  options: { clusters: number; seed?: number },
+): OpResult<I, I, I> {
   const attributes = { clusters: options.clusters, seed: options.seed ?? 0 };
   return dispatch<I, I>('kmeans_seed', [rows], attributes, ([chosen]) => chosen as I);
 }

@@ -1,6 +1,6 @@
 import { type AnyTensor, SymbolicTensor } from '../program/trace.js';
 import type { Dim } from '../tensor/shape.js';
-import { Tensor } from '../tensor/tensor.js';
+import type { Tensor } from '../tensor/tensor.js';
 import type { OpResult } from './dispatch.js';
 
 /**

@@ -10,6 +10,10 @@ import { dispatch, type OpResult } from './dispatch.js';
  * @param options `slices`: how many there are
  * @returns int64 [S, N / 64]
  */
-export function sliceBuild<I extends AnyTensor>(rows: TermRows<I>, sliceOfTerm: AnyTensor, options: { slices: number }): OpResult<I, I, I> {
+export function sliceBuild<I extends AnyTensor>(
+  rows: TermRows<I>,
+  sliceOfTerm: AnyTensor,
+  options: { slices: number },
+): OpResult<I, I, I> {
   return dispatch<I, I>('slice_build', [rows.offsets, rows.terms, sliceOfTerm], options, ([slices]) => slices as I);
 }

@@ -22,7 +22,10 @@ export interface TopK<T> {
  * const { scores, ids } = await ops.topK(tensor([0.1, 0.9, 0.5]), { k: 2 }); // ids 1, 2
  * ```
  */
-export function topK<I extends AnyTensor>(scores: I, options: { k: Length; payload?: AnyTensor }): OpResult<I, TopK<I>, TopK<I>> {
+export function topK<I extends AnyTensor>(
+  scores: I,
+  options: { k: Length; payload?: AnyTensor },
+): OpResult<I, TopK<I>, TopK<I>> {
   return dispatch<I, TopK<I>>('top_k', [scores, options.payload], { k: lengthAttribute(options.k) }, (outputs) => {
     const [values, ids, positions] = outputs as [I, I, I];
     return { scores: values, ids, positions };

@@ -26,5 +26,10 @@ export interface ValueModelInputs<I> {
  */
 export function valueModel<I extends AnyTensor>(inputs: ValueModelInputs<I>): OpResult<I, I, I> {
   const { logits, scores, ordinals, columns, weights, steps, constants } = inputs;
-  return dispatch<I, I>('value_model', [logits, scores, ordinals, columns, weights, steps, constants], {}, ([values]) => values as I);
+  return dispatch<I, I>(
+    'value_model',
+    [logits, scores, ordinals, columns, weights, steps, constants],
+    {},
+    ([values]) => values as I,
+  );
 }

@@ -28,5 +28,8 @@ export function dtypeOfArray(data: ArrayBufferView): DType | undefined {
 
 export function requireDtype(value: unknown): DType {
   if (typeof value === 'string' && Object.hasOwn(DTYPES, value)) return value as DType;
-  throw new SilverlodeError('UNSUPPORTED_DTYPE', `unknown dtype ${JSON.stringify(value)}; use ${Object.keys(DTYPES).join(', ')}`);
+  throw new SilverlodeError(
+    'UNSUPPORTED_DTYPE',
+    `unknown dtype ${JSON.stringify(value)}; use ${Object.keys(DTYPES).join(', ')}`,
+  );
 }

@@ -11,9 +11,13 @@ export function elementCount(shape: readonly number[]): number {
 
 /** Checks a concrete shape: up to 6 non-negative integers whose product is a safe integer. */
 export function requireShape(shape: readonly number[]): readonly number[] {
-  const fits = Array.isArray(shape) && shape.length <= MAX_RANK && shape.every((dim) => Number.isInteger(dim) && dim >= 0);
+  const fits =
+    Array.isArray(shape) && shape.length <= MAX_RANK && shape.every((dim) => Number.isInteger(dim) && dim >= 0);
   if (!fits || !Number.isSafeInteger(elementCount(shape))) {
-    throw new SilverlodeError('INVALID_ARGUMENT', `a shape is a list of at most ${MAX_RANK} integers >= 0, got ${JSON.stringify(shape)}`);
+    throw new SilverlodeError(
+      'INVALID_ARGUMENT',
+      `a shape is a list of at most ${MAX_RANK} integers >= 0, got ${JSON.stringify(shape)}`,
+    );
   }
   return shape;
 }

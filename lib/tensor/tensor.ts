@@ -100,7 +100,11 @@ export class Tensor<D extends DType = DType> {
 
 function unavailableReason(device: string): string {
   const id = device === 'cuda' ? 'cuda:0' : device;
-  return addon().devices().find((info) => info.id === id)?.reason ?? 'there is no such device';
+  return (
+    addon()
+      .devices()
+      .find((info) => info.id === id)?.reason ?? 'there is no such device'
+  );
 }
 
 /**
@@ -122,11 +126,17 @@ export function tensor<D extends DType = 'float32'>(data: TensorData, options: T
   }
   const { bytes, array } = DTYPES[dtype];
   if (!(typed instanceof array)) {
-    throw new SilverlodeError('UNSUPPORTED_DTYPE', `a ${dtype} tensor takes a ${array.name}, got a ${typed.constructor.name}`);
+    throw new SilverlodeError(
+      'UNSUPPORTED_DTYPE',
+      `a ${dtype} tensor takes a ${array.name}, got a ${typed.constructor.name}`,
+    );
   }
   const dims = shape === undefined ? [typed.byteLength / bytes] : requireShape(shape);
   if (elementCount(dims) * bytes !== typed.byteLength) {
-    throw new SilverlodeError('SHAPE_MISMATCH', `shape [${dims.join(', ')}] needs ${elementCount(dims)} elements, got ${typed.byteLength / bytes}`);
+    throw new SilverlodeError(
+      'SHAPE_MISMATCH',
+      `shape [${dims.join(', ')}] needs ${elementCount(dims)} elements, got ${typed.byteLength / bytes}`,
+    );
   }
   const made = Tensor.allocate(dtype, dims);
   const source = new Uint8Array(typed.buffer as ArrayBuffer, typed.byteOffset, typed.byteLength);
@@ -136,7 +146,7 @@ export function tensor<D extends DType = 'float32'>(data: TensorData, options: T
 
 /** Like `tensor()` for large arrays: copies in pieces and lets the event loop run between them. */
 export async function tensorInPieces<D extends DType>(
-  data: ArrayOf<D>,
+  data: ArrayBufferView,
   dtype: D,
   shape: readonly number[],
   signal?: AbortSignal,
@@ -152,7 +162,8 @@ export async function tensorInPieces<D extends DType>(
 }
 
 function fromNumbers(data: readonly number[] | readonly bigint[], dtype: DType | undefined): ArrayBufferView {
-  if (!Array.isArray(data)) throw new SilverlodeError('INVALID_ARGUMENT', 'tensor data must be a typed array or a list of numbers');
+  if (!Array.isArray(data))
+    throw new SilverlodeError('INVALID_ARGUMENT', 'tensor data must be a typed array or a list of numbers');
   const kind = dtype ?? (typeof data[0] === 'bigint' ? 'int64' : 'float32');
   if (kind === 'int64') return BigInt64Array.from(data as bigint[], BigInt);
   const numbers = data as number[];

@@ -66,7 +66,7 @@ Status IvfProbe::infer(const Params&, const DimValues&, Inputs inputs, OutputSpe
   SILVERLODE_RETURN_IF_ERROR(shape_is(5, {clusters + 1}));
   for (size_t i = 7; i <= 10; ++i) SILVERLODE_RETURN_IF_ERROR(shape_is(i, {batch}));
   SILVERLODE_RETURN_IF_ERROR(check_plan_inputs(kName, inputs, 11));
-  if (batch >= 0 && inputs[13].shape.dim(0) >= 0) SILVERLODE_RETURN_IF_ERROR(shape_is(13, {batch + 1}));
+  SILVERLODE_RETURN_IF_ERROR(shape_is(13, {batch}));
   const int64_t words = inputs[6].shape.dim(0);
   SILVERLODE_RETURN_IF_ERROR(check_filter_index(kName, inputs, kFirstIndexInput, words));
 

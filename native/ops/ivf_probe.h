@@ -14,7 +14,7 @@
 //  10 plan_index       int32   [batch]   plan of each request, -1 for none
 //  11 plan_offsets     int32   [plans + 1]
 //  12 plan_steps       int64   [steps, 4]
-//  13 exclude_offsets  int32   [batch + 1]
+//  13 exclude_offsets  int32   [batch]   where the rows of each request begin, ascending from 0
 //  14 exclude_rows     int32   [...]     rows never returned to the request; negative entries are ignored
 //  15-21               the filter index, see filter_index.h (ops without filter pass empty tensors)
 //

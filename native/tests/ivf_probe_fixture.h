@@ -51,7 +51,7 @@ struct Problem {
 struct Call {
   const Problem& problem;
   Plans plans;
-  std::vector<int32_t> exclude_offsets = {0}, exclude_rows;
+  std::vector<int32_t> exclude_offsets, exclude_rows;
   Guarded<int32_t> clusters, counts, mask_of;
   Guarded<uint64_t> mask;
   Guarded<int64_t> stats;
@@ -65,8 +65,8 @@ struct Call {
         stats(p.batch() * 4) {
     for (const Plan& plan : p.plans) plans.add(plan);
     for (const auto& rows : p.excludes) {
-      exclude_rows.insert(exclude_rows.end(), rows.begin(), rows.end());
       exclude_offsets.push_back(static_cast<int32_t>(exclude_rows.size()));
+      exclude_rows.insert(exclude_rows.end(), rows.begin(), rows.end());
     }
   }
 

@@ -176,7 +176,7 @@ TEST(IvfProbe, BadDataIsRefusedBeforeAnythingIsWritten) {
   }
   for (const int32_t offset : {-1, 1, INT32_MAX}) {
     Call call(good);
-    call.exclude_offsets[1] = offset;
+    call.exclude_offsets[0] = offset;
     EXPECT_EQ(run_op(cpu::ivf_probe_entry(), call.args()).code, Code::kInvalidArgument);
     EXPECT_TRUE(call.untouched());
   }

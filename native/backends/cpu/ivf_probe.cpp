@@ -70,14 +70,14 @@ Status check_data(const IvfProbe::Args& args) {
     const int64_t least = c == 0 ? 0 : args.cluster_begin[c - 1];
     if (begin < least || begin > rows || begin % 64 != 0) return bad_entry("cluster_begin", c, begin);
   }
-  for (int64_t r = 0; r <= args.batch; ++r) {
+  for (int64_t r = 0; r < args.batch; ++r) {
     const int64_t offset = args.exclude_offsets[r];
     const int64_t least = r == 0 ? 0 : args.exclude_offsets[r - 1];
     if (offset < least || offset > args.n_exclude || (r == 0 && offset != 0)) {
       return bad_entry("exclude_offsets", r, offset);
     }
   }
-  for (int64_t i = 0; i < args.exclude_offsets[args.batch]; ++i) {
+  for (int64_t i = 0; i < args.n_exclude; ++i) {
     if (args.exclude_rows[i] >= rows) return bad_entry("exclude_rows", i, args.exclude_rows[i]);
   }
   for (int64_t r = 0; r < args.batch; ++r) {

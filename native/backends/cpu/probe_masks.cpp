@@ -13,7 +13,8 @@ constexpr int64_t kTaskWords = 256;
 
 void sort_excludes(const IvfProbe::Args& args, ProbeState& state, int64_t request) {
   const int32_t begin = args.exclude_offsets[request];
-  const int32_t end = args.exclude_offsets[request + 1];
+  const bool last = request + 1 == args.batch;
+  const int32_t end = last ? static_cast<int32_t>(args.n_exclude) : args.exclude_offsets[request + 1];
   int32_t* rows = state.excluded;
   std::copy(args.exclude_rows + begin, args.exclude_rows + end, rows + begin);
   std::sort(rows + begin, rows + end);

@@ -1,0 +1,251 @@
+// The item index as tensors of a module: int8 rows sorted by cluster, with everything that probing and scanning read.
+import { SilverlodeError } from '../errors.js';
+import { Module } from '../nn/module.js';
+import type { Length } from '../ops/dispatch.js';
+import { gatherRows } from '../ops/gather_rows.js';
+import { ivfProbe, type Metric, type ProbeRequests } from '../ops/ivf_probe.js';
+import { ivfScan } from '../ops/ivf_scan.js';
+import { l2Normalize } from '../ops/l2_normalize.js';
+import { mergeTopK } from '../ops/merge_top_k.js';
+import { quantizeInt8 } from '../ops/quantize_int8.js';
+import { reshape } from '../ops/reshape.js';
+import type { SymbolicTensor } from '../program/trace.js';
+import { Tensor, tensor } from '../tensor/tensor.js';
+import type { FilterIndex } from './filter_index.js';
+import { kmeans } from './kmeans.js';
+import { breathe, type Progress } from './progress.js';
+
+/** Rows of one mask word, and of one block of the filter index. */
+const WORD_ROWS = 64;
+const BLOCK_ROWS = 512;
+/** Catalogues below this size are scanned whole under `clusters: 'auto'`. */
+const FLAT_BELOW = 50_000;
+
+/** How a catalogue is clustered and scored. */
+export interface IvfOptions {
+  /** A number, `'flat'` (one cluster: the exact int8 scan) or `'auto'` (default): flat below 50 000 items, else by size. */
+  clusters?: number | 'auto' | 'flat';
+  metric?: Metric;
+  /** Per item, added to its score. */
+  bias?: Float32Array | readonly number[];
+}
+
+/** The tensors of an index and the facts that are not tensors. */
+export interface IvfParts {
+  metric: Metric;
+  dims: number;
+  items: number;
+  flat: boolean;
+}
+
+/** Symbolic inputs of a search, one entry per request. */
+export interface SearchRequests extends ProbeRequests {
+  /** int32 [batch]: candidates per request, at most k. */
+  limits: SymbolicTensor;
+}
+
+/** What a search yields, all symbolic. */
+export interface Candidates {
+  /** float32 [batch, k], -Infinity where missing. */
+  scores: SymbolicTensor;
+  /** int32 [batch, k], -1 where missing. */
+  ordinals: SymbolicTensor;
+  /** int32 [batch, heads]: clusters scanned. */
+  counts: SymbolicTensor;
+  /** int64 [batch, 4], see native/ops/ivf_probe.h, and int64 [batch]: rows scored. */
+  stats: SymbolicTensor;
+  scanned: SymbolicTensor;
+}
+
+/**
+ * An inverted-file index over int8 rows. Rows are sorted by (cluster, ordinal) and clusters padded to 64 rows, so a mask
+ * word never crosses a cluster. Immutable after build: any number of searches may use it.
+ */
+export class IvfIndex extends Module {
+  protected override readonly bufferNames = [
+    'rows',
+    'rowScales',
+    'rowBias',
+    'ordinals',
+    'rowOf',
+    'live',
+    'clusterBegin',
+    'centroids',
+    'centroidScales',
+    'centroidBias',
+  ];
+  rows!: Tensor;
+  rowScales!: Tensor;
+  rowBias?: Tensor;
+  /** int32 [N]: item of a row, -1 for padding; `rowOf` int32 [items] is its inverse. */
+  ordinals!: Tensor;
+  rowOf!: Tensor;
+  live!: Tensor;
+  clusterBegin!: Tensor;
+  centroids!: Tensor;
+  centroidScales!: Tensor;
+  centroidBias?: Tensor;
+
+  constructor(
+    readonly parts: IvfParts,
+    tensors: Readonly<Record<string, Tensor | undefined>>,
+  ) {
+    super();
+    for (const name of this.bufferNames) {
+      if (tensors[name] !== undefined) (this as Record<string, unknown>)[name] = tensors[name];
+    }
+  }
+
+  get clusters(): number {
+    return this.centroids.shape[0] as number;
+  }
+
+  /**
+   * Builds the index: k-means, rows sorted by cluster, int8 rows and centroids.
+   *
+   * @param embeddings float32 [items, dims], finite
+   */
+  static async build(
+    embeddings: Tensor<'float32'>,
+    options: IvfOptions,
+    seed: number,
+    progress: Progress,
+  ): Promise<IvfIndex> {
+    const [items, dims] = embeddings.shape as [number, number];
+    const { metric = 'ip', bias } = options;
+    if (bias !== undefined && bias.length !== items) {
+      throw new SilverlodeError('SHAPE_MISMATCH', `index.bias has ${bias.length} entries for ${items} items`);
+    }
+    const vectors = (metric === 'cosine' ? await l2Normalize(embeddings as Tensor) : embeddings) as Tensor<'float32'>;
+    const clusters = clusterCount(options.clusters ?? 'auto', items);
+    const clustering =
+      clusters === 1
+        ? { centroids: Tensor.allocate('float32', [1, dims]), clusters: new Int32Array(items) }
+        : await kmeans(vectors, clusters, seed, progress);
+
+    progress.step('index', 0, 1);
+    const layout = layOutRows(clustering.clusters, clusters);
+    const ordinals = tensor(layout.ordinals);
+    const items8 = await quantizeInt8(vectors as Tensor);
+    const rows = await gatherRows(items8.quantized, ordinals);
+    const scales = await gatherRows(items8.scales, ordinals);
+    const centroids8 = await quantizeInt8(clustering.centroids as Tensor);
+    const rowBias = await biasOf(rows, scales, metric, bias, layout.ordinals);
+    const centroidBias =
+      metric === 'l2' ? await biasOf(centroids8.quantized, centroids8.scales, metric, undefined, undefined) : undefined;
+    progress.step('index', 1, 1);
+    return new IvfIndex(
+      { metric, dims, items, flat: clusters === 1 },
+      {
+        rows,
+        rowScales: scales,
+        rowBias,
+        ordinals,
+        rowOf: tensor(layout.rowOf),
+        live: tensor(layout.live),
+        clusterBegin: tensor(layout.clusterBegin),
+        centroids: centroids8.quantized,
+        centroidScales: centroids8.scales,
+        centroidBias,
+      },
+    );
+  }
+
+  /**
+   * Records a search: quantise, probe, filter the probed clusters, scan, merge heads.
+   *
+   * @param user float32 [batch, heads, dims]
+   * @param options `k`: capacity of candidates; `eligible`: the filter index that request plans refer to
+   */
+  search(user: SymbolicTensor, requests: SearchRequests, options: { k: Length; eligible: FilterIndex }): Candidates {
+    const { metric } = this.parts;
+    const normalised = metric === 'cosine' ? l2Normalize(user) : user;
+    const { quantized, scales } = quantizeInt8(normalised);
+    const queries = { quantized, scales };
+    const { hashes } = options.eligible;
+    const probed = ivfProbe(queries, this, requests, options.eligible, { metric, hashes });
+    const { scores, ordinals, scanned } = ivfScan(queries, this, probed, {
+      k: options.k,
+      limits: requests.limits,
+      metric,
+    });
+    const shared = { counts: probed.counts, stats: probed.stats, scanned };
+    const [batch, heads] = user.shape as [string, number | string];
+    if (heads === 1) {
+      const shape = [batch, options.k];
+      return { scores: reshape(scores, shape), ordinals: reshape(ordinals, shape), ...shared };
+    }
+    const merged = mergeTopK(scores, ordinals, { k: options.k, counts: requests.limits });
+    return { scores: merged.scores, ordinals: merged.ids, ...shared };
+  }
+
+  /** Indexes are searched, not called. */
+  forward(...[user, requests, options]: Parameters<IvfIndex['search']>): Candidates {
+    return this.search(user, requests, options);
+  }
+}
+
+/** Never more clusters than items. */
+function clusterCount(clusters: number | 'auto' | 'flat', items: number): number {
+  if (clusters === 'flat') return 1;
+  if (clusters === 'auto') return items < FLAT_BELOW ? 1 : 2 ** Math.round(Math.log2(3 * Math.sqrt(items)));
+  if (!Number.isInteger(clusters) || clusters < 1) {
+    throw new SilverlodeError(
+      'INVALID_ARGUMENT',
+      `index.clusters must be a positive integer, 'auto' or 'flat', got ${clusters}`,
+    );
+  }
+  return Math.min(clusters, items);
+}
+
+/** Rows by (cluster, ordinal), clusters padded to whole mask words, the whole padded to whole filter blocks. */
+function layOutRows(clusters: Int32Array, count: number) {
+  const sizes = new Int32Array(count);
+  for (const cluster of clusters) (sizes[cluster] as number)++;
+  const clusterBegin = new Int32Array(count + 1);
+  for (let c = 0; c < count; c++) {
+    clusterBegin[c + 1] = (clusterBegin[c] as number) + Math.ceil((sizes[c] as number) / WORD_ROWS) * WORD_ROWS;
+  }
+  const rows = Math.max(1, Math.ceil((clusterBegin[count] as number) / BLOCK_ROWS)) * BLOCK_ROWS;
+  const ordinals = new Int32Array(rows).fill(-1);
+  const rowOf = new Int32Array(clusters.length);
+  const liveBytes = new Uint8Array(rows / 8);
+  const next = clusterBegin.slice();
+  clusters.forEach((cluster, ordinal) => {
+    const row = (next[cluster] as number)++;
+    ordinals[row] = ordinal;
+    rowOf[ordinal] = row;
+    liveBytes[row >> 3] = (liveBytes[row >> 3] as number) | (1 << (row & 7));
+  });
+  return { ordinals, rowOf, clusterBegin, live: new BigInt64Array(liveBytes.buffer) };
+}
+
+/** Bias per row: -|x̂|²/2 for l2 (x̂ the stored row), plus the item's own. Undefined when there is none. */
+async function biasOf(
+  rows: Tensor,
+  scales: Tensor,
+  metric: Metric,
+  prior: ArrayLike<number> | undefined,
+  ordinals: Int32Array | undefined,
+): Promise<Tensor | undefined> {
+  if (metric !== 'l2' && prior === undefined) return undefined;
+  const [count, dims] = rows.shape as [number, number];
+  const values = rows.view() as Int8Array;
+  const scale = scales.view() as Float32Array;
+  const bias = new Float32Array(count);
+  for (let row = 0; row < count; row++) {
+    if (row % 4096 === 4095) await breathe();
+    const ordinal = ordinals?.[row] ?? -1;
+    const own = ordinal < 0 ? 0 : (prior?.[ordinal] ?? 0);
+    if (metric !== 'l2') {
+      bias[row] = own;
+      continue;
+    }
+    let squares = 0;
+    for (let d = row * dims; d < (row + 1) * dims; d++) squares += (values[d] as number) ** 2;
+    // The integer sum is exact; one rounding to float32, halved exactly.
+    const norm = Math.fround(squares * (scale[row] as number) * (scale[row] as number));
+    bias[row] = Math.fround(-norm / 2 + own);
+  }
+  return tensor(bias);
+}

@@ -1,0 +1,28 @@
+import { SilverlodeError } from '../errors.js';
+
+/** Where long work stands: a stage, and how much of it is done. */
+export interface ProgressEvent {
+  stage: string;
+  done: number;
+  total: number;
+}
+
+/** Reports progress and honours an AbortSignal between steps. */
+export class Progress {
+  constructor(
+    private readonly onProgress?: (event: ProgressEvent) => void,
+    readonly signal?: AbortSignal,
+  ) {}
+
+  /** @throws SilverlodeError `ABORTED` with the signal's reason as cause. */
+  step(stage: string, done: number, total: number): void {
+    if (this.signal?.aborted)
+      throw new SilverlodeError('ABORTED', `aborted during ${stage}`, {}, { cause: this.signal.reason });
+    this.onProgress?.({ stage, done, total });
+  }
+}
+
+/** Lets the event loop run: long loops in TypeScript call it every few milliseconds of work. */
+export function breathe(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

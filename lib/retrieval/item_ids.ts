@@ -1,0 +1,149 @@
+// Item ids: unique, in one type, known inside a model by their ordinal (publish order).
+import { SilverlodeError } from '../errors.js';
+import { type Tensor, tensor } from '../tensor/tensor.js';
+import type { IdSet, ItemId, ItemIds } from './types.js';
+
+type IdKind = 'string' | 'number' | 'bigint';
+
+/** Names of the id tensors in a model file. */
+const VALUES = 'ids.values';
+const OFFSETS = 'ids.offsets';
+
+/** The ids of a catalogue. */
+export class CatalogueIds {
+  #ordinals: Map<ItemId, number> | undefined;
+
+  private constructor(
+    readonly kind: IdKind,
+    private readonly values: readonly string[] | Float64Array | Int32Array | BigInt64Array,
+  ) {}
+
+  /** @throws SilverlodeError `INVALID_ARGUMENT` for mixed types, non-integers or an id used twice (named). */
+  static from(ids: ItemIds): CatalogueIds {
+    if (!Array.isArray(ids) && !(ids instanceof Int32Array) && !(ids instanceof BigInt64Array)) {
+      throw new SilverlodeError(
+        'INVALID_ARGUMENT',
+        'items.ids must be string[], number[], bigint[], Int32Array or BigInt64Array',
+      );
+    }
+    const kind = typeof ids[0] as IdKind;
+    ids.forEach((id: ItemId, item: number) => {
+      // biome-ignore lint/suspicious/useValidTypeof: kind is one of the three id types, checked just here
+      const fits = typeof id === kind && (kind !== 'number' || Number.isSafeInteger(id));
+      if (!fits || !['string', 'number', 'bigint'].includes(kind)) {
+        throw new SilverlodeError(
+          'INVALID_ARGUMENT',
+          `items.ids[${item}] is ${String(id)}: ids are all strings, all integers or all bigints`,
+          { item },
+        );
+      }
+    });
+    const values =
+      kind === 'number'
+        ? Float64Array.from(ids as number[])
+        : kind === 'bigint'
+          ? BigInt64Array.from(ids as bigint[])
+          : [...(ids as string[])];
+    const made = new CatalogueIds(
+      kind,
+      kind === 'number' && allInt32(values as Float64Array) ? Int32Array.from(values as Float64Array) : values,
+    );
+    made.#index(true);
+    return made;
+  }
+
+  get length(): number {
+    return this.values.length;
+  }
+
+  at(ordinal: number): ItemId {
+    return this.values[ordinal] as ItemId;
+  }
+
+  /** Ids of many ordinals at once, numeric ones as a typed array. */
+  gather(ordinals: Int32Array): Int32Array | Float64Array | BigInt64Array | string[] {
+    if (this.kind === 'string') return Array.from(ordinals, (ordinal) => this.values[ordinal] as string);
+    const made = new (this.values.constructor as Float64ArrayConstructor)(ordinals.length);
+    ordinals.forEach((ordinal, i) => {
+      made[i] = this.values[ordinal] as number;
+    });
+    return made;
+  }
+
+  /** Ordinals of the ids that the catalogue holds. */
+  ordinalsOf(ids: IdSet): number[] {
+    const known = this.#index(false);
+    const found: number[] = [];
+    for (const id of ids) {
+      const ordinal = known.get(id);
+      if (ordinal !== undefined) found.push(ordinal);
+    }
+    return found;
+  }
+
+  /** Tensors that hold the ids in a model file. */
+  tensors(): Map<string, Tensor> {
+    if (this.kind !== 'string') {
+      const values = this.values as Float64Array | Int32Array | BigInt64Array;
+      const stored = values instanceof Float64Array ? BigInt64Array.from(values, BigInt) : values;
+      return new Map([[VALUES, tensor(stored) as Tensor]]);
+    }
+    const encoded = (this.values as string[]).map((id) => Buffer.from(id, 'utf8'));
+    const offsets = new BigInt64Array(encoded.length + 1);
+    encoded.forEach((bytes, i) => {
+      offsets[i + 1] = (offsets[i] as bigint) + BigInt(bytes.length);
+    });
+    return new Map<string, Tensor>([
+      [VALUES, tensor(new Uint8Array(Buffer.concat(encoded)))],
+      [OFFSETS, tensor(offsets)],
+    ]);
+  }
+
+  /** @throws SilverlodeError `CORRUPT_FILE`. */
+  static restore(kind: string, tensors: ReadonlyMap<string, Tensor>, items: number): CatalogueIds {
+    const values = tensors.get(VALUES);
+    if (values === undefined) throw corrupt('the model has no item ids');
+    const stored = values.view();
+    if (kind === 'string') return new CatalogueIds('string', decode(stored as Uint8Array, tensors.get(OFFSETS), items));
+    if (stored.length !== items || (kind !== 'number' && kind !== 'bigint'))
+      throw corrupt('item ids do not fit the catalogue');
+    if (kind === 'bigint') return new CatalogueIds('bigint', stored as BigInt64Array);
+    return new CatalogueIds(
+      'number',
+      stored instanceof Int32Array ? stored : Float64Array.from(stored as BigInt64Array, Number),
+    );
+  }
+
+  #index(refuseRepeats: boolean): Map<ItemId, number> {
+    if (this.#ordinals) return this.#ordinals;
+    const ordinals = new Map<ItemId, number>();
+    this.values.forEach((id: ItemId, item: number) => {
+      if (refuseRepeats && ordinals.has(id)) {
+        throw new SilverlodeError('INVALID_ARGUMENT', `items.ids[${item}] repeats the id ${String(id)}`, { item, id });
+      }
+      ordinals.set(id, item);
+    });
+    this.#ordinals = ordinals;
+    return ordinals;
+  }
+}
+
+function allInt32(values: Float64Array): boolean {
+  return values.every((value) => (value | 0) === value);
+}
+
+function decode(bytes: Uint8Array, offsetsTensor: Tensor | undefined, items: number): string[] {
+  const offsets = offsetsTensor?.view() as BigInt64Array | undefined;
+  if (!(offsets instanceof BigInt64Array) || offsets.length !== items + 1)
+    throw corrupt('item ids do not fit the catalogue');
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  return Array.from({ length: items }, (_, i) => {
+    const [begin, end] = [Number(offsets[i]), Number(offsets[i + 1])];
+    if (begin < 0 || end < begin || end > text.length) throw corrupt(`the offset of item id ${i} is out of range`);
+    return text.toString('utf8', begin, end);
+  });
+}
+
+function corrupt(message: string): SilverlodeError {
+  return new SilverlodeError('CORRUPT_FILE', message, { field: VALUES });
+}

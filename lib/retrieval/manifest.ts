@@ -1,0 +1,83 @@
+// What a model is besides tensors; stored as one JSON tensor in the model file.
+import { SilverlodeError } from '../errors.js';
+import type { FilterManifest } from '../index/filter_index.js';
+import type { ProgramSpec } from '../native/addon.js';
+import type { Metric } from '../ops/ivf_probe.js';
+import type { InputSpecs } from '../program/compile.js';
+import type { WeightSlot } from '../value/compile.js';
+
+export interface Manifest {
+  items: number;
+  dims: number;
+  metric: Metric;
+  clusters: number;
+  flat: boolean;
+  /** Mean live rows per cluster. */
+  clusterRows: number;
+  /** Default clusters per head. */
+  probes: number;
+  /** Embeddings per user that the program is made for; null: any number. */
+  heads: number | null;
+  ids: 'string' | 'number' | 'bigint';
+  filter: FilterManifest;
+  /** Task names of the reranker. */
+  tasks: string[];
+  /** Item column names that formulas may use. */
+  columns: string[];
+  /** Request weights of the value formula. */
+  weights: WeightSlot[];
+  /** Whether candidates are reranked or valued before the final top k. */
+  scored: boolean;
+  /** Inputs of the tower, null without one. */
+  tower: InputSpecs | null;
+  programs: { embedding: ProgramSpec; user: ProgramSpec | null };
+}
+
+/** Reads a manifest that may come from anywhere; what programs hold is checked again when they are planned. */
+export function parseManifest(bytes: Uint8Array): Manifest {
+  let manifest: Manifest;
+  try {
+    manifest = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as Manifest;
+  } catch (cause) {
+    throw new SilverlodeError('CORRUPT_FILE', 'the manifest is not JSON', { field: 'manifest' }, { cause });
+  }
+  const positive = (value: unknown) => Number.isSafeInteger(value) && (value as number) > 0;
+  const checks: [keyof Manifest, boolean][] = [
+    ['items', positive(manifest?.items)],
+    ['dims', positive(manifest?.dims)],
+    ['metric', ['ip', 'cosine', 'l2'].includes(manifest?.metric)],
+    ['clusters', positive(manifest?.clusters)],
+    ['probes', positive(manifest?.probes)],
+    ['clusterRows', manifest?.clusterRows > 0],
+    ['heads', manifest?.heads === null || positive(manifest?.heads)],
+    ['ids', ['string', 'number', 'bigint'].includes(manifest?.ids)],
+    ['filter', typeof manifest?.filter === 'object' && manifest.filter !== null],
+    ['tasks', isList(manifest?.tasks, (task) => typeof task === 'string')],
+    ['columns', isList(manifest?.columns, (column) => typeof column === 'string')],
+    ['weights', isList(manifest?.weights, (slot) => typeof (slot as WeightSlot)?.name === 'string')],
+    ['tower', typeof manifest?.tower === 'object'],
+    [
+      'programs',
+      isProgram(manifest?.programs?.embedding) &&
+        (manifest.programs.user === null || isProgram(manifest.programs.user)),
+    ],
+  ];
+  const bad = checks.find(([, fits]) => !fits);
+  if (bad)
+    throw new SilverlodeError('CORRUPT_FILE', `the manifest's '${bad[0]}' is missing or out of range`, {
+      field: bad[0],
+    });
+  return manifest;
+}
+
+function isList(value: unknown, fits: (entry: unknown) => boolean): boolean {
+  return Array.isArray(value) && value.every(fits);
+}
+
+function isProgram(value: ProgramSpec | undefined): boolean {
+  return (
+    typeof value === 'object' &&
+    isList(value?.symbols, (symbol) => typeof symbol === 'string') &&
+    [value?.inputs, value?.constants, value?.steps, value?.outputs].every((list) => Array.isArray(list))
+  );
+}

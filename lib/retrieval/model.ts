@@ -1,0 +1,419 @@
+// A loaded model: the whole retrieval stack behind one object.
+import { SilverlodeError } from '../errors.js';
+import { FilterIndex } from '../index/filter_index.js';
+import type { NativeDevice } from '../native/addon.js';
+import { type DeviceOptions, openDevice, withSignal } from '../native/device.js';
+import type { StepProfile } from '../program/program.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { BatchRunner } from './batch_runner.js';
+import { withDeadline } from './deadline.js';
+import { CatalogueIds } from './item_ids.js';
+import { type Manifest, parseManifest } from './manifest.js';
+import { readModelFile, writeModelFile } from './model_file.js';
+import { type CheckedRequest, RequestChecker } from './requests.js';
+import { asError, resultLength, toResult } from './results.js';
+import { type TuneOptions, type TuneResult, tuneProbes } from './tune.js';
+import type { RetrieveBatchRequest, RetrieveBatchResult, RetrieveRequest, RetrieveResult } from './types.js';
+
+/** How a model is loaded. */
+export interface LoadOptions extends DeviceOptions {
+  /** Check every tensor against its checksum; default true. */
+  verify?: boolean;
+  /** Requests per native run; default 64. Larger batches are cut. */
+  maxBatch?: number;
+  /** Largest `candidates` of a request; default 1 048 576. */
+  maxCandidates?: number;
+  /** Largest `k` of a request; default 1 048 576. */
+  maxK?: number;
+}
+
+/** What `explain` tells about a request before it runs. */
+export interface RetrievalPlan {
+  /** What the request starts with; filters may extend it at run time. */
+  strategy: 'flat' | 'ivf';
+  clusters: number;
+  probes: number;
+  heads: number;
+  k: number;
+  candidates: number;
+  minCandidates: number;
+  /** Steps of the filter plan, 0 without a filter. */
+  filterSteps: number;
+  excludedItems: number;
+  /** Bytes of index rows the unfiltered scan would read. */
+  scanBytes: number;
+  /** SIMD level or device variant that runs it. */
+  variant: string;
+  /** Sizes of the bucket the request runs in. */
+  capacities: Record<string, number>;
+  memory: { modelBytes: number; arenaBytes: number; preparedBytes: number };
+}
+
+const DEFAULT_LIMITS = { maxBatch: 64, maxK: 2 ** 20, maxCandidates: 2 ** 20 };
+
+/** @internal Everything a model is made of, from `publish` or from a file. */
+export interface ModelParts {
+  manifest: Manifest;
+  tensors: Map<string, Tensor>;
+}
+
+/**
+ * User tower, eligibility filter, int8 search, reranker and value model as one network with the item index inside it.
+ *
+ * Any number of calls may be in flight; they run in order on the model's own threads, never on the event loop. Requests by
+ * embedding without reranker and value formula give the same ids and scores at every SIMD level, thread count and batch.
+ */
+export class RetrievalModel {
+  readonly #manifest: Manifest;
+  readonly #tensors: Map<string, Tensor>;
+  readonly #ids: CatalogueIds;
+  readonly #eligible: FilterIndex;
+  readonly #runner: BatchRunner;
+  readonly #checker: RequestChecker;
+  readonly #variant: string;
+  readonly #open = new Set<Promise<unknown>>();
+  #disposed = false;
+
+  /** @internal Use `publish()` or `RetrievalModel.load()`. */
+  constructor(
+    { manifest, tensors }: ModelParts,
+    options: LoadOptions = {},
+    device: NativeDevice = openDevice(options),
+  ) {
+    this.#manifest = manifest;
+    this.#tensors = tensors;
+    this.#ids = CatalogueIds.restore(manifest.ids, tensors, manifest.items);
+    this.#eligible = FilterIndex.restore(manifest.filter, withPrefix(tensors, 'eligible.'));
+    const limits = checkLimits(options);
+    this.#runner = new BatchRunner(device, manifest, tensors, limits);
+    const rowOf = requireTensor(tensors, 'index.rowOf').view() as Int32Array;
+    this.#checker = new RequestChecker(manifest, limits, this.#eligible, this.#ids, () => rowOf);
+    this.#variant = options.simd ?? 'default';
+  }
+
+  /**
+   * Loads a model file. Large files are memory-mapped: replace one by rename, never rewrite it in place.
+   *
+   * @throws SilverlodeError `IO_ERROR`, `CORRUPT_FILE` (naming the tensor or field), `UNSUPPORTED_VERSION`,
+   * `DEVICE_UNAVAILABLE`, `INVALID_ARGUMENT` for options.
+   * @example
+   * ```ts
+   * await using model = await RetrievalModel.load('books.silverlode');
+   * const { ids } = await model.retrieve({ embedding, filter: 'language:en', k: 20 });
+   * ```
+   */
+  static async load(path: string, options: LoadOptions = {}): Promise<RetrievalModel> {
+    checkLimits(options);
+    const device = openDevice(options);
+    const tensors = await readModelFile(device, path, options.verify ?? true);
+    const manifest = parseManifest(requireTensor(tensors, 'manifest').view() as Uint8Array);
+    try {
+      return new RetrievalModel({ manifest, tensors }, options, device);
+    } catch (error) {
+      throw error instanceof SilverlodeError
+        ? new SilverlodeError(error.code, `${path}: ${error.message}`, { ...error })
+        : error;
+    }
+  }
+
+  /** Items in the catalogue. */
+  get items(): number {
+    return this.#manifest.items;
+  }
+
+  /** Dimensions of an embedding. */
+  get dims(): number {
+    return this.#manifest.dims;
+  }
+
+  /** What the model is made of, for people and tools. */
+  describe(): Record<string, unknown> {
+    const { items, dims, metric, clusters, flat, probes, heads, tasks, columns, weights, tower, filter } =
+      this.#manifest;
+    const tensors = [...this.#tensors].map(([name, { dtype, shape, nbytes }]) => ({
+      name,
+      dtype,
+      shape,
+      bytes: nbytes,
+    }));
+    return {
+      items,
+      dims,
+      metric,
+      clusters,
+      flat,
+      probes,
+      heads,
+      tasks,
+      columns,
+      weights,
+      ids: this.#manifest.ids,
+      tower: tower === null ? null : Object.keys(tower),
+      fields: filter.fields,
+      bytes: this.#bytes(),
+      tensors,
+    };
+  }
+
+  /**
+   * Writes the model: to a temporary file beside `path`, flushed, then renamed over it.
+   *
+   * @throws SilverlodeError `IO_ERROR`; the old file is untouched then.
+   */
+  save(path: string): Promise<void> {
+    return this.#track(async () => {
+      const manifest = new TextEncoder().encode(JSON.stringify(this.#manifest));
+      await writeModelFile(this.#runner.device, path, this.#tensors, manifest);
+    });
+  }
+
+  /**
+   * Answers one request, or several in one native run; in a list a bad request fails alone, as a `SilverlodeError` in its
+   * place.
+   *
+   * @param options `signal`: the wait ends at once, native work at its next step.
+   * @throws SilverlodeError with the code that fits the fault; `DISPOSED` after `dispose()`.
+   */
+  retrieve(request: RetrieveRequest, options?: { signal?: AbortSignal }): Promise<RetrieveResult>;
+  retrieve(
+    requests: readonly RetrieveRequest[],
+    options?: { signal?: AbortSignal },
+  ): Promise<(RetrieveResult | SilverlodeError)[]>;
+  retrieve(
+    given: RetrieveRequest | readonly RetrieveRequest[],
+    options: { signal?: AbortSignal } = {},
+  ): Promise<RetrieveResult | (RetrieveResult | SilverlodeError)[]> {
+    if (Array.isArray(given))
+      return this.#track(() => this.#retrieveAll(given as readonly RetrieveRequest[], options.signal));
+    return this.#track(async () => {
+      const [result] = await this.#retrieveAll([given as RetrieveRequest], options.signal);
+      if (result instanceof SilverlodeError) throw result;
+      return result as RetrieveResult;
+    });
+  }
+
+  /**
+   * Many requests by embedding in flat arrays, for throughput.
+   *
+   * @throws SilverlodeError for the first bad request, naming it; nothing runs then.
+   */
+  retrieveBatch(batch: RetrieveBatchRequest, options: { signal?: AbortSignal } = {}): Promise<RetrieveBatchResult> {
+    return this.#track(async () => {
+      const requests = this.#checkBatch(batch);
+      const parts = await withSignal(options.signal, async (cancel) => {
+        const outputs = [];
+        for (const run of this.#runner.runs(requests)) {
+          const members = run.map((i) => requests[i] as CheckedRequest);
+          outputs.push({ members, outputs: await this.#runner.run(members, cancel) });
+        }
+        return outputs;
+      });
+      const offsets = new Int32Array(batch.count + 1);
+      const ordinals: number[] = [];
+      const scores: number[] = [];
+      let next = 0;
+      for (const { members, outputs } of parts) {
+        members.forEach((request, b) => {
+          const length = resultLength(outputs, request, b);
+          for (let i = b * outputs.width; i < b * outputs.width + length; i++) {
+            ordinals.push(outputs.ordinals[i] as number);
+            scores.push(outputs.scores[i] as number);
+          }
+          offsets[next + 1] = (offsets[next] as number) + length;
+          next++;
+        });
+      }
+      return { ids: this.#ids.gather(Int32Array.from(ordinals)), scores: Float32Array.from(scores), offsets };
+    });
+  }
+
+  /** The plan of a request before it runs: strategy, clusters, bytes, memory. */
+  explain(request: RetrieveRequest): Promise<RetrievalPlan> {
+    return this.#track(async () => {
+      const checked = this.#checker.check(request);
+      const { manifest } = { manifest: this.#manifest };
+      const { capacities, arenaBytes, preparedBytes } = await this.#runner.sizes([checked]);
+      const rowBytes = requireTensor(this.#tensors, 'index.rows').shape[1] as number;
+      return {
+        strategy: manifest.flat ? 'flat' : 'ivf',
+        clusters: manifest.clusters,
+        probes: checked.probes,
+        heads: checked.heads,
+        k: checked.k,
+        candidates: checked.candidates,
+        minCandidates: checked.minCandidates,
+        filterSteps: (checked.plan?.steps.length ?? 0) / 4,
+        excludedItems: checked.excludeRows?.length ?? 0,
+        scanBytes: Math.round(checked.heads * checked.probes * manifest.clusterRows * rowBytes),
+        variant: this.#variant,
+        capacities,
+        memory: { modelBytes: this.#bytes(), arenaBytes, preparedBytes },
+      };
+    });
+  }
+
+  /** Runs requests once in one batch and tells time, rows and bytes of every stage. */
+  profile(requests: RetrieveRequest | readonly RetrieveRequest[]): Promise<StepProfile[]> {
+    return this.#track(async () => {
+      const checked = (Array.isArray(requests) ? requests : [requests]).map((request) => this.#checker.check(request));
+      const [run] = this.#runner.runs(checked);
+      return this.#runner.profile((run ?? []).map((i) => checked[i] as CheckedRequest));
+    });
+  }
+
+  /**
+   * Finds by measurement the fewest probes that reach a recall target against the exhaustive int8 search, and stores them in
+   * the model (saved with it).
+   */
+  tune(options: TuneOptions): Promise<TuneResult> {
+    return this.#track(async () => {
+      const tuned = await tuneProbes((batch) => this.retrieveBatch(batch), this.#manifest, options);
+      this.#manifest.probes = tuned.probes;
+      return tuned;
+    });
+  }
+
+  /** No new calls (`DISPOSED`); work in flight finishes, the last one frees the memory. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    Promise.allSettled(this.#open).then(() => {
+      this.#runner.dispose();
+      for (const tensor of this.#tensors.values()) tensor.dispose();
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** `dispose()`, and waits for the work in flight. */
+  async close(): Promise<void> {
+    const open = Promise.allSettled(this.#open);
+    this.dispose();
+    await open;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #retrieveAll(
+    requests: readonly RetrieveRequest[],
+    signal: AbortSignal | undefined,
+  ): Promise<(RetrieveResult | SilverlodeError)[]> {
+    const started = performance.now();
+    const checked = requests.map((request) => {
+      try {
+        return this.#checker.check(request);
+      } catch (error) {
+        return asError(error);
+      }
+    });
+    const results: (RetrieveResult | SilverlodeError)[] = checked.map((request) =>
+      request instanceof SilverlodeError ? request : new SilverlodeError('INTERNAL', 'not run'),
+    );
+    await withSignal(signal, async (cancel) => {
+      for (const run of this.#runner.runs(checked)) {
+        const members = run.map((i) => checked[i] as CheckedRequest);
+        const answers = await this.#answer(members, (work) => withDeadline(requests, run, started, work), cancel);
+        run.forEach((i, b) => {
+          results[i] = answers[b] as RetrieveResult | SilverlodeError;
+        });
+      }
+    });
+    return results;
+  }
+
+  /** One run; when it fails for a reason that may lie in one request, each is tried alone. */
+  async #answer(
+    members: readonly CheckedRequest[],
+    deadline: (work: Promise<unknown>) => Promise<(SilverlodeError | undefined)[]>,
+    cancel: Parameters<BatchRunner['run']>[1],
+  ): Promise<(RetrieveResult | SilverlodeError)[]> {
+    let outputs: Awaited<ReturnType<BatchRunner['run']>> | undefined;
+    try {
+      const run = this.#runner.run(members, cancel).then((made) => {
+        outputs = made;
+      });
+      const late = await deadline(run);
+      return members.map(
+        (request, b) =>
+          late[b] ??
+          toResult(outputs as NonNullable<typeof outputs>, request, b, { manifest: this.#manifest, ids: this.#ids }),
+      );
+    } catch (error) {
+      const failed = asError(error);
+      if (members.length === 1 || failed.code !== 'INVALID_ARGUMENT') return members.map(() => failed);
+      const alone = [];
+      for (const member of members) alone.push(...(await this.#answer([member], async () => [undefined], cancel)));
+      return alone;
+    }
+  }
+
+  #checkBatch(batch: RetrieveBatchRequest): CheckedRequest[] {
+    const { embeddings, count, filters, exclude, ...shared } = batch;
+    if (
+      !Number.isInteger(count) ||
+      count < 0 ||
+      !(embeddings instanceof Float32Array) ||
+      embeddings.length !== count * this.dims
+    ) {
+      throw new SilverlodeError(
+        'SHAPE_MISMATCH',
+        `embeddings must be a Float32Array of count x ${this.dims}, count is ${count}`,
+      );
+    }
+    if ((filters && filters.length !== count) || (exclude && exclude.length !== count)) {
+      throw new SilverlodeError('SHAPE_MISMATCH', 'filters and exclude need one entry per request');
+    }
+    return Array.from({ length: count }, (_, i) => {
+      try {
+        const embedding = embeddings.subarray(i * this.dims, (i + 1) * this.dims);
+        return this.#checker.check({ ...shared, embedding, filter: filters?.[i], exclude: exclude?.[i] });
+      } catch (error) {
+        const { code, message, ...details } = asError(error);
+        throw new SilverlodeError(code, `request ${i}: ${asError(error).message}`, { ...details, request: i });
+      }
+    });
+  }
+
+  #bytes(): number {
+    return [...this.#tensors.values()].reduce((sum, tensor) => sum + tensor.nbytes, 0);
+  }
+
+  #track<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#disposed) return Promise.reject(new SilverlodeError('DISPOSED', 'the model was disposed'));
+    const promise = work();
+    this.#open.add(promise);
+    const done = () => this.#open.delete(promise);
+    promise.then(done, done);
+    return promise;
+  }
+}
+
+function checkLimits(options: LoadOptions) {
+  const limits = {
+    maxBatch: options.maxBatch ?? DEFAULT_LIMITS.maxBatch,
+    maxK: options.maxK ?? DEFAULT_LIMITS.maxK,
+    maxCandidates: options.maxCandidates ?? DEFAULT_LIMITS.maxCandidates,
+  };
+  for (const [name, value] of Object.entries(limits)) {
+    if (!Number.isInteger(value) || value < 1)
+      throw new SilverlodeError('INVALID_ARGUMENT', `${name} must be a positive integer, got ${value}`);
+  }
+  return limits;
+}
+
+function requireTensor(tensors: ReadonlyMap<string, Tensor>, name: string): Tensor {
+  const tensor = tensors.get(name);
+  if (tensor === undefined)
+    throw new SilverlodeError('CORRUPT_FILE', `the model has no tensor '${name}'`, { tensor: name });
+  return tensor;
+}
+
+function withPrefix(tensors: ReadonlyMap<string, Tensor>, prefix: string): Map<string, Tensor> {
+  return new Map(
+    [...tensors].flatMap(([name, tensor]) => (name.startsWith(prefix) ? [[name.slice(prefix.length), tensor]] : [])),
+  );
+}

@@ -1,0 +1,313 @@
+// Requests to program inputs: every check that needs no native work happens here, before any work.
+import { SilverlodeError } from '../errors.js';
+import type { FilterPlan } from '../filter/plan.js';
+import { encodePlans, type FilterIndex } from '../index/filter_index.js';
+import type { InputSpecs } from '../program/compile.js';
+import type { InputSpec } from '../program/trace.js';
+import { DTYPES, type TensorArray } from '../tensor/dtype.js';
+import type { CatalogueIds } from './item_ids.js';
+import type { Manifest } from './manifest.js';
+import type { RetrieveRequest } from './types.js';
+
+const DEFAULT_K = 100;
+const DEFAULT_CANDIDATES = 1000;
+
+/** Largest sizes a loaded model accepts. */
+export interface RequestLimits {
+  maxBatch: number;
+  maxK: number;
+  maxCandidates: number;
+}
+
+/** A request that has passed every check. */
+export interface CheckedRequest {
+  /** float32 [heads, dims], or the tower's inputs by dotted name. */
+  user: Float32Array | ReadonlyMap<string, ArrayLike<number>>;
+  heads: number;
+  k: number;
+  candidates: number;
+  probes: number;
+  minCandidates: number;
+  exact: boolean;
+  plan: FilterPlan | undefined;
+  excludeRows: Int32Array | undefined;
+  weights: Float32Array;
+}
+
+const REQUEST_FIELDS = new Set([
+  'embedding',
+  'user',
+  'filter',
+  'k',
+  'candidates',
+  'probes',
+  'minCandidates',
+  'exact',
+  'weights',
+  'exclude',
+  'deadlineMs',
+]);
+
+/** Checks requests against one model. */
+export class RequestChecker {
+  constructor(
+    private readonly manifest: Manifest,
+    private readonly limits: RequestLimits,
+    private readonly eligible: FilterIndex,
+    private readonly ids: CatalogueIds,
+    private readonly rowOf: () => Int32Array,
+  ) {}
+
+  /** @throws SilverlodeError with the code that fits. */
+  check(request: RetrieveRequest): CheckedRequest {
+    if (typeof request !== 'object' || request === null) throw invalid('a request must be an object');
+    for (const name of Object.keys(request)) {
+      if (!REQUEST_FIELDS.has(name))
+        throw invalid(`unknown request field '${name}'; known: ${[...REQUEST_FIELDS].join(', ')}`, { field: name });
+    }
+    const { manifest, limits } = this;
+    if ((request.embedding === undefined) === (request.user === undefined)) {
+      throw invalid("a request needs either 'embedding' or 'user'");
+    }
+    const user = request.embedding !== undefined ? this.#embedding(request.embedding) : this.#towerInputs(request.user);
+    const heads = user instanceof Float32Array ? user.length / manifest.dims : (manifest.heads ?? 1);
+    const asked = count('k', request.k ?? DEFAULT_K, limits.maxK);
+    const k = Math.min(asked, manifest.items);
+    const wanted = manifest.scored
+      ? count('candidates', request.candidates ?? Math.max(asked, DEFAULT_CANDIDATES), limits.maxCandidates)
+      : k;
+    const candidates = Math.min(Math.max(wanted, k), manifest.items);
+    const plan = request.filter === undefined ? undefined : this.eligible.plans.compile(request.filter);
+    const excludeRows = request.exclude === undefined ? undefined : this.#excludeRows(request.exclude);
+    const probes = Math.min(count('probes', request.probes ?? manifest.probes), manifest.clusters);
+    const restricted = plan !== undefined || excludeRows !== undefined;
+    const minCandidates =
+      request.minCandidates === undefined
+        ? this.#defaultMinCandidates(candidates, probes, restricted)
+        : count('minCandidates', request.minCandidates);
+    const exact = request.exact ?? true;
+    if (typeof exact !== 'boolean') throw invalid(`exact must be a boolean, got ${String(exact)}`);
+    return {
+      user,
+      heads,
+      k,
+      candidates,
+      probes,
+      minCandidates: Math.min(Math.max(minCandidates, candidates), manifest.items),
+      exact,
+      plan,
+      excludeRows,
+      weights: this.#weights(request.weights),
+    };
+  }
+
+  /**
+   * Without a filter: the candidates. With one: as many eligible rows as an unfiltered request would scan, so that recall holds
+   * while the scan costs no more than without a filter.
+   */
+  #defaultMinCandidates(candidates: number, probes: number, restricted: boolean): number {
+    return restricted ? Math.max(candidates, Math.round(probes * this.manifest.clusterRows)) : candidates;
+  }
+
+  #embedding(embedding: Float32Array | readonly Float32Array[]): Float32Array {
+    const { dims, heads } = this.manifest;
+    const list = embedding instanceof Float32Array ? [embedding] : embedding;
+    if (!Array.isArray(list) || list.length === 0 || list.some((head) => !(head instanceof Float32Array))) {
+      throw new SilverlodeError('UNSUPPORTED_DTYPE', 'embedding must be a Float32Array or a list of them');
+    }
+    if (heads !== null && list.length !== heads) {
+      throw new SilverlodeError('SHAPE_MISMATCH', `the model takes ${heads} embedding(s) per user, got ${list.length}`);
+    }
+    const flat = new Float32Array(list.length * dims);
+    list.forEach((head: Float32Array, h) => {
+      if (head.length !== dims)
+        throw new SilverlodeError('SHAPE_MISMATCH', `embedding has ${head.length} dimensions, the model ${dims}`);
+      flat.set(head, h * dims);
+    });
+    for (const value of flat) {
+      if (!Number.isFinite(value)) throw invalid('embedding holds NaN or Infinity');
+    }
+    return flat;
+  }
+
+  #towerInputs(user: RetrieveRequest['user']): Map<string, ArrayLike<number>> {
+    const specs = this.manifest.tower;
+    if (specs === null) throw invalid("this model has no tower: give 'embedding' instead of 'user'");
+    if (typeof user !== 'object' || user === null) throw invalid('user must be an object of tower inputs');
+    const values = new Map<string, ArrayLike<number>>();
+    for (const name of Object.keys(user)) {
+      if (!(name in specs))
+        throw invalid(`the tower has no input '${name}'; it takes ${Object.keys(specs).join(', ')}`, { field: name });
+    }
+    for (const [name, spec] of Object.entries(specs)) {
+      const value = user[name];
+      if (value === undefined) throw invalid(`user.${name} is missing`, { field: name });
+      const list = typeof value === 'number' ? [value] : value;
+      if (!isNumberList(list)) throw invalid(`user.${name} must hold numbers`, { field: name });
+      const size = denseSize(spec);
+      if (size !== undefined && list.length !== size) {
+        throw new SilverlodeError(
+          'SHAPE_MISMATCH',
+          `user.${name} has ${list.length} numbers, the tower takes ${size}`,
+          { field: name },
+        );
+      }
+      values.set(name, list);
+    }
+    return values;
+  }
+
+  #excludeRows(exclude: Iterable<string | number | bigint>): Int32Array {
+    if (
+      typeof (exclude as { [Symbol.iterator]?: unknown })?.[Symbol.iterator] !== 'function' ||
+      typeof exclude === 'string'
+    ) {
+      throw invalid('exclude must be a list, typed array or Set of ids');
+    }
+    const rowOf = this.rowOf();
+    return Int32Array.from(this.ids.ordinalsOf(exclude), (ordinal) => rowOf[ordinal] as number);
+  }
+
+  #weights(weights: RetrieveRequest['weights']): Float32Array {
+    const slots = this.manifest.weights;
+    for (const [name, value] of Object.entries(weights ?? {})) {
+      if (!slots.some((slot) => slot.name === name))
+        throw invalid(`the value formula has no weight '${name}'`, { field: name });
+      if (typeof value !== 'number') throw invalid(`weights.${name} must be a number`, { field: name });
+    }
+    return Float32Array.from(slots, (slot) => weights?.[slot.name] ?? slot.default);
+  }
+}
+
+/** Inputs of one native run, by program input name, and the sizes that follow from them. */
+export interface EncodedBatch {
+  inputs: Map<string, TensorArray>;
+  symbols: Record<string, number>;
+}
+
+/** Lays checked requests out as program inputs; all of one kind and number of heads. */
+export function encodeBatch(requests: readonly CheckedRequest[], manifest: Manifest): EncodedBatch {
+  const inputs = new Map<string, TensorArray>();
+  const batch = requests.length;
+  const symbols: Record<string, number> = { batch };
+  const [first] = requests as [CheckedRequest];
+  if (first.user instanceof Float32Array) {
+    const users = new Float32Array(batch * first.user.length);
+    requests.forEach(({ user }, b) => {
+      users.set(user as Float32Array, b * (first.user as Float32Array).length);
+    });
+    inputs.set('embedding', users);
+    symbols.heads = first.heads;
+  } else {
+    encodeTower(
+      requests.map(({ user }) => user as ReadonlyMap<string, ArrayLike<number>>),
+      manifest.tower as InputSpecs,
+      inputs,
+      symbols,
+    );
+  }
+  inputs.set(
+    'request.limits',
+    Int32Array.from(requests, (request) => request.candidates),
+  );
+  inputs.set(
+    'request.probes',
+    Int32Array.from(requests, (request) => request.probes),
+  );
+  inputs.set(
+    'request.minCandidates',
+    Int32Array.from(requests, (request) => request.minCandidates),
+  );
+  inputs.set(
+    'request.exact',
+    Int32Array.from(requests, (request) => Number(request.exact)),
+  );
+  const plans = encodePlans(requests.map((request) => request.plan));
+  inputs.set('request.planIndex', plans.index);
+  inputs.set('request.planOffsets', plans.offsets);
+  inputs.set('request.planSteps', plans.steps);
+  const excluded = concatenate(
+    requests.map((request) => request.excludeRows ?? []),
+    'int32',
+  );
+  inputs.set('request.excludeOffsets', excluded.offsets.slice(0, -1));
+  inputs.set('request.excludeRows', excluded.values);
+  if (manifest.weights.length > 0) {
+    const weights = new Float32Array(batch * manifest.weights.length);
+    requests.forEach((request, b) => {
+      weights.set(request.weights, b * manifest.weights.length);
+    });
+    inputs.set('weights', weights);
+  }
+  symbols.k = Math.max(...requests.map((request) => request.k));
+  symbols.candidates = Math.max(...requests.map((request) => request.candidates));
+  symbols.plan_offsets = plans.offsets.length;
+  symbols.plan_steps = plans.steps.length / 4;
+  symbols.exclude_rows = excluded.values.length;
+  return { inputs, symbols };
+}
+
+function encodeTower(
+  users: readonly ReadonlyMap<string, ArrayLike<number>>[],
+  specs: InputSpecs,
+  inputs: Map<string, TensorArray>,
+  symbols: Record<string, number>,
+): void {
+  for (const [name, spec] of Object.entries(specs)) {
+    const lists = users.map((user) => user.get(name) as ArrayLike<number>);
+    const ragged = raggedSpec(spec);
+    const { values, offsets } = concatenate(lists, (ragged ?? (spec as InputSpec)).dtype);
+    if (ragged === undefined) {
+      inputs.set(`user.${name}`, values);
+      continue;
+    }
+    inputs.set(`user.${name}.values`, values);
+    inputs.set(`user.${name}.offsets`, offsets.slice(0, -1));
+    symbols[ragged.shape[0] as string] = values.length;
+  }
+}
+
+function concatenate(
+  lists: readonly ArrayLike<number>[],
+  dtype: InputSpec['dtype'],
+): { values: TensorArray; offsets: Int32Array<ArrayBuffer> } {
+  const offsets = new Int32Array(lists.length + 1);
+  lists.forEach((list, i) => {
+    offsets[i + 1] = (offsets[i] as number) + list.length;
+  });
+  const values = new DTYPES[dtype].array(offsets.at(-1) as number) as Float32Array<ArrayBuffer>;
+  lists.forEach((list, i) => {
+    values.set(list, offsets[i]);
+  });
+  return { values, offsets };
+}
+
+/** Numbers per request of a dense tower input; undefined for one of variable length. */
+function denseSize(spec: InputSpec | InputSpecs): number | undefined {
+  if (raggedSpec(spec)) return undefined;
+  return (spec as InputSpec).shape.slice(1).reduce<number>((product, dim) => product * Number(dim), 1);
+}
+
+function raggedSpec(spec: InputSpec | InputSpecs): InputSpec | undefined {
+  return 'values' in spec ? (spec.values as InputSpec) : undefined;
+}
+
+function isNumberList(list: unknown): list is ArrayLike<number> {
+  if (ArrayBuffer.isView(list))
+    return !(list instanceof DataView) && !(list instanceof BigInt64Array) && !(list instanceof BigUint64Array);
+  return Array.isArray(list) && list.every((value) => typeof value === 'number');
+}
+
+function count(name: string, value: number, limit = 2 ** 31 - 1): number {
+  if (!Number.isInteger(value) || value < 1)
+    throw invalid(`${name} must be a positive integer, got ${String(value)}`, { field: name });
+  if (value > limit)
+    throw new SilverlodeError('LIMIT_EXCEEDED', `${name} is ${value}, the model was loaded for at most ${limit}`, {
+      field: name,
+    });
+  return value;
+}
+
+function invalid(message: string, details: Record<string, unknown> = {}): SilverlodeError {
+  return new SilverlodeError('INVALID_ARGUMENT', message, details);
+}

@@ -1,0 +1,87 @@
+// What users give to and get from a retrieval model.
+import type { FilterExpr } from '../filter/ast.js';
+
+/** Item ids come back in the type that was published. */
+export type ItemId = string | number | bigint;
+
+/** Ids as they are published; unique. */
+export type ItemIds = readonly string[] | Int32Array | readonly number[] | BigInt64Array | readonly bigint[];
+
+/** Any collection of ids; unknown ones are ignored. */
+export type IdSet = Iterable<ItemId>;
+
+/** One retrieval request. */
+export interface RetrieveRequest {
+  /** The user as an embedding float32 [dims], or one per head. */
+  embedding?: Float32Array | readonly Float32Array[];
+  /** The user as inputs of the model's tower; lists for inputs of variable length. */
+  user?: Readonly<Record<string, ArrayLike<number> | number>>;
+  /** Text or tree; only items that satisfy it are returned, exactly. */
+  filter?: string | FilterExpr;
+  /** Results wanted; default 100. Fewer come back only when fewer items are eligible. */
+  k?: number;
+  /** Candidates that are reranked (models with a reranker or a value formula); default max(k, 1000), raised to k. */
+  candidates?: number;
+  /** Clusters per head to look at first; default: tuned at publish. */
+  probes?: number;
+  /** Eligible rows to reach before probing stops; default: enough to keep filtered recall, at least the candidates. */
+  minCandidates?: number;
+  /** `false` skips the exact check of rows that a Bloom signature cannot decide; default true. */
+  exact?: boolean;
+  /** Weights of the value formula by name (`weight.<name>`). */
+  weights?: Readonly<Record<string, number>>;
+  /** Ids never returned, such as items already seen. */
+  exclude?: IdSet;
+  /** Milliseconds from the call after which the request fails with `DEADLINE`. */
+  deadlineMs?: number;
+}
+
+/** How a request was answered. */
+export interface RetrieveStats {
+  /**
+   * `flat`: every row scored; `ivf`: the nearest clusters; `ivf-extended`: further clusters, since the first held too few
+   * eligible rows; `filter-only`: the filter was evaluated on the whole catalogue and every eligible row scored.
+   */
+  strategy: 'flat' | 'ivf' | 'ivf-extended' | 'filter-only';
+  probedClusters: number;
+  /** Live rows scored, all heads together. */
+  scannedRows: number;
+  /** Eligible rows among those looked at, exact unless `exact` is false. */
+  eligibleRows: number;
+  /** Rows that the Bloom signature could not decide; each was checked when `exact`. */
+  doubtfulRows: number;
+  /** Candidates that entered the reranker or the final list. */
+  candidates: number;
+  exact: boolean;
+  /** With `exact: false`: share of rows that may have been let through wrongly. */
+  falsePositiveRate?: number;
+}
+
+/** Results of one request, best first: score descending, then publish order. */
+export interface RetrieveResult {
+  ids: ItemId[];
+  scores: Float32Array;
+  /** Raw logits per task of the reranker. */
+  tasks?: Record<string, Float32Array>;
+  stats: RetrieveStats;
+}
+
+/** Many requests in flat arrays, for throughput. */
+export interface RetrieveBatchRequest
+  extends Omit<RetrieveRequest, 'embedding' | 'user' | 'filter' | 'exclude' | 'deadlineMs'> {
+  /** float32 [count, dims]. */
+  embeddings: Float32Array;
+  count: number;
+  k: number;
+  /** One per request, or undefined. */
+  filters?: readonly (string | FilterExpr | undefined)[];
+  /** Ids never returned, per request. */
+  exclude?: readonly (IdSet | undefined)[];
+}
+
+/** Results of request i are entries `offsets[i]` to `offsets[i + 1]`. */
+export interface RetrieveBatchResult {
+  ids: Int32Array | Float64Array | BigInt64Array | string[];
+  scores: Float32Array;
+  offsets: Int32Array;
+}
