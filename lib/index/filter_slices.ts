@@ -1,0 +1,88 @@
+// Exact bit slices: which terms get one, and the slices themselves.
+import { sliceBuild } from '../ops/slice_build.js';
+import { Tensor, tensor } from '../tensor/tensor.js';
+import type { FieldColumn } from './attributes.js';
+import { entriesByRow } from './filter_rows.js';
+import type { Pace } from './pace.js';
+
+/** Beyond this many, only the most frequent terms get a slice. */
+const MAX_SLICES = 4096;
+
+/** Stands for the holders of a term that has a slice in any case. */
+const ALWAYS = Number.MAX_VALUE;
+
+/** Who has which slice. */
+export interface SliceLayout {
+  /** By field: the slice of the items that have a value, -1 when all have. */
+  readonly exists: number[];
+  /** By term, -1 for none. */
+  readonly ofTerm: Int32Array;
+  readonly count: number;
+}
+
+/**
+ * Numbers the slices, field by field: one for EXISTS where a value is missing, then the field's terms that are boolean or
+ * held by at least `share` of the items.
+ */
+export function layoutSlices(
+  fields: readonly FieldColumn[],
+  termOf: readonly Int32Array[],
+  terms: number,
+  share: number,
+): SliceLayout {
+  const holders = countHolders(fields, termOf, terms);
+  const items = fields[0]?.present.length ?? 0;
+  const least = Math.min(share * items, ALWAYS);
+  let chosen = Array.from(holders.keys()).filter((term) => (holders[term] as number) >= least);
+  if (chosen.length > MAX_SLICES) {
+    const rank = (term: number) => holders[term] as number;
+    chosen = chosen.sort((a, b) => rank(b) - rank(a) || a - b).slice(0, MAX_SLICES);
+  }
+  const isChosen = new Uint8Array(terms);
+  for (const term of chosen) isChosen[term] = 1;
+  const ofTerm = new Int32Array(terms).fill(-1);
+  let count = 0;
+  let term = 0;
+  const exists = fields.map((field, f) => {
+    const slice = field.present.includes(0) ? count++ : -1;
+    const end = term + (termOf[f] as Int32Array).length;
+    for (; term < end; term++) if (isChosen[term] === 1) ofTerm[term] = count++;
+    return slice;
+  });
+  return { exists, ofTerm, count };
+}
+
+/** Items that hold each term; `ALWAYS` for a boolean. */
+function countHolders(fields: readonly FieldColumn[], termOf: readonly Int32Array[], terms: number): Float64Array {
+  const holders = new Float64Array(terms);
+  for (const [f, field] of fields.entries()) {
+    if (field.kind !== 'terms') continue;
+    const own = termOf[f] as Int32Array;
+    const counts = new Uint32Array(own.length);
+    for (const code of field.codes) (counts[code] as number)++;
+    for (const [code, term] of own.entries()) {
+      holders[term] = field.type === 'boolean' ? ALWAYS : (counts[code] as number);
+    }
+  }
+  return holders;
+}
+
+/** int64 [slices, rows / 64]. */
+export async function buildSlices(
+  fields: readonly FieldColumn[],
+  termOf: readonly Int32Array[],
+  layout: SliceLayout,
+  ordinals: Int32Array,
+  pace: Pace,
+): Promise<Tensor<'int64'>> {
+  if (layout.count === 0) return Tensor.allocate('int64', [0, ordinals.length / 64]);
+  const sources = fields.map((field, f) => ({
+    field,
+    entryOf: (termOf[f] as Int32Array).map((term) => layout.ofTerm[term] as number),
+    present: layout.exists[f] as number,
+  }));
+  const rows = await entriesByRow(sources, ordinals, pace);
+  const own = tensor(Int32Array.from({ length: layout.count }, (_, slice) => slice));
+  const slices = await sliceBuild<Tensor>(rows, own, { slices: layout.count });
+  return slices as Tensor<'int64'>;
+}
