@@ -28,7 +28,6 @@ export class CatalogueIds {
     }
     const kind = typeof ids[0] as IdKind;
     ids.forEach((id: ItemId, item: number) => {
-      // biome-ignore lint/suspicious/useValidTypeof: kind is one of the three id types, checked just here
       const fits = typeof id === kind && (kind !== 'number' || Number.isSafeInteger(id));
       if (!fits || !['string', 'number', 'bigint'].includes(kind)) {
         throw new SilverlodeError(

@@ -58,6 +58,9 @@ export async function readModelFile(device: NativeDevice, path: string, verify: 
         throw new SilverlodeError('CORRUPT_FILE', `tensor '${entry.name}' has dtype ${entry.dtype}`, {
           tensor: entry.name,
         });
+      if (!entry.name.startsWith(PAD) && entry.begin % ALIGNMENT !== 0) {
+        throw new SilverlodeError('CORRUPT_FILE', `tensor '${entry.name}' is not aligned`, { tensor: entry.name });
+      }
       return new Tensor(file.tensor(entry.begin, dtype, entry.shape));
     });
     if (verify) {

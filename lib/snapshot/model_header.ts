@@ -21,7 +21,7 @@ const CHECKSUMS_KEY = 'silverlode.checksums';
 const HEX16 = /^[0-9a-f]{16}$/;
 const NO_DIGEST = '0'.repeat(16);
 
-/** A tensor of a model file: its length is a multiple of 64 bytes, `checksum` the XXH64 of its bytes. */
+/** A tensor of a model file; `checksum` as in native/snapshot/xxh64.h. */
 export interface ModelTensorSpec extends TensorSpec {
   readonly dtype: TensorDType;
   readonly checksum: bigint;
@@ -45,8 +45,8 @@ export interface ModelHeader {
  *
  * @param tensors What will follow, in this order.
  * @param metadata More text to keep; small, since it is read on every load.
- * @returns `header`: the bytes up to the data; `offsets`: where in the file each tensor begins, multiples of 64.
- * @throws SilverlodeError `INTERNAL` as {@link buildSafetensorsHeader} does under `strict64`.
+ * @returns `header`: the bytes up to the data; `offsets`: where in the file each tensor begins.
+ * @throws SilverlodeError `INTERNAL` as {@link buildSafetensorsHeader} does.
  */
 export function buildModelHeader(
   tensors: readonly ModelTensorSpec[],
@@ -59,7 +59,7 @@ export function buildModelHeader(
     [DIGEST_KEY]: NO_DIGEST,
     [CHECKSUMS_KEY]: JSON.stringify(checksums),
   };
-  const built = buildSafetensorsHeader(tensors, complete, { strict64: true });
+  const built = buildSafetensorsHeader(tensors, complete);
   const json = built.header.subarray(PREFIX_BYTES);
   json.set(Buffer.from(hex16(xxh64(json))), digestPosition(json, NO_DIGEST));
   return built;

@@ -115,16 +115,12 @@ export function parseSafetensorsHeader(bytes: Uint8Array, fileBytes: number): Sa
  *
  * @param tensors What will follow.
  * @param metadata Free text; only strings.
- * @param options `strict64`: insist that every tensor is a multiple of 64 bytes, so that each starts aligned. A writer
- * then stores other tensors flat with a padded length.
  * @returns `header`: the bytes up to the data, a multiple of 64; `offsets`: where in the file each tensor begins.
- * @throws SilverlodeError `INTERNAL` for a name used twice, an impossible shape, or a length that `strict64` forbids:
- * callers have checked these.
+ * @throws SilverlodeError `INTERNAL` for a name used twice or an impossible shape: callers have checked these.
  */
 export function buildSafetensorsHeader(
   tensors: readonly TensorSpec[],
   metadata: Readonly<Record<string, string>> = {},
-  options: { strict64?: boolean } = {},
 ): { header: Uint8Array<ArrayBuffer>; offsets: number[] } {
   const root = new Map<string, unknown>([['__metadata__', metadata]]);
   const starts: number[] = [];
@@ -132,7 +128,7 @@ export function buildSafetensorsHeader(
   for (const { name, dtype, shape } of tensors) {
     const length = tensorBytes({ dtype, shape });
     if (root.has(name)) throw new SilverlodeError('INTERNAL', `tensor name '${name}' is taken`, { tensor: name });
-    if (length === undefined || (options.strict64 && length % ALIGNMENT !== 0)) {
+    if (length === undefined) {
       const message = `tensor '${name}' [${shape.join(', ')}] of ${dtype} has no storable length`;
       throw new SilverlodeError('INTERNAL', message, { tensor: name });
     }
