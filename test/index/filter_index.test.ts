@@ -1,51 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import { Random } from '../../lib/data/random.js';
 import type { FilterNode } from '../../lib/filter/ast.js';
-import type { AttributeColumn, AttributeColumns } from '../../lib/index/attributes.js';
 import { FilterIndex, type FilterIndexOptions, filterPlanInputs } from '../../lib/index/filter_index.js';
 import { filterEval } from '../../lib/ops/filter_eval.js';
-import { Tensor, tensor } from '../../lib/tensor/tensor.js';
-import { failure } from '../failure.js';
+import { type Tensor, tensor } from '../../lib/tensor/tensor.js';
 import { randomAttributes, randomFilter } from '../filter/random_filter.js';
-import { type Attribute, matches } from '../reference/filter.js';
+import { matches } from '../reference/filter.js';
+import { columnsOf, itemsOf, layOut } from './catalogue.js';
 
 const seed = 20_260_102;
 console.log(`seed ${seed}`);
-
-/** A catalogue whose rows are shuffled items with padding between them. */
-function layOut(random: Random, items: number): { ordinals: Int32Array; live: Tensor } {
-  const rows = 512 * Math.ceil((items * 1.3 + 1) / 512);
-  const ordinals = new Int32Array(rows).fill(-1);
-  for (let item = 0; item < items; item++) ordinals[item] = item;
-  for (let row = rows - 1; row > 0; row--) {
-    const other = random.integer(row + 1);
-    [ordinals[row], ordinals[other]] = [ordinals[other] as number, ordinals[row] as number];
-  }
-  const live = new BigInt64Array(rows / 64);
-  ordinals.forEach((item, row) => {
-    if (item >= 0) (live[row >> 6] as bigint) |= BigInt.asIntN(64, 1n << BigInt(row & 63));
-  });
-  return { ordinals, live: tensor(live) };
-}
-
-/** The items of a mask row, ascending. */
-function itemsOf(mask: Tensor, plan: number, ordinals: Int32Array): number[] {
-  const words = mask.shape[1] as number;
-  const bytes = new Uint8Array((mask.view() as BigInt64Array).slice(plan * words, (plan + 1) * words).buffer);
-  const found: number[] = [];
-  for (const [row, item] of ordinals.entries()) {
-    if (((bytes[row >> 3] as number) >> (row & 7)) & 1) found.push(item);
-  }
-  return found.sort((a, b) => a - b);
-}
-
-function columnsOf(attributes: readonly Attribute[]): AttributeColumns {
-  const columns = attributes.map(({ name, multi, values }): [string, AttributeColumn] => [
-    name,
-    values.map((own) => (multi ? own : own[0])),
-  ]);
-  return Object.fromEntries(columns);
-}
 
 function bounds(index: FilterIndex, filters: readonly FilterNode[], live: Tensor) {
   const { offsets, steps } = index.encodePlans(filters.map((filter) => index.plans.compile(filter)));
@@ -189,94 +153,6 @@ test('tensors hold what there is, and nothing where there is nothing', async () 
     live,
   );
   expect(texts.map((_, i) => itemsOf(masks, i, ordinals).length)).toEqual([0, 100, 12, 1]);
-});
-
-describe('manifest and tensors', async () => {
-  const random = new Random(seed + 2);
-  const items = 900;
-  const attributes = randomAttributes(random, items);
-  const { ordinals, live } = layOut(random, items);
-  const built = await FilterIndex.build(columnsOf(attributes), { ordinals, items, sliceThreshold: 0.08 });
-  const manifest = JSON.parse(JSON.stringify(built.manifest()));
-
-  test('give back the same index', async () => {
-    const index = FilterIndex.restore(manifest, built.stateDict());
-    expect(index.manifest()).toEqual(built.manifest());
-    const filters = Array.from({ length: 200 }, () => randomFilter(random, attributes, 3));
-    const plans = filters.map((filter) => index.plans.compile(filter));
-    expect(plans).toEqual(filters.map((filter) => built.plans.compile(filter)));
-    expect((await index.mask(plans, live)).view()).toEqual((await built.mask(plans, live)).view());
-    expect(plans.some(({ steps }) => steps.includes(3n))).toBe(true);
-  });
-
-  test.each<[string, (manifest: Record<string, never>) => unknown, object]>([
-    ['nothing', () => undefined, { code: 'CORRUPT_FILE' }],
-    ['a newer version', (m) => ({ ...m, version: 2 }), { code: 'UNSUPPORTED_VERSION', version: 2 }],
-    ['hashes', (m) => ({ ...m, hashes: 17 }), { code: 'CORRUPT_FILE', part: 'hashes' }],
-    ['no hashes', (m) => ({ ...m, hashes: 0 }), { code: 'CORRUPT_FILE', part: 'hashes' }],
-    ['no fields', (m) => ({ ...m, fields: {} }), { code: 'CORRUPT_FILE', part: 'fields' }],
-    ['a missing field', (m) => edit(m, (f) => f.pop()), { code: 'CORRUPT_FILE', part: 'dictionaryFields' }],
-    ['a repeated name', (m) => edit(m, ([a, b]) => Object.assign(a, { name: b.name })), { part: 'fields' }],
-    ['a name', (m) => edit(m, ([a]) => Object.assign(a, { name: 5 })), { part: 'fields' }],
-    ['a type', (m) => edit(m, ([a]) => Object.assign(a, { type: 'date' })), { part: 'field "1"' }],
-    ['multi', (m) => edit(m, ([a]) => Object.assign(a, { multi: 1 })), { part: 'field "1"' }],
-    ['a slice', (m) => edit(m, ([a]) => Object.assign(a, { existsSlice: 9999 })), { part: 'field "1"' }],
-    ['half a slice', (m) => edit(m, ([a]) => Object.assign(a, { existsSlice: 0.5 })), { part: 'field "1"' }],
-    ['no column', (m) => edit(m, ([a]) => Object.assign(a, { column: undefined })), { part: 'field "1"' }],
-    ['a null column', (m) => edit(m, ([a]) => Object.assign(a, { column: null })), { part: 'field "1"' }],
-    ['a width', (m) => edit(m, ([a]) => Object.assign(a, { column: { width: 16, index: 0 } })), { part: 'field "1"' }],
-    ['an index', (m) => edit(m, ([a]) => Object.assign(a, { column: { width: 64, index: 5 } })), { part: 'field "1"' }],
-  ])('a manifest is refused for %s', (_, change, details) => {
-    const error = failure(() => FilterIndex.restore(change(structuredClone(manifest)), built.stateDict()));
-    expect(error).toMatchObject({ code: 'CORRUPT_FILE', ...details });
-  });
-
-  // biome-ignore lint/suspicious/noExplicitAny: broken on purpose
-  function edit(broken: any, change: (fields: any) => unknown): unknown {
-    change(broken.fields);
-    return broken;
-  }
-
-  test.each([...built.stateDict().keys()])('%s is refused when it is missing, cut or of another type', (name) => {
-    const whole = built.stateDict();
-    const { dtype, shape, nbytes } = whole.get(name) as Tensor;
-    const [length = 0, ...rest] = shape;
-    const broken: (Tensor | undefined)[] = [
-      undefined,
-      Tensor.allocate(dtype, [length, ...rest, 1]),
-      Tensor.allocate(dtype === 'uint8' ? 'int8' : 'uint8', [nbytes]),
-    ];
-    // Fewer slices or columns are found by the fields that want them, and those at the end may be nobody's.
-    const cut = name === 'slices' || name.startsWith('columns') ? [0, ...rest] : [length - 1, ...rest];
-    broken.push(Tensor.allocate(dtype, cut));
-    for (const replacement of broken) {
-      const tensors = new Map(whole);
-      if (replacement === undefined) tensors.delete(name);
-      else tensors.set(name, replacement);
-      expect(failure(() => FilterIndex.restore(manifest, tensors)).code).toBe('CORRUPT_FILE');
-    }
-  });
-
-  test('wrong entries of the dictionary are found when they are used', () => {
-    const spoil = (name: string, change: (view: never) => void) => {
-      const tensors = new Map(built.stateDict());
-      const { dtype, shape } = tensors.get(name) as Tensor;
-      const copy = (tensors.get(name) as Tensor).view().slice();
-      change(copy as never);
-      tensors.set(name, tensor(copy, { dtype, shape }));
-      return () => FilterIndex.restore(manifest, tensors);
-    };
-    const inner = (value: bigint) => spoil('dictionaryOffsets', (view: BigInt64Array) => view.fill(value, 1, -1));
-    for (const value of [-1n, 2n ** 40n, -(2n ** 63n)]) {
-      expect(failure(() => inner(value)().plans.compile('language:en'))).toMatchObject({ part: 'dictionaryOffsets' });
-    }
-    const slices = spoil('dictionarySlices', (view: Int32Array) => view.fill(9999));
-    expect(failure(() => slices().plans.compile('language:en'))).toMatchObject({ part: 'dictionarySlices' });
-    const ends = spoil('termOffsets', (view: BigInt64Array) => view.fill(5n, -1));
-    expect(failure(ends)).toMatchObject({ code: 'CORRUPT_FILE', part: 'termOffsets' });
-    const fields = spoil('dictionaryFields', (view: Int32Array) => view.fill(1 << 30, 1, 2));
-    expect(failure(fields)).toMatchObject({ code: 'CORRUPT_FILE', part: 'dictionaryFields' });
-  });
 });
 
 test('plans of a batch are shared where they are equal', async () => {
