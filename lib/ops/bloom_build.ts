@@ -13,7 +13,7 @@ export interface TermRows<I> {
  * @param rows terms per row
  * @param termHashes int64 [T]
  * @param layout int64 [N / 512 + 1] from `bloomLayout`
- * @param options `hashes` (default 3): positions per term; `positions`: the last entry of `layout`
+ * @param options `hashes` (default 4): positions per term; `positions`: the last entry of `layout`
  * @returns int64 [positions, 8]
  */
 export function bloomBuild<I extends AnyTensor>(
@@ -22,7 +22,7 @@ export function bloomBuild<I extends AnyTensor>(
   layout: AnyTensor,
   options: { hashes?: number; positions: number },
 ): OpResult<I, I, I> {
-  const attributes = { hashes: options.hashes ?? 3, positions: options.positions };
+  const attributes = { hashes: options.hashes ?? 4, positions: options.positions };
   return dispatch<I, I>(
     'bloom_build',
     [rows.offsets, rows.terms, termHashes, layout],

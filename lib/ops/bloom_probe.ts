@@ -7,7 +7,7 @@ import { dispatch, type OpResult } from './dispatch.js';
  * @param bloom int64 [positions, 8] from `bloomBuild`
  * @param layout int64 [blocks + 1] from `bloomLayout`
  * @param termHashes int64 [terms]
- * @param options `hashes` (default 3), as built
+ * @param options `hashes` (default 4), as built
  * @returns hits int64 [terms, 8 · blocks]; row r is bit r % 64 of word r / 64
  */
 export function bloomProbe<I extends AnyTensor>(
@@ -19,7 +19,7 @@ export function bloomProbe<I extends AnyTensor>(
   return dispatch<I, I>(
     'bloom_probe',
     [bloom, layout, termHashes],
-    { hashes: options.hashes ?? 3 },
+    { hashes: options.hashes ?? 4 },
     ([hits]) => hits as I,
   );
 }
