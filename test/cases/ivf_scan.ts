@@ -37,8 +37,8 @@ export interface Input {
 
 const SPECIAL = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -0, 0, 1e-45, 1];
 
-function replace(array: Float32Array | Int8Array | Int32Array, valueOf: (i: number) => number): void {
-  for (let i = 0; i < array.length; i++) array[i] = valueOf(i);
+function replace(array: Float32Array | Int8Array | Int32Array, make: (i: number) => number): void {
+  for (let i = 0; i < array.length; i++) array[i] = make(i);
 }
 
 function make(sizes: Sizes, random: Random): Input {
