@@ -6,7 +6,7 @@ import { dispatch, type OpResult } from './dispatch.js';
  *
  * @param table float32, float16 or bfloat16 [V, D]
  * @param ids int32 [n]
- * @param offsets int32 [bags + 1], ascending from 0 to n
+ * @param offsets int32 [bags], ascending from 0: where each bag begins; the last one ends at n
  * @param options `mode`: `'sum'` (default) or `'mean'`; `weights` float32 [n]: mean then divides by their sum
  * @returns float32 [bags, D]
  * @throws SilverlodeError `INVALID_ARGUMENT` for an id outside the table or offsets that do not ascend

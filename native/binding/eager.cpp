@@ -34,7 +34,7 @@ Status run(EagerCall& call, const BackendTable& table, Context& context) {
     call.outputs.push_back(view);
     call.output_memory.emplace_back(std::move(memory));
   }
-  const size_t bytes = call.op->workspace(table, context, DimValues{}, call.inputs, call.outputs);
+  const size_t bytes = call.op->workspace(table, context, DimValues{}, call.inputs, call.outputs, false);
   const AlignedMemory workspace = allocate_aligned(bytes);
   if (!workspace) return make_error(Code::kOutOfMemory, "cannot allocate %zu bytes of workspace", bytes);
   return call.op->run(table, context, DimValues{}, call.inputs, call.outputs, {workspace.get(), bytes}, nullptr);

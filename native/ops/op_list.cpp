@@ -22,9 +22,11 @@ class TypedOp final : public OpInstance {
   }
 
   size_t workspace(const BackendTable& table, const Context& context, const DimValues& dims, Inputs inputs,
-                   Outputs outputs) const override {
+                   Outputs outputs, bool prepared) const override {
     const OpEntry<Args>& entry = table.*entry_;
-    return entry.workspace == nullptr ? 0 : entry.workspace(context, args(dims, inputs, outputs, nullptr));
+    // Sizes depend on whether there are prepared weights, never on what they hold.
+    const void* weights = prepared ? this : nullptr;
+    return entry.workspace == nullptr ? 0 : entry.workspace(context, args(dims, inputs, outputs, weights));
   }
 
   int32_t first_prepared_input() const override {
@@ -73,7 +75,9 @@ class ReshapeOp final : public OpInstance {
   Status infer(const DimValues& dims, Inputs inputs, OutputSpecs& outputs) const override {
     return Reshape::infer(params_, dims, inputs, outputs);
   }
-  size_t workspace(const BackendTable&, const Context&, const DimValues&, Inputs, Outputs) const override { return 0; }
+  size_t workspace(const BackendTable&, const Context&, const DimValues&, Inputs, Outputs, bool) const override {
+    return 0;
+  }
   int32_t first_prepared_input() const override { return 1; }
   size_t prepared_bytes(const BackendTable&, const DimValues&, Inputs, Outputs) const override { return 0; }
   Status prepare(const BackendTable&, Context&, const DimValues&, Inputs, Outputs, void*) const override {

@@ -18,8 +18,9 @@ class OpInstance {
   // A view only renames its first input's memory; it is never run.
   virtual bool is_view() const { return false; }
 
+  // `prepared`: whether run() will be given prepared weights, so that no room to pack them is needed.
   virtual size_t workspace(const BackendTable& table, const Context& context, const DimValues& dims, Inputs inputs,
-                           Outputs outputs) const = 0;
+                           Outputs outputs, bool prepared) const = 0;
   // `prepare` reads this input and all after it; they must be constants.
   virtual int32_t first_prepared_input() const = 0;
   virtual size_t prepared_bytes(const BackendTable& table, const DimValues& dims, Inputs inputs,

@@ -190,8 +190,10 @@ void Plan::lay_out(const BackendTable& table, const Context& context, const std:
       value_block[id] = arena.add(static_cast<size_t>(views[id].bytes()), s, last[id]);
     }
     const Outputs outputs{views.data() + step.first_output, static_cast<size_t>(step.outputs)};
-    step.workspace_bytes =
-        step.op->workspace(table, context, DimValues{capacities_}, gather(step, views, storage), outputs);
+    const Inputs inputs = gather(step, views, storage);
+    const DimValues dims{capacities_};
+    const bool prepared = has_constant_weights(step) && step.op->prepared_bytes(table, dims, inputs, outputs) > 0;
+    step.workspace_bytes = step.op->workspace(table, context, dims, inputs, outputs, prepared);
     step_block[static_cast<size_t>(s)] = arena.add(step.workspace_bytes, s, s);
   }
   arena.layout();
