@@ -1,18 +1,28 @@
 // The public surface: re-exports only.
 export { type ErrorCode, type ErrorDetails, SilverlodeError } from './errors.js';
-export type { FilterExpr } from './filter/ast.js';
+export type { FilterBounds, FilterExpr, FilterNode, FilterValue } from './filter/ast.js';
 export { f } from './filter/builder.js';
 export { parseFilter } from './filter/parser.js';
-export type { DeviceInfo } from './native/addon.js';
+export type { AttributeColumn, AttributeColumns, AttributeValue } from './index/attributes.js';
+export { FilterIndex, filterPlanInputs } from './index/filter_index.js';
+export { type Candidates, IvfIndex, type IvfOptions, type SearchRequests } from './index/ivf_index.js';
+export type { ProgressEvent } from './index/progress.js';
+export type { DeviceInfo, ProgramSpec } from './native/addon.js';
 export { type DeviceOptions, devices, setDefaultDevice } from './native/device.js';
 export * as nn from './nn/index.js';
 export { Module, type StateDict } from './nn/module.js';
 export * as ops from './ops/index.js';
 export { type CompileOptions, compile, type InputSpecs } from './program/compile.js';
-export { Program, type StepProfile } from './program/program.js';
+export { Program, type RunInput, type RunInputs, type StepProfile } from './program/program.js';
 export { type AnyTensor, type InputSpec, SymbolicTensor } from './program/trace.js';
 export { type LoadOptions, RetrievalModel, type RetrievalPlan } from './retrieval/model.js';
-export { type Items, type PublishOptions, publish } from './retrieval/publish.js';
+export {
+  type FilterOptions,
+  type IndexOptions,
+  type Items,
+  type PublishOptions,
+  publish,
+} from './retrieval/publish.js';
 export { raggedInput, type Tower } from './retrieval/retrieval_module.js';
 export type { TuneOptions, TuneResult } from './retrieval/tune.js';
 export type {
@@ -29,3 +39,4 @@ export { readSafetensors } from './snapshot/state_dict.js';
 export { type ArrayOf, DTYPES, type DType } from './tensor/dtype.js';
 export type { Dim } from './tensor/shape.js';
 export { Tensor, type TensorData, type TensorOptions, tensor } from './tensor/tensor.js';
+export type { FormulaExpr } from './value/ast.js';
