@@ -58,7 +58,7 @@ function make(sizes: Sizes, random: Random): Input {
   const passing = bitsWhere(batch * words, (bit) => {
     return (ordinals[bit % (64 * words)] as number) >= 0 && random.chance(selectivity ?? 0.5);
   });
-  const maskOf = integers(random, batch, -1, batch - 1);
+  const maskOf = integers(random, batch, batch > 1 ? -1 : 0, batch - 1);
   const lists = makeLists(batch * heads, n, probes, random);
   if (repeated) replace(lists, (i) => lists[i - (i % n)] as number);
   const limitOf = { random: () => random.integer(k + 3) - 1, zero: () => 0, none: () => k }[limits ?? 'none'];
