@@ -97,6 +97,18 @@ TEST(AssignClusters, OverflowKeepsIdsValid) {
   for (float score : result.as<float>(1)) EXPECT_EQ(score, score);
 }
 
+// NaN in the first lanes of a panel must not hide the better scores behind it in the same lane.
+TEST(AssignClusters, OverflowHidesNoOtherCentroid) {
+  const float huge = 3e38f;
+  const std::vector<float> rows = {huge, -1e-30f};
+  std::vector<float> centroids(2 * 64);
+  for (size_t c = 0; c < 32; ++c) centroids[2 * c + 1] = 2.0f;  // the first panel: score -2
+  for (size_t c = 32; c < 40; ++c) centroids[2 * c] = huge;     // Infinity - Infinity; the rest are 0
+  const Result result = run_op_everywhere<AssignClusters>(cpu::assign_clusters_entry(), {},
+                                                          {view_of(rows, {1, 2}), view_of(centroids, {64, 2})});
+  EXPECT_EQ(result.as<int32_t>(0)[0], 40);
+}
+
 TEST(AssignClusters, ReportsProgressAndStopsWhenCancelled) {
   const std::vector<float> rows = random_rows(50000, 2, 5), centroids = random_rows(4, 2, 6);
   const std::vector<TensorView> inputs = {view_of(rows, {50000, 2}), view_of(centroids, {4, 2})};

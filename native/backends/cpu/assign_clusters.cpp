@@ -32,12 +32,12 @@ float half_norm(const float* centroid, int64_t dim) {
   return static_cast<float>(sum / 2);
 }
 
-// Largest of kPanel scores, in lanes that compilers turn into vector instructions.
+// Largest of kPanel scores, in lanes that compilers turn into vector instructions; NaN counts as -Infinity.
 float panel_max(const float* scores) {
   constexpr int64_t kLanes = 8;
   float lanes[kLanes];
-  std::copy_n(scores, kLanes, lanes);
-  for (int64_t begin = kLanes; begin < kPanel; begin += kLanes) {
+  std::fill_n(lanes, kLanes, -kInfinity);
+  for (int64_t begin = 0; begin < kPanel; begin += kLanes) {
     for (int64_t lane = 0; lane < kLanes; ++lane) {
       const float score = scores[begin + lane];
       lanes[lane] = score > lanes[lane] ? score : lanes[lane];
