@@ -60,7 +60,10 @@ export function setDefaultDevice(options: DeviceOptions): void {
  *
  * @throws SilverlodeError `ABORTED` with the signal's reason as cause.
  */
-export async function withSignal<T>(signal: AbortSignal | undefined, work: (cancel: CancelFlag | undefined) => Promise<T>): Promise<T> {
+export async function withSignal<T>(
+  signal: AbortSignal | undefined,
+  work: (cancel: CancelFlag | undefined) => Promise<T>,
+): Promise<T> {
   if (signal === undefined) return work(undefined);
   const aborted = () => new SilverlodeError('ABORTED', 'the operation was aborted', {}, { cause: signal.reason });
   if (signal.aborted) throw aborted();
@@ -71,6 +74,8 @@ export async function withSignal<T>(signal: AbortSignal | undefined, work: (canc
       reject(aborted());
     };
     signal.addEventListener('abort', onAbort, { once: true });
-    work(flag).then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+    work(flag)
+      .then(resolve, reject)
+      .finally(() => signal.removeEventListener('abort', onAbort));
   });
 }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <limits>
 
+#include "backends/cpu/carve.h"
 #include "backends/cpu/probe_state.h"
 #include "ops/check.h"
 
@@ -16,46 +17,28 @@ constexpr int64_t kTileQueries = 8;
 constexpr int64_t kTileCentroids = 256;   // dots of a tile stay in the first-level cache
 constexpr int64_t kTaskCentroids = 2048;  // a task should outlast waking a thread
 
-// Hands out 64-byte aligned pieces; without memory it only measures.
-class Scratch {
- public:
-  explicit Scratch(void* memory) : memory_(static_cast<uint8_t*>(memory)) {}
-
-  template <class T>
-  T* take(int64_t n) {
-    const size_t offset = bytes_;
-    bytes_ += (static_cast<size_t>(n) * sizeof(T) + 63) / 64 * 64;
-    return memory_ == nullptr ? nullptr : reinterpret_cast<T*>(memory_ + offset);
-  }
-  size_t bytes() const { return bytes_; }
-
- private:
-  uint8_t* memory_;
-  size_t bytes_ = 0;
-};
-
-ProbeState lay_out(const IvfProbe::Args& args, Scratch& scratch) {
+ProbeState lay_out(const IvfProbe::Args& args, Carve& carve) {
   const int64_t heads = args.batch * args.heads;
   const int64_t groups = std::min(args.batch, 2 * args.plans.plans);
   ProbeState state = {};
-  state.keys = scratch.take<RankKey>(heads * args.n_clusters);
-  state.heads = scratch.take<ProbeHead>(heads);
-  state.requests = scratch.take<ProbeRequest>(args.batch);
-  state.excluded = scratch.take<int32_t>(args.n_exclude);
-  state.links = scratch.take<int32_t>(args.plans.total_steps);
-  state.looked = scratch.take<uint8_t>(args.batch * args.n_clusters);
-  state.group_of_plan = scratch.take<int32_t>(2 * args.plans.plans);
-  state.groups = scratch.take<ProbeGroup>(groups);
-  state.round_of = scratch.take<uint8_t>(groups * args.n_clusters);
-  state.eligible = scratch.take<int32_t>(groups * args.n_clusters);
-  state.doubtful = scratch.take<int32_t>(groups * args.n_clusters);
+  state.keys = carve.take<RankKey>(heads * args.n_clusters);
+  state.heads = carve.take<ProbeHead>(heads);
+  state.requests = carve.take<ProbeRequest>(args.batch);
+  state.excluded = carve.take<int32_t>(args.n_exclude);
+  state.links = carve.take<int32_t>(args.plans.total_steps);
+  state.looked = carve.take<uint8_t>(args.batch * args.n_clusters);
+  state.group_of_plan = carve.take<int32_t>(2 * args.plans.plans);
+  state.groups = carve.take<ProbeGroup>(groups);
+  state.round_of = carve.take<uint8_t>(groups * args.n_clusters);
+  state.eligible = carve.take<int32_t>(groups * args.n_clusters);
+  state.doubtful = carve.take<int32_t>(groups * args.n_clusters);
   return state;
 }
 
 size_t workspace(const Context&, const IvfProbe::Args& args) {
-  Scratch scratch(nullptr);
-  lay_out(args, scratch);
-  return scratch.bytes();
+  Carve carve;
+  lay_out(args, carve);
+  return carve.bytes();
 }
 
 Status bad_entry(const char* input, int64_t index, int64_t value) {
@@ -265,8 +248,8 @@ class Probe {
 
 Status run(Context& context, const IvfProbe::Args& args, Workspace workspace) {
   SILVERLODE_RETURN_IF_ERROR(check_data(args));
-  Scratch scratch(workspace.data);
-  ProbeState state = lay_out(args, scratch);
+  Carve carve(workspace.data);
+  ProbeState state = lay_out(args, carve);
   return Probe(context, args, state).run();
 }
 
