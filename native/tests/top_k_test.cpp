@@ -112,7 +112,7 @@ TEST(TopK, EqualsTheReferenceAtEveryLevelAndThreadCount) {
           scores.values.push_back(kind == 0 ? unit : kind == 1 ? std::round(unit * 4) : specials[random() % 5]);
           payload.values.push_back(static_cast<int32_t>(random() % 50) - 1);
         }
-        for (int64_t k : {int64_t{0}, int64_t{1}, int64_t{100}, n / 2, n, n + 3}) {
+        for (int64_t k : {int64_t{0}, int64_t{1}, int64_t{100}, n / 8, n / 2, n, n + 3}) {
           for (const bool with_payload : {false, true}) {
             const Tensor<int32_t>* given = with_payload ? &payload : nullptr;
             SCOPED_TRACE(testing::Message()

@@ -19,6 +19,7 @@ namespace {
 
 constexpr int64_t kGroupQueries = 32;         // queries that share one pass over a tile
 constexpr int64_t kDenseRows = 40;            // of 64: from here it is cheaper to score all of them
+constexpr int64_t kAheadBytes = 4096;         // of rows that the next step will read
 constexpr int64_t kSerialBytes = 256 * 1024;  // not worth waking a thread
 
 // One query (a head of a request). Threads that scan for it share its collector: results depend only on the set of keys,
@@ -69,6 +70,10 @@ size_t workspace(const Context& context, const IvfScan::Args& args) {
   Carve carve;
   Layout(context, args, carve);
   return carve.bytes();
+}
+
+void fetch(const void* from, int64_t bytes) {
+  for (int64_t at = 0; at < bytes; at += 64) __builtin_prefetch(static_cast<const uint8_t*>(from) + at);
 }
 
 // Up to 64 rows to score together: consecutive ones from `first`, or those in `index`.
@@ -124,7 +129,9 @@ class TileScan {
       pending_bits_[q] |= compress(bits[q], any) << pending_;
     }
     for (; any != 0; any &= any - 1) {
-      pending_rows_[pending_++] = static_cast<int32_t>(word * kWordRows + std::countr_zero(any));
+      const int64_t row = word * kWordRows + std::countr_zero(any);
+      fetch(args_.rows + row * args_.dim, std::min(args_.dim, kAheadBytes / 16));
+      pending_rows_[pending_++] = static_cast<int32_t>(row);
     }
   }
 
@@ -226,6 +233,13 @@ class TileScan {
   float gathered_bias_[kWordRows];
 };
 
+// The kernels fetch ahead within a tile; the start of the next one is far away.
+void fetch_start(const IvfScan::Args& args, const ScanTile& tile) {
+  const int64_t row = tile.first_word * kWordRows;
+  fetch(args.rows + row * args.dim, kAheadBytes);
+  fetch(args.row_scales + row, kWordRows * 4);
+}
+
 void start_queries(const IvfScan::Args& args, const Layout& layout) {
   for (int64_t q = 0; q < args.batch * args.heads; ++q) {
     const int64_t request = q / args.heads;
@@ -271,6 +285,7 @@ Status run(Context& context, const IvfScan::Args& args, Workspace workspace) {
     if (context.cancelled()) return;
     const ScanTile& tile = tiles[static_cast<size_t>(task)];
     const std::span<const int32_t> queries = layout.plan.queries(tile);
+    if (task + 1 < static_cast<int64_t>(tiles.size())) fetch_start(args, tiles[static_cast<size_t>(task) + 1]);
     for (size_t first = 0; first < queries.size(); first += kGroupQueries) {
       const size_t count = std::min<size_t>(kGroupQueries, queries.size() - first);
       TileScan(args, kernels, layout, queries.subspan(first, count), worker).scan(tile);

@@ -37,6 +37,12 @@ class Collector {
   // A score below the floor cannot enter; NaN compares false and is left to push.
   float floor() const { return floor_; }
 
+  // Refuses keys with scores below `score` from now on.
+  void raise_floor(float score) {
+    threshold_ = std::max(threshold_, static_cast<RankKey>(ordered_score(score)) << 32);
+    floor_ = key_score(threshold_);
+  }
+
   void push(RankKey key) {
     if (key <= threshold_) return;
     keys_[count_++] = key;

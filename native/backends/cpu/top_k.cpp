@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <limits>
 
 #include "backends/cpu/backend.h"
@@ -55,13 +56,41 @@ void for_entries(const Int8Kernels& kernels, const TopK::Args& args, int64_t row
   }
 }
 
-Collector collect(const Int8Kernels& kernels, const TopK::Args& args, int64_t row, int64_t begin, int64_t end,
-                  int64_t k, RankKey* storage) {
+constexpr int64_t kSamples = 4096;
+constexpr float kNoFloor = -std::numeric_limits<float>::infinity();
+
+// A score that more than k of columns [begin, end) probably reach, from a sample of them; -Infinity where guessing does not
+// pay: for small k a collector's bar rises quickly by itself.
+float guess_floor(const TopK::Args& args, int64_t row, int64_t begin, int64_t end, int64_t k) {
+  const int64_t n = end - begin;
+  if (k < 1024 || n < 4 * k || n < 4 * kSamples) return kNoFloor;
+  const float* scores = args.scores + row * args.columns + begin;
+  RankKey sample[kSamples];
+  for (int64_t i = 0; i < kSamples; ++i) sample[i] = make_key(scores[i * (n / kSamples)], static_cast<uint32_t>(i));
+  const double expected = static_cast<double>(kSamples) * static_cast<double>(k) / static_cast<double>(n);
+  const double safe = expected + 4.0 * std::sqrt(expected) + 1.0;  // four standard deviations
+  return key_score(select_top(sample, kSamples, static_cast<int64_t>(safe)));
+}
+
+Collector collect_from(float floor, const Int8Kernels& kernels, const TopK::Args& args, int64_t row, int64_t begin,
+                       int64_t end, int64_t k, RankKey* storage) {
   Collector collector(storage, k);
+  if (floor > kNoFloor) collector.raise_floor(floor);
   for_entries(
       kernels, args, row, begin, end, [&] { return collector.floor(); },
       [&](int64_t, RankKey key) { collector.push(key); });
   return collector;
+}
+
+// The best k of columns [begin, end); a guess that was too high costs a second look.
+Collector collect(const Int8Kernels& kernels, const TopK::Args& args, int64_t row, int64_t begin, int64_t end,
+                  int64_t k, RankKey* storage) {
+  const float guess = guess_floor(args, row, begin, end, k);
+  if (guess > kNoFloor) {
+    Collector collector = collect_from(guess, kernels, args, row, begin, end, k, storage);
+    if (collector.shrink() == k) return collector;
+  }
+  return collect_from(kNoFloor, kernels, args, row, begin, end, k, storage);
 }
 
 // A key holds the payload but not the column, so the columns are found by a second look at the row. Equal keys take theirs

@@ -1,6 +1,8 @@
 // Int8 kernels for AVX2. Bytes are widened to 16 bits and multiplied with madd, which cannot saturate for any int8 value.
 #include <immintrin.h>
 
+#include <type_traits>
+
 #include "backends/cpu/simd/int8_kernels.h"
 
 namespace silverlode::cpu {
@@ -8,7 +10,6 @@ namespace silverlode::cpu {
 namespace {
 
 constexpr int64_t kLanes = 8;
-constexpr int64_t kPrefetchBytes = 2048;
 
 __m256i load_wide(const int8_t* bytes) {
   return _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes)));
@@ -16,39 +17,56 @@ __m256i load_wide(const int8_t* bytes) {
 
 __m256i multiply_add(__m256i sum, __m256i a, __m256i b) { return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b)); }
 
-// The sums of eight accumulators as one vector.
-__m256i reduce8(const __m256i* sums) {
-  const __m256i s01 = _mm256_hadd_epi32(sums[0], sums[1]);
-  const __m256i s23 = _mm256_hadd_epi32(sums[2], sums[3]);
-  const __m256i s45 = _mm256_hadd_epi32(sums[4], sums[5]);
-  const __m256i s67 = _mm256_hadd_epi32(sums[6], sums[7]);
-  const __m256i s0123 = _mm256_hadd_epi32(s01, s23);  // each 128-bit half holds four partial sums
-  const __m256i s4567 = _mm256_hadd_epi32(s45, s67);
-  return _mm256_add_epi32(_mm256_permute2x128_si256(s0123, s4567, 0x20), _mm256_permute2x128_si256(s0123, s4567, 0x31));
+// Four accumulators to half sums: lanes r and r + 4 of the result add up to the sum of accumulator r.
+__m256i reduce4(__m256i sum0, __m256i sum1, __m256i sum2, __m256i sum3) {
+  return _mm256_hadd_epi32(_mm256_hadd_epi32(sum0, sum1), _mm256_hadd_epi32(sum2, sum3));
+}
+__m256i join_halves(__m256i low, __m256i high) {
+  return _mm256_add_epi32(_mm256_permute2x128_si256(low, high, 0x20), _mm256_permute2x128_si256(low, high, 0x31));
 }
 
-template <class RowAt>
-__m256i dot8(const int8_t* query, const RowAt& row_at, int64_t dim) {
-  __m256i sums[kLanes];
-  const int8_t* rows[kLanes];
-  for (int64_t r = 0; r < kLanes; ++r) {
-    sums[r] = _mm256_setzero_si256();
-    rows[r] = row_at(r);
-  }
+template <class Dim>
+[[gnu::always_inline]] inline __m256i dot4(const int8_t* query, const int8_t* row0, const int8_t* row1,
+                                           const int8_t* row2, const int8_t* row3, Dim dim) {
+  __m256i sum0 = _mm256_setzero_si256();
+  __m256i sum1 = sum0;
+  __m256i sum2 = sum0;
+  __m256i sum3 = sum0;
   for (int64_t d = 0; d < dim; d += 16) {
     const __m256i q = load_wide(query + d);
-    for (int64_t r = 0; r < kLanes; ++r) sums[r] = multiply_add(sums[r], q, load_wide(rows[r] + d));
+    sum0 = multiply_add(sum0, q, load_wide(row0 + d));
+    sum1 = multiply_add(sum1, q, load_wide(row1 + d));
+    sum2 = multiply_add(sum2, q, load_wide(row2 + d));
+    sum3 = multiply_add(sum3, q, load_wide(row3 + d));
   }
-  return reduce8(sums);
+  return reduce4(sum0, sum1, sum2, sum3);
+}
+
+template <class RowAt, class Dim>
+[[gnu::always_inline]] inline __m256i dot8(const int8_t* query, const RowAt& row_at, Dim dim) {
+  return join_halves(dot4(query, row_at(0), row_at(1), row_at(2), row_at(3), dim),
+                     dot4(query, row_at(4), row_at(5), row_at(6), row_at(7), dim));
 }
 
 __m256i lane_mask(int64_t n) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int32_t>(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 
+// Calls kernel(dim) with the usual dims as constants: loops unroll, so that more rows are in flight while memory answers.
+template <class Kernel>
+void with_dim(int64_t dim, const Kernel& kernel) {
+  switch (dim) {
+    case 64: return kernel(std::integral_constant<int64_t, 64>());
+    case 96: return kernel(std::integral_constant<int64_t, 96>());
+    case 128: return kernel(std::integral_constant<int64_t, 128>());
+    case 256: return kernel(std::integral_constant<int64_t, 256>());
+    default: return kernel(dim);
+  }
+}
+
 // Blocks of eight rows; the last block repeats its last row and stores only what exists.
-template <class RowAt>
-void dot_all(const int8_t* query, const RowAt& row_at, int64_t n, int64_t dim, int32_t* dots) {
+template <class RowAt, class Dim>
+void dot_all(const int8_t* query, const RowAt& row_at, int64_t n, Dim dim, int32_t* dots) {
   int64_t i = 0;
   for (; i + kLanes <= n; i += kLanes) {
     const __m256i sums = dot8(query, [&](int64_t r) { return row_at(i + r); }, dim);
@@ -60,40 +78,32 @@ void dot_all(const int8_t* query, const RowAt& row_at, int64_t n, int64_t dim, i
   }
 }
 
-void prefetch(const int8_t* from, int64_t bytes) {
-  for (int64_t b = 0; b < bytes; b += 64) _mm_prefetch(reinterpret_cast<const char*>(from + b), _MM_HINT_T0);
-}
-
 void dot_rows(const int8_t* query, const int8_t* rows, int64_t n, int64_t dim, int32_t* dots) {
-  const auto row_at = [=](int64_t r) {
-    if (dim <= kPrefetchBytes) prefetch(rows + r * dim + kPrefetchBytes, dim);
-    return rows + r * dim;
-  };
-  dot_all(query, row_at, n, dim, dots);
+  with_dim(dim, [=](auto d) { dot_all(query, [=](int64_t r) { return rows + r * d; }, n, d, dots); });
 }
 
 void dot_listed(const int8_t* query, const int8_t* rows, const int32_t* index, int64_t n, int64_t dim, int32_t* dots) {
-  const auto row_at = [=](int64_t i) {
-    if (i + kLanes < n) prefetch(rows + index[i + kLanes] * dim, dim < kPrefetchBytes ? dim : kPrefetchBytes);
-    return rows + index[i] * dim;
-  };
-  dot_all(query, row_at, n, dim, dots);
+  with_dim(dim, [=](auto d) { dot_all(query, [=](int64_t i) { return rows + index[i] * d; }, n, d, dots); });
 }
 
-// Four queries by two rows keep eight sums, two rows and a query in registers.
+// Four queries by two rows: eight sums, two rows and a query in registers. out[q] and out[q + 4]: query q by either row.
 void dot_4x2(const int8_t* queries, const int8_t* row0, const int8_t* row1, int64_t dim, int32_t* out) {
-  __m256i sums[kLanes];
-  for (__m256i& sum : sums) sum = _mm256_setzero_si256();
+  __m256i a0 = _mm256_setzero_si256();
+  __m256i a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
   for (int64_t d = 0; d < dim; d += 16) {
     const __m256i a = load_wide(row0 + d);
     const __m256i b = load_wide(row1 + d);
-    for (int64_t q = 0; q < 4; ++q) {
+    const auto step = [&](int64_t q, __m256i& sum_a, __m256i& sum_b) {
       const __m256i query = load_wide(queries + q * dim + d);
-      sums[2 * q] = multiply_add(sums[2 * q], query, a);
-      sums[2 * q + 1] = multiply_add(sums[2 * q + 1], query, b);
-    }
+      sum_a = multiply_add(sum_a, query, a);
+      sum_b = multiply_add(sum_b, query, b);
+    };
+    step(0, a0, b0);
+    step(1, a1, b1);
+    step(2, a2, b2);
+    step(3, a3, b3);
   }
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), reduce8(sums));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), join_halves(reduce4(a0, a1, a2, a3), reduce4(b0, b1, b2, b3)));
 }
 
 void dot_tile(const int8_t* queries, int64_t n_queries, const int8_t* rows, int64_t n, int64_t dim, int32_t* dots) {
@@ -108,8 +118,8 @@ void dot_tile(const int8_t* queries, int64_t n_queries, const int8_t* rows, int6
         dot_4x2(queries + q * dim, block + r * dim, block + second * dim, dim, out);
         for (int64_t i = 0; i < 4; ++i) {
           int32_t* to = dots + (q + i) * n + first;
-          to[r] = out[2 * i];
-          to[second] = out[2 * i + (second - r)];
+          to[second] = out[i + 4];
+          to[r] = out[i];
         }
       }
     }

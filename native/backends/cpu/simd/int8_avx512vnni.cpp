@@ -6,6 +6,8 @@
 #include <immintrin.h>
 #pragma GCC diagnostic pop
 
+#include <type_traits>
+
 #include "backends/cpu/simd/int8_kernels.h"
 
 namespace silverlode::cpu {
@@ -13,7 +15,6 @@ namespace silverlode::cpu {
 namespace {
 
 constexpr int64_t kLanes = 16;
-constexpr int64_t kPrefetchBytes = 4096;
 
 __mmask64 byte_mask(int64_t n) { return n >= 64 ? ~__mmask64{0} : (__mmask64{1} << n) - 1; }
 __mmask16 lane_mask(int64_t n) { return n >= kLanes ? __mmask16{0xffff} : static_cast<__mmask16>((1u << n) - 1); }
@@ -44,42 +45,50 @@ __m512i add_quarters(__m512i a, __m512i b) {
   return _mm512_add_epi32(_mm512_shuffle_i32x4(a, b, 0x88), _mm512_shuffle_i32x4(a, b, 0xdd));
 }
 
-// Lane r of the result is the sum of all lanes of sums[r].
-__m512i reduce16(const __m512i* sums) {
-  __m512i fours[4];  // in each quarter: partial sums of rows 4i .. 4i+3
-  for (int64_t i = 0; i < 4; ++i) {
-    const __m512i* four = sums + 4 * i;
-    fours[i] = add_pairs64(add_pairs32(four[0], four[1]), add_pairs32(four[2], four[3]));
-  }
-  return add_quarters(add_quarters(fours[0], fours[1]), add_quarters(fours[2], fours[3]));
+// Quarter sums of four rows: lanes 4i + r of the result add up to the biased dot product of row r.
+template <class Dim>
+[[gnu::always_inline]] inline __m512i dot4(const int8_t* query, const int8_t* row0, const int8_t* row1,
+                                           const int8_t* row2, const int8_t* row3, Dim dim) {
+  __m512i sum0 = _mm512_setzero_si512();
+  __m512i sum1 = sum0;
+  __m512i sum2 = sum0;
+  __m512i sum3 = sum0;
+  const auto step = [&](int64_t d, __mmask64 mask) {
+    const __m512i q = load_signed(query + d, mask);  // zero where rows do not exist
+    sum0 = _mm512_dpbusd_epi32(sum0, load_biased(row0 + d, mask), q);
+    sum1 = _mm512_dpbusd_epi32(sum1, load_biased(row1 + d, mask), q);
+    sum2 = _mm512_dpbusd_epi32(sum2, load_biased(row2 + d, mask), q);
+    sum3 = _mm512_dpbusd_epi32(sum3, load_biased(row3 + d, mask), q);
+  };
+  int64_t d = 0;
+  for (; d + 64 <= dim; d += 64) step(d, ~__mmask64{0});
+  if (d < dim) step(d, byte_mask(dim - d));
+  return add_pairs64(add_pairs32(sum0, sum1), add_pairs32(sum2, sum3));
 }
 
-template <class RowAt>
-__m512i dot16(const int8_t* query, __m512i correction, const RowAt& row_at, int64_t dim) {
-  __m512i sums[kLanes];
-  const int8_t* rows[kLanes];
-  for (int64_t r = 0; r < kLanes; ++r) {
-    sums[r] = _mm512_setzero_si512();
-    rows[r] = row_at(r);
+template <class RowAt, class Dim>
+[[gnu::always_inline]] inline __m512i dot16(const int8_t* query, __m512i correction, const RowAt& row_at, Dim dim) {
+  const auto four = [&](int64_t r) { return dot4(query, row_at(r), row_at(r + 1), row_at(r + 2), row_at(r + 3), dim); };
+  const __m512i low = add_quarters(four(0), four(4));
+  const __m512i high = add_quarters(four(8), four(12));
+  return _mm512_sub_epi32(add_quarters(low, high), correction);
+}
+
+// Calls kernel(dim) with the usual dims as constants: loops unroll, so that more rows are in flight while memory answers.
+template <class Kernel>
+void with_dim(int64_t dim, const Kernel& kernel) {
+  switch (dim) {
+    case 64: return kernel(std::integral_constant<int64_t, 64>());
+    case 96: return kernel(std::integral_constant<int64_t, 96>());
+    case 128: return kernel(std::integral_constant<int64_t, 128>());
+    case 256: return kernel(std::integral_constant<int64_t, 256>());
+    default: return kernel(dim);
   }
-  int64_t d = 0;
-  for (; d + 64 <= dim; d += 64) {
-    const __m512i q = _mm512_loadu_si512(query + d);
-    for (int64_t r = 0; r < kLanes; ++r) {
-      sums[r] = _mm512_dpbusd_epi32(sums[r], load_biased(rows[r] + d, ~__mmask64{0}), q);
-    }
-  }
-  if (d < dim) {
-    const __mmask64 half = byte_mask(dim - d);
-    const __m512i q = load_signed(query + d, half);  // zero where rows do not exist
-    for (int64_t r = 0; r < kLanes; ++r) sums[r] = _mm512_dpbusd_epi32(sums[r], load_biased(rows[r] + d, half), q);
-  }
-  return _mm512_sub_epi32(reduce16(sums), correction);
 }
 
 // Blocks of sixteen rows; the last block repeats its last row and stores only what exists.
-template <class RowAt>
-void dot_all(const int8_t* query, const RowAt& row_at, int64_t n, int64_t dim, int32_t* dots) {
+template <class RowAt, class Dim>
+void dot_all(const int8_t* query, const RowAt& row_at, int64_t n, Dim dim, int32_t* dots) {
   const __m512i correction = correction_of(query, dim);
   int64_t i = 0;
   for (; i + kLanes <= n; i += kLanes) {
@@ -91,24 +100,12 @@ void dot_all(const int8_t* query, const RowAt& row_at, int64_t n, int64_t dim, i
   }
 }
 
-void prefetch(const int8_t* from, int64_t bytes) {
-  for (int64_t b = 0; b < bytes; b += 64) _mm_prefetch(reinterpret_cast<const char*>(from + b), _MM_HINT_T0);
-}
-
 void dot_rows(const int8_t* query, const int8_t* rows, int64_t n, int64_t dim, int32_t* dots) {
-  const auto row_at = [=](int64_t r) {
-    if (dim <= kPrefetchBytes) prefetch(rows + r * dim + kPrefetchBytes, dim);
-    return rows + r * dim;
-  };
-  dot_all(query, row_at, n, dim, dots);
+  with_dim(dim, [=](auto d) { dot_all(query, [=](int64_t r) { return rows + r * d; }, n, d, dots); });
 }
 
 void dot_listed(const int8_t* query, const int8_t* rows, const int32_t* index, int64_t n, int64_t dim, int32_t* dots) {
-  const auto row_at = [=](int64_t i) {
-    if (i + kLanes < n) prefetch(rows + index[i + kLanes] * dim, dim < kPrefetchBytes ? dim : kPrefetchBytes);
-    return rows + index[i] * dim;
-  };
-  dot_all(query, row_at, n, dim, dots);
+  with_dim(dim, [=](auto d) { dot_all(query, [=](int64_t i) { return rows + index[i] * d; }, n, d, dots); });
 }
 
 // Turns 16 rows of 16 dwords into 16 vectors, vector j holding dword j of every row.
@@ -150,7 +147,9 @@ void fill_panel(const int8_t* rows, int64_t n, int64_t dim, int64_t from, int64_
   for (int64_t d = 0; d < dims; d += 64) {
     const __mmask64 mask = byte_mask(dims - d);
     __m512i m[kLanes];
-    for (int64_t r = 0; r < kLanes; ++r) m[r] = load_biased(rows + (r < n ? r : n - 1) * dim + from + d, mask);
+    for (int64_t r = 0; r < kLanes; ++r) {
+      m[r] = load_biased(rows + (r < n ? r : n - 1) * dim + from + d, mask);
+    }
     transpose16(m);
     for (int64_t j = 0; j < kLanes; ++j) panel.dwords[d / 4 + j] = m[j];
   }
@@ -199,20 +198,19 @@ void tile16(const int8_t* queries, int64_t n_queries, const int8_t* rows, int64_
 
 // Below this many queries a transpose costs more than the sums across lanes that it saves.
 constexpr int64_t kTransposeFrom = 3;
+constexpr int64_t kCachedBytes = 16 * 1024;  // rows that stay in the first-level cache for the next query
 
 void dot_tile(const int8_t* queries, int64_t n_queries, const int8_t* rows, int64_t n, int64_t dim, int32_t* dots) {
-  for (int64_t first = 0; first < n; first += kLanes) {
-    const int64_t count = n - first < kLanes ? n - first : kLanes;
+  const bool transpose = n_queries >= kTransposeFrom;
+  const int64_t step = transpose || dim > kCachedBytes / kLanes ? kLanes : kCachedBytes / dim / kLanes * kLanes;
+  for (int64_t first = 0; first < n; first += step) {
+    const int64_t count = n - first < step ? n - first : step;
     const int8_t* block = rows + first * dim;
-    if (dim <= kPrefetchBytes) prefetch(block + kPrefetchBytes, count * dim);
-    if (n_queries >= kTransposeFrom) {
+    if (transpose) {
       tile16(queries, n_queries, block, count, n, dim, dots + first);
       continue;
     }
-    for (int64_t q = 0; q < n_queries; ++q) {
-      const auto row_at = [=](int64_t r) { return block + r * dim; };
-      dot_all(queries + q * dim, row_at, count, dim, dots + q * n + first);
-    }
+    for (int64_t q = 0; q < n_queries; ++q) dot_rows(queries + q * dim, block, count, dim, dots + q * n + first);
   }
 }
 

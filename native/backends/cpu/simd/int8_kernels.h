@@ -19,7 +19,7 @@ constexpr int64_t kScoreRows = 64;
 struct Int8Kernels {
   // dots[r] = query · rows[r] for n consecutive rows.
   void (*dot_rows)(const int8_t* query, const int8_t* rows, int64_t n, int64_t dim, int32_t* dots);
-  // dots[i] = query · rows[index[i]]: only the listed rows are read.
+  // dots[i] = query · rows[index[i]]: only the listed rows are read. The caller fetches them ahead.
   void (*dot_listed)(const int8_t* query, const int8_t* rows, const int32_t* index, int64_t n, int64_t dim,
                      int32_t* dots);
   // dots[q * n + r] for any number of queries over n consecutive rows: each row is fetched from memory once.

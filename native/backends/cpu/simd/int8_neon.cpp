@@ -47,11 +47,7 @@ void dot_rows(const int8_t* query, const int8_t* rows, int64_t n, int64_t dim, i
 }
 
 void dot_listed(const int8_t* query, const int8_t* rows, const int32_t* index, int64_t n, int64_t dim, int32_t* dots) {
-  const auto row_at = [=](int64_t i) {
-    if (i + kLanes < n) __builtin_prefetch(rows + index[i + kLanes] * dim);
-    return rows + index[i] * dim;
-  };
-  dot_all(query, row_at, n, dim, dots);
+  dot_all(query, [=](int64_t i) { return rows + index[i] * dim; }, n, dim, dots);
 }
 
 // Four queries by four rows: sixteen sums, four rows and a query in registers.
