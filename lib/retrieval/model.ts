@@ -2,16 +2,15 @@
 import { SilverlodeError } from '../errors.js';
 import { FilterIndex } from '../index/filter_index.js';
 import type { NativeDevice } from '../native/addon.js';
-import { type DeviceOptions, openDevice, withSignal } from '../native/device.js';
+import { type DeviceOptions, openDevice } from '../native/device.js';
 import type { StepProfile } from '../program/program.js';
 import type { Tensor } from '../tensor/tensor.js';
+import { Answerer } from './answer.js';
 import { BatchRunner } from './batch_runner.js';
-import { withDeadline } from './deadline.js';
 import { CatalogueIds } from './item_ids.js';
 import { type Manifest, parseManifest } from './manifest.js';
 import { readModelFile, writeModelFile } from './model_file.js';
 import { type CheckedRequest, RequestChecker } from './requests.js';
-import { asError, resultLength, toResult } from './results.js';
 import { type TuneOptions, type TuneResult, tuneProbes } from './tune.js';
 import type { RetrieveBatchRequest, RetrieveBatchResult, RetrieveRequest, RetrieveResult } from './types.js';
 
@@ -70,6 +69,7 @@ export class RetrievalModel {
   readonly #eligible: FilterIndex;
   readonly #runner: BatchRunner;
   readonly #checker: RequestChecker;
+  readonly #answerer: Answerer;
   readonly #variant: string;
   readonly #open = new Set<Promise<unknown>>();
   #disposed = false;
@@ -88,6 +88,7 @@ export class RetrievalModel {
     this.#runner = new BatchRunner(device, manifest, tensors, limits);
     const rowOf = requireTensor(tensors, 'index.rowOf').view() as Int32Array;
     this.#checker = new RequestChecker(manifest, limits, this.#eligible, this.#ids, () => rowOf);
+    this.#answerer = new Answerer(manifest, this.#ids, this.#checker, this.#runner);
     this.#variant = options.simd ?? 'default';
   }
 
@@ -184,9 +185,9 @@ export class RetrievalModel {
     options: { signal?: AbortSignal } = {},
   ): Promise<RetrieveResult | (RetrieveResult | SilverlodeError)[]> {
     if (Array.isArray(given))
-      return this.#track(() => this.#retrieveAll(given as readonly RetrieveRequest[], options.signal));
+      return this.#track(() => this.#answerer.all(given as readonly RetrieveRequest[], options.signal));
     return this.#track(async () => {
-      const [result] = await this.#retrieveAll([given as RetrieveRequest], options.signal);
+      const [result] = await this.#answerer.all([given as RetrieveRequest], options.signal);
       if (result instanceof SilverlodeError) throw result;
       return result as RetrieveResult;
     });
@@ -198,40 +199,14 @@ export class RetrievalModel {
    * @throws SilverlodeError for the first bad request, naming it; nothing runs then.
    */
   retrieveBatch(batch: RetrieveBatchRequest, options: { signal?: AbortSignal } = {}): Promise<RetrieveBatchResult> {
-    return this.#track(async () => {
-      const requests = this.#checkBatch(batch);
-      const parts = await withSignal(options.signal, async (cancel) => {
-        const outputs = [];
-        for (const run of this.#runner.runs(requests)) {
-          const members = run.map((i) => requests[i] as CheckedRequest);
-          outputs.push({ members, outputs: await this.#runner.run(members, cancel) });
-        }
-        return outputs;
-      });
-      const offsets = new Int32Array(batch.count + 1);
-      const ordinals: number[] = [];
-      const scores: number[] = [];
-      let next = 0;
-      for (const { members, outputs } of parts) {
-        members.forEach((request, b) => {
-          const length = resultLength(outputs, request, b);
-          for (let i = b * outputs.width; i < b * outputs.width + length; i++) {
-            ordinals.push(outputs.ordinals[i] as number);
-            scores.push(outputs.scores[i] as number);
-          }
-          offsets[next + 1] = (offsets[next] as number) + length;
-          next++;
-        });
-      }
-      return { ids: this.#ids.gather(Int32Array.from(ordinals)), scores: Float32Array.from(scores), offsets };
-    });
+    return this.#track(() => this.#answerer.batch(batch, options.signal));
   }
 
   /** The plan of a request before it runs: strategy, clusters, bytes, memory. */
   explain(request: RetrieveRequest): Promise<RetrievalPlan> {
     return this.#track(async () => {
       const checked = this.#checker.check(request);
-      const { manifest } = { manifest: this.#manifest };
+      const manifest = this.#manifest;
       const { capacities, arenaBytes, preparedBytes } = await this.#runner.sizes([checked]);
       const rowBytes = requireTensor(this.#tensors, 'index.rows').shape[1] as number;
       return {
@@ -296,86 +271,6 @@ export class RetrievalModel {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  async #retrieveAll(
-    requests: readonly RetrieveRequest[],
-    signal: AbortSignal | undefined,
-  ): Promise<(RetrieveResult | SilverlodeError)[]> {
-    const started = performance.now();
-    const checked = requests.map((request) => {
-      try {
-        return this.#checker.check(request);
-      } catch (error) {
-        return asError(error);
-      }
-    });
-    const results: (RetrieveResult | SilverlodeError)[] = checked.map((request) =>
-      request instanceof SilverlodeError ? request : new SilverlodeError('INTERNAL', 'not run'),
-    );
-    await withSignal(signal, async (cancel) => {
-      for (const run of this.#runner.runs(checked)) {
-        const members = run.map((i) => checked[i] as CheckedRequest);
-        const answers = await this.#answer(members, (work) => withDeadline(requests, run, started, work), cancel);
-        run.forEach((i, b) => {
-          results[i] = answers[b] as RetrieveResult | SilverlodeError;
-        });
-      }
-    });
-    return results;
-  }
-
-  /** One run; when it fails for a reason that may lie in one request, each is tried alone. */
-  async #answer(
-    members: readonly CheckedRequest[],
-    deadline: (work: Promise<unknown>) => Promise<(SilverlodeError | undefined)[]>,
-    cancel: Parameters<BatchRunner['run']>[1],
-  ): Promise<(RetrieveResult | SilverlodeError)[]> {
-    let outputs: Awaited<ReturnType<BatchRunner['run']>> | undefined;
-    try {
-      const run = this.#runner.run(members, cancel).then((made) => {
-        outputs = made;
-      });
-      const late = await deadline(run);
-      return members.map(
-        (request, b) =>
-          late[b] ??
-          toResult(outputs as NonNullable<typeof outputs>, request, b, { manifest: this.#manifest, ids: this.#ids }),
-      );
-    } catch (error) {
-      const failed = asError(error);
-      if (members.length === 1 || failed.code !== 'INVALID_ARGUMENT') return members.map(() => failed);
-      const alone = [];
-      for (const member of members) alone.push(...(await this.#answer([member], async () => [undefined], cancel)));
-      return alone;
-    }
-  }
-
-  #checkBatch(batch: RetrieveBatchRequest): CheckedRequest[] {
-    const { embeddings, count, filters, exclude, ...shared } = batch;
-    if (
-      !Number.isInteger(count) ||
-      count < 0 ||
-      !(embeddings instanceof Float32Array) ||
-      embeddings.length !== count * this.dims
-    ) {
-      throw new SilverlodeError(
-        'SHAPE_MISMATCH',
-        `embeddings must be a Float32Array of count x ${this.dims}, count is ${count}`,
-      );
-    }
-    if ((filters && filters.length !== count) || (exclude && exclude.length !== count)) {
-      throw new SilverlodeError('SHAPE_MISMATCH', 'filters and exclude need one entry per request');
-    }
-    return Array.from({ length: count }, (_, i) => {
-      try {
-        const embedding = embeddings.subarray(i * this.dims, (i + 1) * this.dims);
-        return this.#checker.check({ ...shared, embedding, filter: filters?.[i], exclude: exclude?.[i] });
-      } catch (error) {
-        const { code, message, ...details } = asError(error);
-        throw new SilverlodeError(code, `request ${i}: ${asError(error).message}`, { ...details, request: i });
-      }
-    });
   }
 
   #bytes(): number {

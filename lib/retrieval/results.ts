@@ -41,7 +41,7 @@ export function toResult(
   outputs: BatchOutputs,
   request: CheckedRequest,
   b: number,
-  model: { manifest: Manifest; ids: CatalogueIds },
+  model: { readonly manifest: Manifest; readonly ids: CatalogueIds },
 ): RetrieveResult {
   const begin = b * outputs.width;
   const length = resultLength(outputs, request, b);
