@@ -3,7 +3,8 @@
  *
  * Every operation is one float32 operation per candidate, rounded once. Comparisons and logic give 1 or 0; a value is
  * true when it is neither 0 nor NaN. Division by zero and the log of 0 follow IEEE. `min` and `max` are NaN when
- * either operand is; `clamp(x, lo, hi)` is `min(max(x, lo), hi)`; `if` evaluates both branches and selects.
+ * either operand is, and give the second of equal ones; `clamp(x, lo, hi)` is `min(max(x, lo), hi)`; `if` evaluates
+ * both branches and selects.
  */
 export const ValueOp = {
   /** argument: index among the constants */

@@ -10,9 +10,9 @@
 //   -> values    float32 [batch, m]     -Infinity for a missing candidate
 //
 // Every step is one float32 operation, rounded once; comparisons give 1 or 0, a value is true when it is neither 0 nor NaN;
-// division by zero and log of 0 follow IEEE. min(a, b) is a < b ? a : b, max(a, b) is a > b ? a : b, clamp(x, low, high) is
-// x < low ? low : x > high ? high : x. exp, log, log1p, sigmoid and pow are our own, equal on every SIMD level. Bad steps,
-// or an ordinal without a row of `columns` where a column is used: INVALID_ARGUMENT when the op runs.
+// division by zero and log of 0 follow IEEE. min and max are NaN when either side is and give the second of equal ones;
+// clamp(x, low, high) is min(max(x, low), high). exp, log, log1p, sigmoid and pow are our own, equal on every SIMD level. Bad
+// steps, or an ordinal without a row of `columns` where a column is used: INVALID_ARGUMENT when the op runs.
 #pragma once
 
 #include "ops/op.h"

@@ -91,6 +91,17 @@ TEST(Math, Sigmoid) {
 TEST(Math, Tanh) {
   check_unary("tanh", of(Activation::kTanh), [](double x) { return std::tanh(x); }, 1.5);
 }
+TEST(Math, ZerosKeepTheirSign) {
+  const float zeros[] = {0.0f, -0.0f};
+  for (const cpu::SimdTable* table : supported_levels()) {
+    for (Activation activation : {Activation::kRelu, Activation::kGelu, Activation::kSilu, Activation::kTanh}) {
+      float y[2];
+      table->floats.activate(zeros, y, 2, activation);
+      EXPECT_EQ(float_bits(y[0]), float_bits(0.0f)) << table->name << " " << static_cast<int>(activation);
+      EXPECT_EQ(float_bits(y[1]), float_bits(-0.0f)) << table->name << " " << static_cast<int>(activation);
+    }
+  }
+}
 TEST(Math, Silu) {
   check_unary("silu", of(Activation::kSilu), [](double x) { return x / (1 + std::exp(-x)); }, 3, -80, kInf);
 }

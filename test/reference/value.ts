@@ -13,6 +13,13 @@ export interface Candidate {
 const truth = (x: number) => x !== 0 && !Number.isNaN(x);
 const bit = (x: boolean) => (x ? 1 : 0);
 
+/** NaN when either is; of equal ones, such as zeros of different sign, the second. */
+const min = (a: number, b: number) => (Number.isNaN(a) || a < b ? a : b);
+const max = (a: number, b: number) => (Number.isNaN(a) || a > b ? a : b);
+
+/** As IEEE 754 has it: JavaScript's ** gives NaN for 1 ** NaN, 1 ** Infinity and (-1) ** Infinity. */
+const power = (a: number, b: number) => (a === 1 || (a === -1 && Math.abs(b) === Infinity) ? 1 : a ** b);
+
 /**
  * Operations on numbers that are float32 already. `+ - * /` and sqrt in float64 and rounded once more are exact float32
  * results; the transcendental functions of float64 are within one unit of the last place of any good float32 one.
@@ -30,9 +37,9 @@ const operations: Readonly<Record<string, (a: number, b: number, c: number) => n
   sub: (a, b) => a - b,
   mul: (a, b) => a * b,
   div: (a, b) => a / b,
-  pow: (a, b) => a ** b,
-  min: (a, b) => Math.min(a, b),
-  max: (a, b) => Math.max(a, b),
+  pow: power,
+  min,
+  max,
   lt: (a, b) => bit(a < b),
   le: (a, b) => bit(a <= b),
   gt: (a, b) => bit(a > b),
@@ -42,7 +49,7 @@ const operations: Readonly<Record<string, (a: number, b: number, c: number) => n
   and: (a, b) => bit(truth(a) && truth(b)),
   or: (a, b) => bit(truth(a) || truth(b)),
   if: (a, b, c) => (truth(a) ? b : c),
-  clamp: (a, b, c) => Math.min(Math.max(a, b), c),
+  clamp: (a, b, c) => min(max(a, b), c),
 };
 
 function apply(operation: string, a: number, b = 0, c = 0): number {

@@ -66,6 +66,15 @@ template <class V, class Mask>
 V truth(Mask mask) {
   return select(mask, V(1.0f), V(0.0f));
 }
+// NaN when either side is; of equal sides, such as zeros of different sign, the second.
+template <class V>
+V minimum(V a, V b) {
+  return select(a == a, min(a, b), a);
+}
+template <class V>
+V maximum(V a, V b) {
+  return select(a == a, max(a, b), a);
+}
 
 template <class V>
 void unary(ValueOp op, const float* a, float* y, int64_t n) {
@@ -90,8 +99,8 @@ void binary(ValueOp op, const float* a, const float* b, float* y, int64_t n) {
     case ValueOp::kMultiply: return map<V>([](V l, V r) { return l * r; }, y, n, a, b);
     case ValueOp::kDivide: return map<V>([](V l, V r) { return l / r; }, y, n, a, b);
     case ValueOp::kPow: return map<V>([](V l, V r) { return math::pow(l, r); }, y, n, a, b);
-    case ValueOp::kMin: return map<V>([](V l, V r) { return min(l, r); }, y, n, a, b);
-    case ValueOp::kMax: return map<V>([](V l, V r) { return max(l, r); }, y, n, a, b);
+    case ValueOp::kMin: return map<V>([](V l, V r) { return minimum(l, r); }, y, n, a, b);
+    case ValueOp::kMax: return map<V>([](V l, V r) { return maximum(l, r); }, y, n, a, b);
     case ValueOp::kLess: return map<V>([](V l, V r) { return truth<V>(l < r); }, y, n, a, b);
     case ValueOp::kLessEqual: return map<V>([](V l, V r) { return truth<V>(l <= r); }, y, n, a, b);
     case ValueOp::kGreater: return map<V>([](V l, V r) { return truth<V>(r < l); }, y, n, a, b);
@@ -109,7 +118,7 @@ void ternary(ValueOp op, const float* a, const float* b, const float* c, float* 
   if (op == ValueOp::kIf) {
     map<V>([](V condition, V yes, V no) { return select(is_true(condition), yes, no); }, y, n, a, b, c);
   } else if (op == ValueOp::kClamp) {
-    map<V>([](V x, V low, V high) { return select(x < low, low, select(high < x, high, x)); }, y, n, a, b, c);
+    map<V>([](V x, V low, V high) { return minimum(maximum(x, low), high); }, y, n, a, b, c);
   }
 }
 

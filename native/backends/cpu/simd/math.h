@@ -133,9 +133,9 @@ V tanh(V x) {
   const V z = x * x;
   const V p =
       polynomial(z, -0x1.555554p-2f, 0x1.11106cp-3f, -0x1.b9ef7cp-5f, 0x1.6394dap-6f, -0x1.0c2146p-7f, 0x1.197b7ap-9f);
-  const V near_zero = fma(x * z, p, x);
+  const V near_zero = fma(magnitude * z, p, magnitude);
   const V far = V(1.0f) - V(2.0f) / (exp(magnitude + magnitude) + V(1.0f));
-  return select(magnitude < V(0.625f), near_zero, with_sign(far, x));
+  return with_sign(select(magnitude < V(0.625f), near_zero, far), x);
 }
 
 template <class V>

@@ -1,0 +1,62 @@
+// For float ops: results as close to the reference as a case promises, and the same bits on every level.
+import type { Tensor } from 'silverlode';
+import { expect, test } from 'vitest';
+import type { OpCase } from '../cases/op_case.js';
+import { forEachLevel } from './ops.js';
+
+/** How far a result may be from the reference; both zero: equal, and -0 differs from +0. */
+export interface Tolerance {
+  readonly absolute?: number;
+  readonly relative?: number;
+}
+
+/**
+ * Every case without `bench`, on every SIMD level and thread count: within the tolerance of `reference`, where NaN stands
+ * for any NaN, and bit for bit what the first level gave.
+ */
+export function checkClose<Input>(
+  cases: readonly OpCase<Input>[],
+  run: (input: Input) => Promise<{ y: Tensor<'float32'> }>,
+  reference: (input: Input) => ArrayLike<number>,
+  tolerance: (input: Input) => Tolerance = () => ({}),
+): void {
+  const prepared = cases
+    .filter(({ bench }) => !bench)
+    .map((each) => ({ name: `${each.name} (seed ${each.seed})`, solved: once(() => solve(each.input())) }));
+  const solve = (input: Input) => ({ input, expected: reference(input), first: undefined as Buffer | undefined });
+
+  forEachLevel(() => {
+    for (const { name, solved } of prepared) {
+      test(name, async () => {
+        const own = solved();
+        const { y } = await run(own.input);
+        expectClose(y.view(), own.expected, tolerance(own.input));
+        const bytes = Buffer.from(y.view().buffer, y.view().byteOffset, y.nbytes);
+        own.first ??= Buffer.from(bytes);
+        expect(bytes.equals(own.first), 'the bits of the first level').toBe(true);
+      });
+    }
+  });
+}
+
+/** Fails with the first element that is too far away. */
+export function expectClose(actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance: Tolerance = {}): void {
+  const { absolute = 0, relative = 0 } = tolerance;
+  expect(actual.length).toBe(expected.length);
+  for (let i = 0; i < expected.length; i++) {
+    const [a, e] = [actual[i] as number, expected[i] as number];
+    const near = absolute + relative > 0 && Math.abs(a - e) <= absolute + relative * Math.abs(e);
+    if (near || Object.is(a, e)) continue;
+    expect.fail(`element ${i} is ${text(a)}, expected ${text(e)}`);
+  }
+}
+
+const text = (x: number) => (Object.is(x, -0) ? '-0' : String(x));
+
+function once<T>(make: () => T): () => T {
+  let made: { value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+}
