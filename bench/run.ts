@@ -7,6 +7,7 @@ import type { BenchResult, Suite } from './support/suite.js';
 /** Loaded when asked for, so that one suite needs nothing of the others. */
 const SUITES: Readonly<Record<string, () => Promise<{ default: Suite }>>> = {
   ops: () => import('./ops/index.js'),
+  pipeline: () => import('./pipelines/index.js'),
 };
 
 function line({ name, medianMs, figures }: BenchResult): string {

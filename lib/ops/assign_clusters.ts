@@ -1,12 +1,12 @@
 import type { AnyTensor } from '../program/trace.js';
-import { dispatch, type OpResult } from './dispatch.js';
+import { type As, dispatch, type OpResult } from './dispatch.js';
 
 /** Nearest centroids of rows, [N, m]. */
-export interface Assignment<T> {
+export interface Assignment<I extends AnyTensor> {
   /** int32, nearest first; ties: lower id; -1 beyond the number of centroids. */
-  clusters: T;
+  clusters: As<I, 'int32'>;
   /** float32: x·c - |c|²/2, larger is nearer. */
-  scores: T;
+  scores: As<I, 'float32'>;
 }
 
 /**
@@ -20,13 +20,13 @@ export function assignClusters<I extends AnyTensor>(
   rows: I,
   centroids: AnyTensor,
   options: { nearest?: number } = {},
-): OpResult<I, Assignment<I>, Assignment<I>> {
+): OpResult<I, Assignment<I>> {
   return dispatch<I, Assignment<I>>(
     'assign_clusters',
     [rows, centroids],
     { nearest: options.nearest ?? 1 },
     (outputs) => {
-      const [clusters, scores] = outputs as [I, I];
+      const [clusters, scores] = outputs;
       return { clusters, scores };
     },
   );

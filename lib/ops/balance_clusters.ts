@@ -1,5 +1,5 @@
 import type { AnyTensor } from '../program/trace.js';
-import { dispatch, type OpResult } from './dispatch.js';
+import { type As, dispatch, type OpResult } from './dispatch.js';
 
 /**
  * One cluster per row, none larger than `cap`: rows that find their nearest cluster full spill to the next nearest.
@@ -12,6 +12,6 @@ export function balanceClusters<I extends AnyTensor>(
   nearest: I,
   scores: AnyTensor,
   options: { clusters: number; cap: number },
-): OpResult<I, I, I> {
-  return dispatch<I, I>('balance_clusters', [nearest, scores], options, ([clusters]) => clusters as I);
+): OpResult<I, As<I, 'int32'>> {
+  return dispatch<I, As<I, 'int32'>>('balance_clusters', [nearest, scores], options, ([clusters]) => clusters);
 }

@@ -1,5 +1,5 @@
 import type { AnyTensor } from '../program/trace.js';
-import { dispatch, type OpResult } from './dispatch.js';
+import { type As, dispatch, type OpResult } from './dispatch.js';
 
 /** Terms of rows as CSR: int64 [N + 1] offsets (N a multiple of 512) and int32 term ids. */
 export interface TermRows<I> {
@@ -21,12 +21,12 @@ export function bloomBuild<I extends AnyTensor>(
   termHashes: AnyTensor,
   layout: AnyTensor,
   options: { hashes?: number; positions: number },
-): OpResult<I, I, I> {
+): OpResult<I, As<I, 'int64'>> {
   const attributes = { hashes: options.hashes ?? 4, positions: options.positions };
-  return dispatch<I, I>(
+  return dispatch<I, As<I, 'int64'>>(
     'bloom_build',
     [rows.offsets, rows.terms, termHashes, layout],
     attributes,
-    ([bloom]) => bloom as I,
+    ([bloom]) => bloom,
   );
 }

@@ -1,5 +1,5 @@
 import type { AnyTensor } from '../program/trace.js';
-import { dispatch, type OpResult } from './dispatch.js';
+import { type As, dispatch, type OpResult } from './dispatch.js';
 
 /**
  * How wide the signature of every block of 512 rows is, following the block's own load, so that one row with very many
@@ -12,11 +12,11 @@ import { dispatch, type OpResult } from './dispatch.js';
 export function bloomLayout<I extends AnyTensor>(
   termOffsets: I,
   options: { bitsPerTerm?: number } = {},
-): OpResult<I, I, I> {
-  return dispatch<I, I>(
+): OpResult<I, As<I, 'int64'>> {
+  return dispatch<I, As<I, 'int64'>>(
     'bloom_layout',
     [termOffsets],
     { bits_per_term: options.bitsPerTerm ?? 12 },
-    ([layout]) => layout as I,
+    ([layout]) => layout,
   );
 }

@@ -1,5 +1,5 @@
 import type { AnyTensor } from '../program/trace.js';
-import { dispatch, type OpResult } from './dispatch.js';
+import { type As, dispatch, type OpResult } from './dispatch.js';
 
 /**
  * Rows whose Bloom signature matches a term: a superset of the rows that hold it.
@@ -15,11 +15,11 @@ export function bloomProbe<I extends AnyTensor>(
   layout: AnyTensor,
   termHashes: AnyTensor,
   options: { hashes?: number } = {},
-): OpResult<I, I, I> {
-  return dispatch<I, I>(
+): OpResult<I, As<I, 'int64'>> {
+  return dispatch<I, As<I, 'int64'>>(
     'bloom_probe',
     [bloom, layout, termHashes],
     { hashes: options.hashes ?? 4 },
-    ([hits]) => hits as I,
+    ([hits]) => hits,
   );
 }

@@ -10,7 +10,13 @@ import { Tensor } from '../tensor/tensor.js';
  * What an op returns for inputs of type `I`: a symbolic tensor while tracing, else a promise (ops never run on the
  * event loop).
  */
-export type OpResult<I, S, C> = I extends SymbolicTensor ? S : Promise<C>;
+export type OpResult<I, R> = I extends SymbolicTensor ? R : Promise<R>;
+
+/** A tensor of dtype `D` of the same kind as `I`: symbolic while tracing, else concrete. */
+export type As<I, D extends DType> = I extends SymbolicTensor ? SymbolicTensor<D> : Tensor<D>;
+
+/** Outputs before an op's signature says what they are; `never` fits every type that it may state. */
+type OpOutputs = [never, never, never, never, never];
 
 /** A length given as a number, or as the name of a symbol while tracing. */
 export type Length = number | string;
@@ -31,16 +37,18 @@ export function dispatch<I extends AnyTensor, R>(
   op: string,
   inputs: readonly (AnyTensor | undefined)[],
   attributes: OpAttributes,
-  pick: (outputs: AnyTensor[]) => R,
-): OpResult<I, R, R> {
+  pick: (outputs: OpOutputs) => R,
+): OpResult<I, R> {
   for (const input of inputs) {
     if (input !== undefined && !(input instanceof Tensor) && !(input instanceof SymbolicTensor)) {
       throw new SilverlodeError('INVALID_ARGUMENT', `${op}: inputs must be tensors, got ${typeof input}`);
     }
   }
   const symbolic = inputs.find((input): input is SymbolicTensor => input instanceof SymbolicTensor);
-  if (symbolic) return pick(symbolic.trace.step(op, inputs, attributes)) as OpResult<I, R, R>;
-  return runEager(op, inputs as readonly (Tensor | undefined)[], attributes).then(pick) as OpResult<I, R, R>;
+  if (symbolic) return pick(symbolic.trace.step(op, inputs, attributes) as OpOutputs) as OpResult<I, R>;
+  return runEager(op, inputs as readonly (Tensor | undefined)[], attributes).then((outputs) =>
+    pick(outputs as OpOutputs),
+  ) as OpResult<I, R>;
 }
 
 async function runEager(

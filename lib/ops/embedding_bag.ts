@@ -1,5 +1,5 @@
 import type { AnyTensor } from '../program/trace.js';
-import { dispatch, type OpResult } from './dispatch.js';
+import { type As, dispatch, type OpResult } from './dispatch.js';
 
 /**
  * Sum or mean of table rows per bag; an empty bag gives zeros.
@@ -16,7 +16,7 @@ export function embeddingBag<I extends AnyTensor>(
   ids: I,
   offsets: AnyTensor,
   options: { mode?: 'sum' | 'mean'; weights?: AnyTensor } = {},
-): OpResult<I, I, I> {
+): OpResult<I, As<I, 'float32'>> {
   const attributes = { mode: options.mode ?? 'sum' };
-  return dispatch<I, I>('embedding_bag', [table, ids, offsets, options.weights], attributes, ([y]) => y as I);
+  return dispatch<I, As<I, 'float32'>>('embedding_bag', [table, ids, offsets, options.weights], attributes, ([y]) => y);
 }

@@ -1,5 +1,5 @@
 import type { AnyTensor } from '../program/trace.js';
-import { dispatch, type OpResult } from './dispatch.js';
+import { type As, dispatch, type OpResult } from './dispatch.js';
 import type { MaskBounds } from './filter_eval.js';
 import { type FilterIndexTensors, type FilterPlanTensors, filterIndexOperands } from './filter_index.js';
 
@@ -9,7 +9,7 @@ export function filterCheck<I extends AnyTensor>(
   plans: FilterPlanTensors,
   index: FilterIndexTensors,
   options: { hashes: number },
-): OpResult<I, I, I> {
+): OpResult<I, As<I, 'int64'>> {
   const operands = [bounds.lo, bounds.hi, plans.offsets, plans.steps, ...filterIndexOperands(index)];
-  return dispatch<I, I>('filter_check', operands, { hashes: options.hashes }, ([mask]) => mask as I);
+  return dispatch<I, As<I, 'int64'>>('filter_check', operands, { hashes: options.hashes }, ([mask]) => mask);
 }

@@ -1,11 +1,11 @@
 import type { AnyTensor } from '../program/trace.js';
-import { dispatch, type OpResult } from './dispatch.js';
+import { type As, dispatch, type OpResult } from './dispatch.js';
 import { type FilterIndexTensors, type FilterPlanTensors, filterIndexOperands } from './filter_index.js';
 
 /** Bounds of a mask, int64 [plans, W]: rows in `lo` certainly match, rows outside `hi` certainly do not. */
-export interface MaskBounds<T> {
-  lo: T;
-  hi: T;
+export interface MaskBounds<I extends AnyTensor> {
+  lo: As<I, 'int64'>;
+  hi: As<I, 'int64'>;
 }
 
 /**
@@ -19,10 +19,10 @@ export function filterEval<I extends AnyTensor>(
   live: I,
   index: FilterIndexTensors,
   options: { hashes: number },
-): OpResult<I, MaskBounds<I>, MaskBounds<I>> {
+): OpResult<I, MaskBounds<I>> {
   const operands = [plans.offsets, plans.steps, live, ...filterIndexOperands(index)];
   return dispatch<I, MaskBounds<I>>('filter_eval', operands, { hashes: options.hashes }, (outputs) => {
-    const [lo, hi] = outputs as [I, I];
+    const [lo, hi] = outputs;
     return { lo, hi };
   });
 }

@@ -1,5 +1,6 @@
 import type { AnyTensor } from '../program/trace.js';
-import { dispatch, type OpResult } from './dispatch.js';
+import type { DType } from '../tensor/dtype.js';
+import { type As, dispatch, type OpResult } from './dispatch.js';
 
 /**
  * Rows of a table by index; a negative index gives zeros (or `missing` in an int32 table).
@@ -13,7 +14,7 @@ export function gatherRows<I extends AnyTensor>(
   table: AnyTensor,
   index: I,
   options: { batchDims?: 0 | 1; missing?: number } = {},
-): OpResult<I, I, I> {
+): OpResult<I, As<I, DType>> {
   const attributes = { batch_dims: options.batchDims ?? 0, missing: options.missing ?? 0 };
-  return dispatch<I, I>('gather_rows', [table, index], attributes, ([rows]) => rows as I);
+  return dispatch<I, As<I, DType>>('gather_rows', [table, index], attributes, ([rows]) => rows);
 }

@@ -1,5 +1,5 @@
 import type { AnyTensor } from '../program/trace.js';
-import { dispatch, type OpResult } from './dispatch.js';
+import { type As, dispatch, type OpResult } from './dispatch.js';
 import { type FilterIndexTensors, type FilterPlanTensors, filterIndexOperands } from './filter_index.js';
 
 /** How scores are formed: inner product, cosine (rows and queries normalised), negative squared distance. */
@@ -37,17 +37,17 @@ export interface ProbeRequests {
 }
 
 /** Clusters to scan and eligible rows in them. */
-export interface ProbedClusters<T> {
+export interface ProbedClusters<I extends AnyTensor> {
   /** int32 [batch, heads, C], nearest first, `counts` of them valid. */
-  clusters: T;
+  clusters: As<I, 'int32'>;
   /** int32 [batch, heads]. */
-  counts: T;
+  counts: As<I, 'int32'>;
   /** int64 [batch, W]. */
-  mask: T;
+  mask: As<I, 'int64'>;
   /** int32 [batch]: mask row of a request, -1 for `live`. */
-  maskOf: T;
+  maskOf: As<I, 'int32'>;
   /** int64 [batch, 4]: clusters probed, eligible rows, rows filtered, doubtful rows. */
-  stats: T;
+  stats: As<I, 'int64'>;
 }
 
 /**
@@ -61,7 +61,7 @@ export function ivfProbe<I extends AnyTensor>(
   requests: ProbeRequests,
   index: FilterIndexTensors,
   options: { metric?: Metric; hashes: number },
-): OpResult<I, ProbedClusters<I>, ProbedClusters<I>> {
+): OpResult<I, ProbedClusters<I>> {
   const operands = [
     queries.quantized,
     queries.scales,
@@ -82,7 +82,7 @@ export function ivfProbe<I extends AnyTensor>(
   ];
   const attributes = { metric: options.metric ?? 'ip', hashes: options.hashes };
   return dispatch<I, ProbedClusters<I>>('ivf_probe', operands, attributes, (outputs) => {
-    const [probed, counts, mask, maskOf, stats] = outputs as [I, I, I, I, I];
+    const [probed, counts, mask, maskOf, stats] = outputs;
     return { clusters: probed, counts, mask, maskOf, stats };
   });
 }

@@ -1,5 +1,5 @@
 import type { AnyTensor } from '../program/trace.js';
-import { dispatch, type Length, lengthAttribute, type OpResult } from './dispatch.js';
+import { type As, dispatch, type Length, lengthAttribute, type OpResult } from './dispatch.js';
 import type { Clusters, Metric, ProbedClusters, Queries } from './ivf_probe.js';
 
 /** Index rows, sorted by cluster. */
@@ -15,13 +15,13 @@ export interface IndexRows {
 }
 
 /** Best rows per head. */
-export interface ScannedCandidates<T> {
+export interface ScannedCandidates<I extends AnyTensor> {
   /** float32 [batch, heads, k], -Infinity where missing. */
-  scores: T;
+  scores: As<I, 'float32'>;
   /** int32 [batch, heads, k], -1 where missing. */
-  ordinals: T;
+  ordinals: As<I, 'int32'>;
   /** int64 [batch]: rows scored. */
-  scanned: T;
+  scanned: As<I, 'int64'>;
 }
 
 /**
@@ -35,7 +35,7 @@ export function ivfScan<I extends AnyTensor>(
   index: IndexRows & Pick<Clusters, 'clusterBegin' | 'live'>,
   probed: Omit<ProbedClusters<AnyTensor>, 'stats'>,
   options: { k: Length; limits: AnyTensor; metric?: Metric },
-): OpResult<I, ScannedCandidates<I>, ScannedCandidates<I>> {
+): OpResult<I, ScannedCandidates<I>> {
   const operands = [
     queries.quantized,
     queries.scales,
@@ -53,7 +53,7 @@ export function ivfScan<I extends AnyTensor>(
   ];
   const attributes = { metric: options.metric ?? 'ip', k: lengthAttribute(options.k) };
   return dispatch<I, ScannedCandidates<I>>('ivf_scan', operands, attributes, (outputs) => {
-    const [scores, ordinals, scanned] = outputs as [I, I, I];
+    const [scores, ordinals, scanned] = outputs;
     return { scores, ordinals, scanned };
   });
 }

@@ -1,5 +1,5 @@
 import type { AnyTensor } from '../program/trace.js';
-import { dispatch, type OpResult } from './dispatch.js';
+import { type As, dispatch, type OpResult } from './dispatch.js';
 
 /**
  * k-means++ start (Arthur and Vassilvitskii 2007), deterministic for a seed.
@@ -10,7 +10,7 @@ import { dispatch, type OpResult } from './dispatch.js';
 export function kmeansSeed<I extends AnyTensor>(
   rows: I,
   options: { clusters: number; seed?: number },
-): OpResult<I, I, I> {
+): OpResult<I, As<I, 'int32'>> {
   const attributes = { clusters: options.clusters, seed: options.seed ?? 0 };
-  return dispatch<I, I>('kmeans_seed', [rows], attributes, ([chosen]) => chosen as I);
+  return dispatch<I, As<I, 'int32'>>('kmeans_seed', [rows], attributes, ([chosen]) => chosen);
 }

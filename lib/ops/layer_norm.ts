@@ -1,5 +1,5 @@
 import type { AnyTensor } from '../program/trace.js';
-import { dispatch, type OpResult } from './dispatch.js';
+import { type As, dispatch, type OpResult } from './dispatch.js';
 
 /**
  * Layer normalisation over the last dimension; mean and biased variance are accumulated in float64.
@@ -10,7 +10,7 @@ import { dispatch, type OpResult } from './dispatch.js';
 export function layerNorm<I extends AnyTensor>(
   x: I,
   options: { weight?: AnyTensor; bias?: AnyTensor; epsilon?: number } = {},
-): OpResult<I, I, I> {
+): OpResult<I, As<I, 'float32'>> {
   const attributes = { epsilon: options.epsilon ?? 1e-5 };
-  return dispatch<I, I>('layer_norm', [x, options.weight, options.bias], attributes, ([y]) => y as I);
+  return dispatch<I, As<I, 'float32'>>('layer_norm', [x, options.weight, options.bias], attributes, ([y]) => y);
 }

@@ -1,5 +1,5 @@
 import type { AnyTensor } from '../program/trace.js';
-import { dispatch, type OpResult } from './dispatch.js';
+import { type As, dispatch, type OpResult } from './dispatch.js';
 
 /** Activations that ops can apply to their result; `gelu` is the exact form (erf). */
 export type Activation = 'none' | 'relu' | 'gelu' | 'silu' | 'sigmoid' | 'tanh';
@@ -17,7 +17,7 @@ export function linear<I extends AnyTensor>(
   x: I,
   weight: AnyTensor,
   options: { bias?: AnyTensor; activation?: Activation } = {},
-): OpResult<I, I, I> {
+): OpResult<I, As<I, 'float32'>> {
   const attributes = { activation: options.activation ?? 'none' };
-  return dispatch<I, I>('linear', [x, weight, options.bias], attributes, ([y]) => y as I);
+  return dispatch<I, As<I, 'float32'>>('linear', [x, weight, options.bias], attributes, ([y]) => y);
 }

@@ -1,14 +1,14 @@
 import type { AnyTensor } from '../program/trace.js';
-import { dispatch, type Length, lengthAttribute, type OpResult } from './dispatch.js';
+import { type As, dispatch, type Length, lengthAttribute, type OpResult } from './dispatch.js';
 
 /** Result of `mergeTopK`, all [batch, k]. */
-export interface MergedTopK<T> {
+export interface MergedTopK<I extends AnyTensor> {
   /** float32, descending; -Infinity where missing. */
-  scores: T;
+  scores: As<I, 'float32'>;
   /** int32; -1 where missing. */
-  ids: T;
+  ids: As<I, 'int32'>;
   /** int32: the list each entry came from; -1 where missing. */
-  sources: T;
+  sources: As<I, 'int32'>;
 }
 
 /**
@@ -23,10 +23,10 @@ export function mergeTopK<I extends AnyTensor>(
   scores: I,
   ids: AnyTensor,
   options: { k: Length; counts?: AnyTensor },
-): OpResult<I, MergedTopK<I>, MergedTopK<I>> {
+): OpResult<I, MergedTopK<I>> {
   const attributes = { k: lengthAttribute(options.k) };
   return dispatch<I, MergedTopK<I>>('merge_top_k', [scores, ids, options.counts], attributes, (outputs) => {
-    const [merged, mergedIds, sources] = outputs as [I, I, I];
+    const [merged, mergedIds, sources] = outputs;
     return { scores: merged, ids: mergedIds, sources };
   });
 }

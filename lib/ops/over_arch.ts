@@ -1,5 +1,5 @@
 import type { AnyTensor } from '../program/trace.js';
-import { dispatch, type OpResult } from './dispatch.js';
+import { type As, dispatch, type OpResult } from './dispatch.js';
 import type { Activation } from './linear.js';
 
 /** Where candidates' embeddings and features are, and the layers of the network. */
@@ -26,9 +26,14 @@ export interface OverArchInputs<I> {
  *
  * @returns logits float32 [batch, m, T]; 0 for a missing candidate
  */
-export function overArch<I extends AnyTensor>(inputs: OverArchInputs<I>): OpResult<I, I, I> {
+export function overArch<I extends AnyTensor>(inputs: OverArchInputs<I>): OpResult<I, As<I, 'float32'>> {
   const { user, embeddings, embeddingScales, embeddingIndex, features, featureIndex, layers } = inputs;
   const weights = layers.flatMap(({ weight, bias }) => [weight, bias]);
   const operands = [user, embeddings, embeddingScales, embeddingIndex, features, featureIndex, ...weights];
-  return dispatch<I, I>('over_arch', operands, { activation: inputs.activation ?? 'relu' }, ([logits]) => logits as I);
+  return dispatch<I, As<I, 'float32'>>(
+    'over_arch',
+    operands,
+    { activation: inputs.activation ?? 'relu' },
+    ([logits]) => logits,
+  );
 }

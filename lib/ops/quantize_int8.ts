@@ -1,12 +1,12 @@
 import type { AnyTensor } from '../program/trace.js';
-import { dispatch, type OpResult } from './dispatch.js';
+import { type As, dispatch, type OpResult } from './dispatch.js';
 
 /** Result of `quantizeInt8`. */
-export interface QuantizedInt8<T> {
+export interface QuantizedInt8<I extends AnyTensor> {
   /** int8 [..., Dp] in [-127, 127]; the tail beyond D is zero. */
-  quantized: T;
+  quantized: As<I, 'int8'>;
   /** float32 [...]: `max|x| / 127`; 0 for a zero row. */
-  scales: T;
+  scales: As<I, 'float32'>;
 }
 
 /**
@@ -18,9 +18,9 @@ export interface QuantizedInt8<T> {
 export function quantizeInt8<I extends AnyTensor>(
   values: I,
   options: { padTo?: number } = {},
-): OpResult<I, QuantizedInt8<I>, QuantizedInt8<I>> {
+): OpResult<I, QuantizedInt8<I>> {
   return dispatch<I, QuantizedInt8<I>>('quantize_int8', [values], { pad_to: options.padTo ?? 32 }, (outputs) => {
-    const [quantized, scales] = outputs as [I, I];
+    const [quantized, scales] = outputs;
     return { quantized, scales };
   });
 }

@@ -9,11 +9,11 @@ import type { OpResult } from './dispatch.js';
  * @param shape while tracing, dimensions may be symbols such as `'batch'`
  * @throws SilverlodeError `SHAPE_MISMATCH` when the number of elements differs
  */
-export function reshape<I extends AnyTensor>(x: I, shape: readonly Dim[]): OpResult<I, I, I> {
+export function reshape<I extends AnyTensor>(x: I, shape: readonly Dim[]): OpResult<I, I> {
   const input: AnyTensor = x;
   if (input instanceof SymbolicTensor) {
-    return input.trace.step('reshape', [input], { shape })[0] as unknown as OpResult<I, I, I>;
+    return input.trace.step('reshape', [input], { shape })[0] as unknown as OpResult<I, I>;
   }
   const reshaped = async (): Promise<Tensor> => (input as Tensor).reshape(shape as readonly number[]);
-  return reshaped() as OpResult<I, I, I>;
+  return reshaped() as OpResult<I, I>;
 }

@@ -1,6 +1,6 @@
 import type { AnyTensor } from '../program/trace.js';
 import type { TermRows } from './bloom_build.js';
-import { dispatch, type OpResult } from './dispatch.js';
+import { type As, dispatch, type OpResult } from './dispatch.js';
 
 /**
  * Exact bit slices of terms.
@@ -14,6 +14,11 @@ export function sliceBuild<I extends AnyTensor>(
   rows: TermRows<I>,
   sliceOfTerm: AnyTensor,
   options: { slices: number },
-): OpResult<I, I, I> {
-  return dispatch<I, I>('slice_build', [rows.offsets, rows.terms, sliceOfTerm], options, ([slices]) => slices as I);
+): OpResult<I, As<I, 'int64'>> {
+  return dispatch<I, As<I, 'int64'>>(
+    'slice_build',
+    [rows.offsets, rows.terms, sliceOfTerm],
+    options,
+    ([slices]) => slices,
+  );
 }

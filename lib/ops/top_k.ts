@@ -1,14 +1,14 @@
 import type { AnyTensor } from '../program/trace.js';
-import { dispatch, type Length, lengthAttribute, type OpResult } from './dispatch.js';
+import { type As, dispatch, type Length, lengthAttribute, type OpResult } from './dispatch.js';
 
 /** Result of `topK`; every tensor has the shape of the scores with the last dimension replaced by k. */
-export interface TopK<T> {
+export interface TopK<I extends AnyTensor> {
   /** float32, descending; -Infinity where fewer than k entries exist. */
-  scores: T;
+  scores: As<I, 'float32'>;
   /** int32: the payload of each entry, or its column without a payload; -1 where missing. */
-  ids: T;
+  ids: As<I, 'int32'>;
   /** int32: the column of each entry; -1 where missing. */
-  positions: T;
+  positions: As<I, 'int32'>;
 }
 
 /**
@@ -25,9 +25,9 @@ export interface TopK<T> {
 export function topK<I extends AnyTensor>(
   scores: I,
   options: { k: Length; payload?: AnyTensor },
-): OpResult<I, TopK<I>, TopK<I>> {
+): OpResult<I, TopK<I>> {
   return dispatch<I, TopK<I>>('top_k', [scores, options.payload], { k: lengthAttribute(options.k) }, (outputs) => {
-    const [values, ids, positions] = outputs as [I, I, I];
+    const [values, ids, positions] = outputs;
     return { scores: values, ids, positions };
   });
 }

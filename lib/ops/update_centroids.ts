@@ -1,12 +1,12 @@
 import type { AnyTensor } from '../program/trace.js';
-import { dispatch, type OpResult } from './dispatch.js';
+import { type As, dispatch, type OpResult } from './dispatch.js';
 
 /** Means of clusters. */
-export interface Centroids<T> {
+export interface Centroids<I extends AnyTensor> {
   /** float32 [C, D]. */
-  centroids: T;
+  centroids: As<I, 'float32'>;
   /** int32 [C]: rows per cluster, before empty clusters were re-seeded. */
-  sizes: T;
+  sizes: As<I, 'int32'>;
 }
 
 /**
@@ -19,9 +19,9 @@ export function updateCentroids<I extends AnyTensor>(
   rows: I,
   clusters: AnyTensor,
   options: { clusters: number },
-): OpResult<I, Centroids<I>, Centroids<I>> {
+): OpResult<I, Centroids<I>> {
   return dispatch<I, Centroids<I>>('update_centroids', [rows, clusters], options, (outputs) => {
-    const [centroids, sizes] = outputs as [I, I];
+    const [centroids, sizes] = outputs;
     return { centroids, sizes };
   });
 }

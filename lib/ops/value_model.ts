@@ -1,5 +1,5 @@
 import type { AnyTensor } from '../program/trace.js';
-import { dispatch, type OpResult } from './dispatch.js';
+import { type As, dispatch, type OpResult } from './dispatch.js';
 
 /** Operands of a value formula. */
 export interface ValueModelInputs<I> {
@@ -24,12 +24,12 @@ export interface ValueModelInputs<I> {
  *
  * @returns float32 [batch, m]; -Infinity for a missing candidate
  */
-export function valueModel<I extends AnyTensor>(inputs: ValueModelInputs<I>): OpResult<I, I, I> {
+export function valueModel<I extends AnyTensor>(inputs: ValueModelInputs<I>): OpResult<I, As<I, 'float32'>> {
   const { logits, scores, ordinals, columns, weights, steps, constants } = inputs;
-  return dispatch<I, I>(
+  return dispatch<I, As<I, 'float32'>>(
     'value_model',
     [logits, scores, ordinals, columns, weights, steps, constants],
     {},
-    ([values]) => values as I,
+    ([values]) => values,
   );
 }
