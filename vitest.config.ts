@@ -2,7 +2,8 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 // Tests run on the TypeScript sources; files shared with the benchmarks say 'silverlode', as a user would.
-const shared = { alias: { silverlode: fileURLToPath(new URL('lib/index.ts', import.meta.url)) } };
+const source = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+const shared = { alias: { 'silverlode/data': source('lib/data/index.ts'), silverlode: source('lib/index.ts') } };
 
 export default defineConfig({
   test: {
