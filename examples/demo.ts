@@ -19,7 +19,7 @@ function print(text: string): void {
 
 async function main(): Promise<void> {
   const data = await loadDemoData();
-  print(`${data.about}, ${data.items.ids.length} items\n`);
+  print(`${data.about}, ${data.items.ids.length} items\nfilter: ${data.shownFilter}\n`);
   await using models = await publishModels(data, progress.update);
 
   if (!options.json) {

@@ -16,12 +16,17 @@ export async function showPerson(data: DemoData, { whole, flat }: DemoModels, pe
     `${person.name} liked`,
     ...person.liked.slice(0, SHOWN).map((item) => `    ${data.title(item)}`),
     ...(await recommend('nearest', flat, { embedding, ...request })),
-    ...(await recommend(`only ${filter}`, flat, { embedding, filter, ...request })),
+    ...(await recommend('nearest, filtered', flat, { embedding, filter, ...request })),
     ...(await recommend(scored, whole, { embedding, ...request })),
-    ...(await recommend(`${scored}, only ${filter}`, whole, { embedding, filter, ...request })),
+    ...(await recommend(`${scored}, filtered`, whole, { embedding, filter, ...request })),
   ];
   if (data.asUser) {
-    parts.push(...(await recommend('from the liked books alone', whole, { user: data.asUser(person), ...request })));
+    parts.push(
+      ...(await recommend('by user tower, from what was liked alone', whole, {
+        user: data.asUser(person),
+        ...request,
+      })),
+    );
   }
   return parts.join('\n');
 

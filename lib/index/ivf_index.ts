@@ -13,7 +13,7 @@ import type { SymbolicTensor } from '../program/trace.js';
 import { Tensor, tensor } from '../tensor/tensor.js';
 import type { FilterIndex } from './filter_index.js';
 import { kmeans } from './kmeans.js';
-import { breathe, type Progress } from './progress.js';
+import { breathe, Progress } from './progress.js';
 
 /** Rows of one mask word, and of one block of the filter index. */
 const WORD_ROWS = 64;
@@ -107,9 +107,9 @@ export class IvfIndex extends Module {
    */
   static async build(
     embeddings: Tensor<'float32'>,
-    options: IvfOptions,
-    seed: number,
-    progress: Progress,
+    options: IvfOptions = {},
+    seed = 0,
+    progress = new Progress(),
   ): Promise<IvfIndex> {
     const [items, dims] = embeddings.shape as [number, number];
     const { metric = 'ip', bias } = options;
