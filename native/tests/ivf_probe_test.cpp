@@ -206,7 +206,7 @@ std::vector<TensorView> inputs(int64_t batch, int64_t heads, int64_t plans, int6
           view(DType::kI32, {batch}),
           view(DType::kI32, {next(plans)}),
           view(DType::kI64, {plans < 0 ? -9 : plans * 3, 4}),
-          view(DType::kI32, {next(batch)}),
+          view(DType::kI32, {batch}),
           view(DType::kI32, {excludes}),
           view(DType::kI64, {0, 0}),
           view(DType::kI64, {0, 0}),

@@ -195,11 +195,19 @@ TEST(Math, OperatorsAgreeOnSpecialValues) {
       k.ternary(static_cast<ValueOp>(op), a.data(), b.data(), c.data(), y, n);
     });
   }
-  cpu::float_kernels_serial().binary(ValueOp::kMin, a.data(), b.data(), expected.data(), n);
-  for (size_t i = 0; i < a.size(); ++i) ASSERT_TRUE(same(expected[i], a[i] < b[i] ? a[i] : b[i]));
-  cpu::float_kernels_serial().ternary(ValueOp::kClamp, a.data(), b.data(), c.data(), expected.data(), n);
+  const auto either_nan = [](float x, float y) { return x != x || y != y; };
+  const auto low = [&](float x, float y) { return either_nan(x, y) ? NAN : x < y ? x : y; };
+  const auto high = [&](float x, float y) { return either_nan(x, y) ? NAN : x > y ? x : y; };
+  const FloatKernels& serial = cpu::float_kernels_serial();
+  const auto min = [](float x, float y) { return x != x || x < y ? x : y; };
+  const auto max = [](float x, float y) { return x != x || x > y ? x : y; };
+  serial.binary(ValueOp::kMin, a.data(), b.data(), expected.data(), n);
+  for (size_t i = 0; i < a.size(); ++i) ASSERT_TRUE(same(expected[i], min(a[i], b[i]))) << a[i] << " " << b[i];
+  serial.binary(ValueOp::kMax, a.data(), b.data(), expected.data(), n);
+  for (size_t i = 0; i < a.size(); ++i) ASSERT_TRUE(same(expected[i], max(a[i], b[i]))) << a[i] << " " << b[i];
+  serial.ternary(ValueOp::kClamp, a.data(), b.data(), c.data(), expected.data(), n);
   for (size_t i = 0; i < a.size(); ++i) {
-    ASSERT_TRUE(same(expected[i], a[i] < b[i] ? b[i] : a[i] > c[i] ? c[i] : a[i]));
+    ASSERT_TRUE(same(expected[i], min(max(a[i], b[i]), c[i]))) << a[i] << " " << b[i] << " " << c[i];
   }
 }
 
