@@ -142,33 +142,6 @@ TEST(ValueModel, RandomFormulas) {
   }
 }
 
-TEST(ValueModel, MinimumMaximumAndClamp) {
-  const float nan = std::nanf("");
-  const std::vector<float> values = {-kInf, -1.5f, -0.0f, 0.0f, 2.0f, kInf, nan};
-  const auto minimum = [&](float a, float b) { return a != a || b != b ? nan : a < b ? a : b; };
-  const auto maximum = [&](float a, float b) { return a != a || b != b ? nan : a > b ? a : b; };
-  for (const cpu::SimdTable* table : supported_levels()) {
-    for (float a : values) {
-      for (float b : values) {
-        // Nine equal elements reach both the vectors and what is left over.
-        const std::vector<float> as(9, a), bs(9, b);
-        std::vector<float> y(9);
-        table->floats.binary(ValueOp::kMin, as.data(), bs.data(), y.data(), 9);
-        for (float result : y) ASSERT_TRUE(same(result, minimum(a, b))) << table->name << " min " << a << " " << b;
-        table->floats.binary(ValueOp::kMax, as.data(), bs.data(), y.data(), 9);
-        for (float result : y) ASSERT_TRUE(same(result, maximum(a, b))) << table->name << " max " << a << " " << b;
-        for (float c : values) {
-          const std::vector<float> cs(9, c);
-          table->floats.ternary(ValueOp::kClamp, as.data(), bs.data(), cs.data(), y.data(), 9);
-          for (float result : y) {
-            ASSERT_TRUE(same(result, minimum(maximum(a, b), c))) << table->name << " clamp " << a << " " << b << " " << c;
-          }
-        }
-      }
-    }
-  }
-}
-
 TEST(ValueModel, DeepestStack) {
   Formula f;
   for (int i = 0; i < kMaxValueStack; ++i) f.push(ValueOp::kScore);

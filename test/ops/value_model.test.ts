@@ -25,7 +25,7 @@ forEachLevel(() => {
     const of = async (formula: string, score: number, a: number, b = 0) => {
       const input = valueInput({ formula, batch: 1, m: 1, missing: 0 }, new Random(1));
       const columns = tensor(Float32Array.of(a, b, 0), { shape: [1, 3] });
-      const ordinals = tensor(Int32Array.of(0), { shape: [1, 1] });
+      const ordinals = tensor(Int32Array.of(0), { dtype: 'int32', shape: [1, 1] });
       return (await run({ ...input, columns, ordinals, scores: tensor([score], { shape: [1, 1] }) })).y.view()[0];
     };
     for (const name of ['min', 'max']) {

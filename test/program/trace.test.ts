@@ -38,6 +38,18 @@ describe('a recorded program', () => {
     expect(spec.outputs).toEqual([11]);
   });
 
+  test('names the steps of children that take records', () => {
+    class Scaled extends Module {
+      forward({ x }: { x: { values: SymbolicTensor } }) {
+        return ops.relu(x.values);
+      }
+    }
+    const scaled = new Scaled();
+    const model = lambda((given: { x: { values: SymbolicTensor } }) => nn.call('scaled', scaled, given));
+    const { spec } = trace(model, { x: { values: features } });
+    expect(spec.steps.map(({ label }) => label)).toEqual(['scaled']);
+  });
+
   test('has nested inputs under dotted names, several symbols and several outputs', () => {
     const { spec, constants, names } = trace(new Picker(), PICKER_INPUTS);
     expect(spec.symbols).toEqual(['batch', 'k']);
