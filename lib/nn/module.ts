@@ -102,9 +102,21 @@ export function call<M extends Module>(
   module: M,
   ...inputs: Parameters<M['forward']>
 ): ReturnType<M['forward']> {
-  const symbolic = inputs.find((input) => input instanceof SymbolicTensor) as SymbolicTensor | undefined;
   const run = () => module.forward(...inputs);
+  const symbolic = symbolicIn(inputs);
   return symbolic ? symbolic.trace.scoped(name, run) : run();
+}
+
+/** Any symbolic tensor among arguments, which may come in lists and plain objects. */
+function symbolicIn(value: unknown): SymbolicTensor | undefined {
+  if (value instanceof SymbolicTensor) return value;
+  const isPlain = Array.isArray(value) || Object.getPrototypeOf(Object(value)) === Object.prototype;
+  if (!isPlain || value === undefined) return undefined;
+  for (const entry of Object.values(value as object)) {
+    const found = symbolicIn(entry);
+    if (found) return found;
+  }
+  return undefined;
 }
 
 const FLOATS = ['float32', 'float16', 'bfloat16'];

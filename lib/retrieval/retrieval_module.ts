@@ -79,7 +79,9 @@ export class RetrievalModule extends Module {
   forward({ embedding, user, request, weights }: RetrievalInputs): Record<string, SymbolicTensor> {
     const queries = embedding ?? this.embed(user ?? {});
     const scored = this.rerank !== undefined || this.value !== undefined;
-    const found = this.index.search(
+    const found = call(
+      'index',
+      this.index,
       queries,
       {
         ...request,
