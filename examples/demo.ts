@@ -17,6 +17,11 @@ function print(text: string): void {
   if (!options.json) console.log(text);
 }
 
+/** Six digits are plenty for a measured number; counts stay as they are. */
+function rounded(value: number): number {
+  return Number.isInteger(value) ? value : Number(value.toPrecision(6));
+}
+
 async function main(): Promise<void> {
   const data = await loadDemoData();
   print(`${data.about}, ${data.items.ids.length} items\nfilter: ${data.shownFilter}\n`);
@@ -27,7 +32,8 @@ async function main(): Promise<void> {
   }
   const report = await evaluate(data, models, progress.update);
   print(`${report.users} people, ${report.device} (${report.simd}, ${report.threads} threads)\n${reportText(report)}`);
-  if (options.json) console.log(JSON.stringify(report));
+  if (options.json)
+    console.log(JSON.stringify(report, (_, value) => (Number.isFinite(value) ? rounded(value) : value)));
 }
 
 await main();
