@@ -118,10 +118,8 @@ export class FilterIndex extends Module implements FilterTensors {
     attributes: AttributeColumns | readonly FieldColumn[],
     options: FilterBuildOptions,
   ): Promise<FilterIndex> {
-    const { ordinals, items, bitsPerTerm = 12, hashes = 4, sliceThreshold = 1 / 100 } = options;
-    requireRange('bitsPerTerm', bitsPerTerm >= 1 && bitsPerTerm <= MAX_BITS_PER_TERM, bitsPerTerm);
-    requireRange('hashes', Number.isInteger(hashes) && hashes >= 1 && hashes <= 16, hashes);
-    requireRange('sliceThreshold', sliceThreshold >= 0, sliceThreshold);
+    const { ordinals, items } = options;
+    const { bitsPerTerm, hashes, sliceThreshold } = requireFilterOptions(options);
     requireOrdinals(ordinals, items);
     const fields = Array.isArray(attributes)
       ? (attributes as readonly FieldColumn[])
@@ -203,6 +201,19 @@ function schemaOf(fields: readonly FieldManifest[], dictionary: FilterDictionary
     return [field.name, { ...field, lookup }];
   });
   return { fields: new Map(entries) };
+}
+
+/**
+ * Options with their defaults.
+ *
+ * @throws {@link SilverlodeError} `INVALID_ARGUMENT` where one is out of range.
+ */
+export function requireFilterOptions(options: FilterIndexOptions) {
+  const { bitsPerTerm = 12, hashes = 4, sliceThreshold = 1 / 100 } = options;
+  requireRange('bitsPerTerm', bitsPerTerm >= 1 && bitsPerTerm <= MAX_BITS_PER_TERM, bitsPerTerm);
+  requireRange('hashes', Number.isInteger(hashes) && hashes >= 1 && hashes <= 16, hashes);
+  requireRange('sliceThreshold', sliceThreshold >= 0, sliceThreshold);
+  return { bitsPerTerm, hashes, sliceThreshold };
 }
 
 function requireRange(name: string, valid: boolean, value: unknown): void {

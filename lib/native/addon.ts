@@ -17,6 +17,8 @@ export interface NativeTensor {
 /** Compute threads and the one executor thread that drives them. */
 export interface NativeDevice {
   readonly threads: number;
+  /** No new work; the threads end with the last program or job that uses them. */
+  dispose(): void;
 }
 
 /** dtype and shape of a value; a negative dimension names a symbol (-1 is the program's first). */
@@ -57,6 +59,8 @@ export interface NativeFile {
   readonly size: number;
   bytes(begin: number, length: number): Uint8Array;
   tensor(begin: number, dtype: DType, shape: readonly number[]): NativeTensor;
+  /** Closes the file; tensors made from it keep its memory. */
+  dispose(): void;
 }
 
 /** Asks running work to stop at its next step. */

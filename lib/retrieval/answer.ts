@@ -38,7 +38,8 @@ export class Answerer {
     await withSignal(signal, async (cancel) => {
       for (const run of this.runner.runs(checked)) {
         const members = run.map((i) => checked[i] as CheckedRequest);
-        const deadline = (work: Promise<unknown>) => withDeadline(requests, run, started, work);
+        const limits = members.map(({ deadlineMs }) => deadlineMs);
+        const deadline = (work: Promise<unknown>) => withDeadline(limits, started, work);
         const answered = await this.#run(members, deadline, cancel);
         run.forEach((i, b) => {
           answers[i] = answered[b] as Answer;

@@ -4,8 +4,9 @@ import type { CancelFlag, NativeDevice } from '../native/addon.js';
 import { ProgramRunner, type StepProfile } from '../program/program.js';
 import { DTYPES } from '../tensor/dtype.js';
 import type { Tensor } from '../tensor/tensor.js';
+import { type EncodedBatch, encodeBatch } from './encode.js';
 import type { Manifest } from './manifest.js';
-import { type CheckedRequest, type EncodedBatch, encodeBatch, type RequestLimits } from './requests.js';
+import type { CheckedRequest, RequestLimits } from './requests.js';
 import { type BatchOutputs, toOutputs } from './results.js';
 
 /** Smallest capacity of the sizes that vary from request to request, so that they do not multiply buckets. */
@@ -72,12 +73,13 @@ export class BatchRunner {
   /** One native run. */
   async run(requests: readonly CheckedRequest[], cancel?: CancelFlag): Promise<BatchOutputs> {
     const { runner, dims, inputs } = this.#encode(requests);
-    const program = await runner.prepare(dims);
-    const outputs = program
-      .outputShapes(dims)
-      .map(({ dtype, shape }) => new DTYPES[dtype].array(shape.reduce((product, dim) => product * dim, 1)));
-    await program.run(inputs, dims, outputs, cancel);
-    return toOutputs(outputs, requests.length);
+    return runner.use(dims, async (program) => {
+      const outputs = program
+        .outputShapes(dims)
+        .map(({ dtype, shape }) => new DTYPES[dtype].array(shape.reduce((product, dim) => product * dim, 1)));
+      await program.run(inputs, dims, outputs, cancel);
+      return toOutputs(outputs, requests.length);
+    });
   }
 
   /** One timed run; results are dropped. */
@@ -97,8 +99,10 @@ export class BatchRunner {
     return { ...(await runner.sizes(dims)), capacities: named };
   }
 
+  /** The last run in flight frees programs and threads. */
   dispose(): void {
     for (const runner of Object.values(this.#runners)) runner.dispose();
+    this.device.dispose();
   }
 
   #encode(requests: readonly CheckedRequest[]) {

@@ -15,11 +15,11 @@ export function requireKnown(where: string, options: object, known: readonly str
   }
 }
 
-/** Refuses NaN and Infinity, naming the item. */
-export function requireFinite(where: string, data: Float32Array, dims: number): void {
+/** Refuses NaN and Infinity, naming the item; `first` is the item that `data` begins with. */
+export function requireFinite(where: string, data: Float32Array, dims: number, first = 0): void {
   for (let i = 0; i < data.length; i++) {
     if (!Number.isFinite(data[i])) {
-      const item = Math.floor(i / dims);
+      const item = first + Math.floor(i / dims);
       throw new SilverlodeError('INVALID_ARGUMENT', `${where}: item ${item} has ${data[i]} in dimension ${i % dims}`, {
         item,
         dimension: i % dims,

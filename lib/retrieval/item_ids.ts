@@ -27,16 +27,12 @@ export class CatalogueIds {
       );
     }
     const kind = typeof ids[0] as IdKind;
-    ids.forEach((id: ItemId, item: number) => {
-      const fits = typeof id === kind && (kind !== 'number' || Number.isSafeInteger(id));
-      if (!fits || !['string', 'number', 'bigint'].includes(kind)) {
-        throw new SilverlodeError(
-          'INVALID_ARGUMENT',
-          `items.ids[${item}] is ${String(id)}: ids are all strings, all integers or all bigints`,
-          { item },
-        );
-      }
-    });
+    for (let item = 0; item < ids.length; item++) {
+      const id: unknown = ids[item];
+      if (typeof id === kind && isId(id)) continue;
+      const message = `items.ids[${item}] is ${String(id)}: ids are all strings, all safe integers or all 64-bit bigints`;
+      throw new SilverlodeError('INVALID_ARGUMENT', message, { item });
+    }
     const values =
       kind === 'number'
         ? Float64Array.from(ids as number[])
@@ -125,6 +121,12 @@ export class CatalogueIds {
     this.#ordinals = ordinals;
     return ordinals;
   }
+}
+
+function isId(id: unknown): id is ItemId {
+  if (typeof id === 'bigint') return BigInt.asIntN(64, id) === id;
+  // Half a surrogate pair has no form in UTF-8; two such ids would become one in a file.
+  return Number.isSafeInteger(id) || (typeof id === 'string' && !/\p{Surrogate}/u.test(id));
 }
 
 function allInt32(values: Float64Array): boolean {

@@ -2,29 +2,20 @@
 import { SilverlodeError } from '../errors.js';
 import { FilterIndex } from '../index/filter_index.js';
 import type { NativeDevice } from '../native/addon.js';
-import { type DeviceOptions, openDevice } from '../native/device.js';
+import { openDevice } from '../native/device.js';
 import type { StepProfile } from '../program/program.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { Answerer } from './answer.js';
 import { BatchRunner } from './batch_runner.js';
 import { CatalogueIds } from './item_ids.js';
+import { checkLoadOptions, type LoadOptions } from './load_options.js';
 import { type Manifest, parseManifest } from './manifest.js';
 import { readModelFile, writeModelFile } from './model_file.js';
 import { type CheckedRequest, RequestChecker } from './requests.js';
 import { type TuneOptions, type TuneResult, tuneProbes } from './tune.js';
 import type { RetrieveBatchRequest, RetrieveBatchResult, RetrieveRequest, RetrieveResult } from './types.js';
 
-/** How a model is loaded. */
-export interface LoadOptions extends DeviceOptions {
-  /** Check every tensor against its checksum; default true. */
-  verify?: boolean;
-  /** Requests per native run; default 64. Larger batches are cut. */
-  maxBatch?: number;
-  /** Largest `candidates` of a request; default 1 048 576. */
-  maxCandidates?: number;
-  /** Largest `k` of a request; default 1 048 576. */
-  maxK?: number;
-}
+export type { LoadOptions } from './load_options.js';
 
 /** What `explain` tells about a request before it runs. */
 export interface RetrievalPlan {
@@ -47,8 +38,6 @@ export interface RetrievalPlan {
   capacities: Record<string, number>;
   memory: { modelBytes: number; arenaBytes: number; preparedBytes: number };
 }
-
-const DEFAULT_LIMITS = { maxBatch: 64, maxK: 2 ** 20, maxCandidates: 2 ** 20 };
 
 /** @internal Everything a model is made of, from `publish` or from a file. */
 export interface ModelParts {
@@ -84,7 +73,7 @@ export class RetrievalModel {
     this.#tensors = tensors;
     this.#ids = CatalogueIds.restore(manifest.ids, tensors, manifest.items);
     this.#eligible = FilterIndex.restore(manifest.filter, withPrefix(tensors, 'eligible.'));
-    const limits = checkLimits(options);
+    const limits = checkLoadOptions(options);
     this.#runner = new BatchRunner(device, manifest, tensors, limits);
     const rowOf = requireTensor(tensors, 'index.rowOf').view() as Int32Array;
     this.#checker = new RequestChecker(manifest, limits, this.#eligible, this.#ids, () => rowOf);
@@ -104,13 +93,14 @@ export class RetrievalModel {
    * ```
    */
   static async load(path: string, options: LoadOptions = {}): Promise<RetrievalModel> {
-    checkLimits(options);
+    checkLoadOptions(options);
     const device = openDevice(options);
-    const tensors = await readModelFile(device, path, options.verify ?? true);
-    const manifest = parseManifest(requireTensor(tensors, 'manifest').view() as Uint8Array);
     try {
+      const tensors = await readModelFile(device, path, options.verify ?? true);
+      const manifest = parseManifest(requireTensor(tensors, 'manifest').view() as Uint8Array);
       return new RetrievalModel({ manifest, tensors }, options, device);
     } catch (error) {
+      device.dispose();
       throw error instanceof SilverlodeError
         ? new SilverlodeError(error.code, `${path}: ${error.message}`, { ...error })
         : error;
@@ -159,12 +149,14 @@ export class RetrievalModel {
   /**
    * Writes the model: to a temporary file beside `path`, flushed, then renamed over it.
    *
-   * @throws SilverlodeError `IO_ERROR`; the old file is untouched then.
+   * @param options `signal`: stops the writing before its next tensor; unlike other waits this one ends only when the
+   * temporary file is gone.
+   * @throws SilverlodeError `IO_ERROR`, `ABORTED`; the old file is untouched then.
    */
-  save(path: string): Promise<void> {
+  save(path: string, options: { signal?: AbortSignal } = {}): Promise<void> {
     return this.#track(async () => {
       const manifest = new TextEncoder().encode(JSON.stringify(this.#manifest));
-      await writeModelFile(this.#runner.device, path, this.#tensors, manifest);
+      await writeModelFile(this.#runner.device, path, this.#tensors, manifest, options.signal);
     });
   }
 
@@ -242,7 +234,8 @@ export class RetrievalModel {
    */
   tune(options: TuneOptions): Promise<TuneResult> {
     return this.#track(async () => {
-      const tuned = await tuneProbes((batch) => this.retrieveBatch(batch), this.#manifest, options);
+      const answer = (batch: RetrieveBatchRequest) => this.#answerer.batch(batch, options.signal);
+      const tuned = await tuneProbes(answer, this.#manifest, options);
       this.#manifest.probes = tuned.probes;
       return tuned;
     });
@@ -285,19 +278,6 @@ export class RetrievalModel {
     promise.then(done, done);
     return promise;
   }
-}
-
-function checkLimits(options: LoadOptions) {
-  const limits = {
-    maxBatch: options.maxBatch ?? DEFAULT_LIMITS.maxBatch,
-    maxK: options.maxK ?? DEFAULT_LIMITS.maxK,
-    maxCandidates: options.maxCandidates ?? DEFAULT_LIMITS.maxCandidates,
-  };
-  for (const [name, value] of Object.entries(limits)) {
-    if (!Number.isInteger(value) || value < 1)
-      throw new SilverlodeError('INVALID_ARGUMENT', `${name} must be a positive integer, got ${value}`);
-  }
-  return limits;
 }
 
 function requireTensor(tensors: ReadonlyMap<string, Tensor>, name: string): Tensor {

@@ -14,12 +14,17 @@ const DTYPE_OF = new Map(
   Object.entries(DTYPES).map(([dtype, { safetensors }]) => [safetensors as string, dtype as DType]),
 );
 
-/** @throws SilverlodeError `IO_ERROR`. */
+/**
+ * Settles when the file stands at `path`, or when nothing of it is left.
+ *
+ * @throws SilverlodeError `IO_ERROR`, `ABORTED`.
+ */
 export async function writeModelFile(
   device: NativeDevice,
   path: string,
   tensors: ReadonlyMap<string, Tensor>,
   manifest: Uint8Array,
+  signal?: AbortSignal,
 ): Promise<void> {
   const entries: [string, Tensor][] = [];
   for (const [name, entry] of new Map([...tensors, [MANIFEST, tensor(manifest, { dtype: 'uint8' }) as Tensor]])) {
@@ -38,7 +43,13 @@ export async function writeModelFile(
     checksum: BigInt(`0x${checksums[i]}`),
   }));
   const { header } = buildModelHeader(specs, {});
-  await addon().writeFile(device, path, header, natives);
+  if (signal?.aborted) throw new SilverlodeError('ABORTED', `saving ${path} was aborted`, {}, { cause: signal.reason });
+  const flag = new (addon().CancelFlag)();
+  const cancel = () => flag.cancel();
+  signal?.addEventListener('abort', cancel, { once: true });
+  await addon()
+    .writeFile(device, path, header, natives, flag)
+    .finally(() => signal?.removeEventListener('abort', cancel));
 }
 
 /**
@@ -78,5 +89,7 @@ export async function readModelFile(device: NativeDevice, path: string, verify: 
   } catch (error) {
     if (!(error instanceof SilverlodeError)) throw error;
     throw new SilverlodeError(error.code, `${path}: ${error.message}`, { ...error, path });
+  } finally {
+    file.dispose();
   }
 }

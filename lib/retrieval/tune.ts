@@ -10,6 +10,8 @@ export interface TuneOptions {
   recall?: number;
   /** Length of the lists compared, default 100. */
   k?: number;
+  /** Stops at once; the model keeps its probes. */
+  signal?: AbortSignal;
 }
 
 export interface TuneResult {

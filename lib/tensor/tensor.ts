@@ -153,8 +153,10 @@ export async function tensorInPieces<D extends DType>(
 ): Promise<Tensor<D>> {
   const made = Tensor.allocate(dtype, shape);
   const source = new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
-  for (let begin = 0; begin < source.length; begin += COPY_BYTES) {
+  for (let begin = 0; begin < made.nbytes; begin += COPY_BYTES) {
     if (begin > 0) await new Promise((resolve) => setImmediate(resolve));
+    if (source.length !== made.nbytes)
+      throw new SilverlodeError('INVALID_ARGUMENT', 'the array lost its buffer while it was read');
     if (signal?.aborted) throw new SilverlodeError('ABORTED', 'aborted', {}, { cause: signal.reason });
     made.native.write(begin, source.subarray(begin, begin + COPY_BYTES));
   }

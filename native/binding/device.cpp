@@ -25,7 +25,9 @@ std::shared_ptr<std::atomic<uint32_t>> CancelHandle::from(const Napi::Value& val
 }
 
 Napi::Function DeviceHandle::define(Napi::Env env) {
-  return DefineClass(env, "NativeDevice", {InstanceAccessor<&DeviceHandle::threads>("threads")});
+  return DefineClass(
+      env, "NativeDevice",
+      {InstanceAccessor<&DeviceHandle::threads>("threads"), InstanceMethod("dispose", &DeviceHandle::dispose)});
 }
 
 DeviceHandle::DeviceHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<DeviceHandle>(info) {
@@ -41,11 +43,15 @@ std::shared_ptr<OpenDevice> DeviceHandle::from(const Napi::Value& value) {
   if (!value.IsObject() || !value.As<Napi::Object>().CheckTypeTag(&kDeviceTag)) {
     check(value.Env(), make_error(Code::kInvalidArgument, "expected a NativeDevice"));
   }
-  return Unwrap(value.As<Napi::Object>())->device_;
+  const std::shared_ptr<OpenDevice>& device = Unwrap(value.As<Napi::Object>())->device_;
+  if (!device) check(value.Env(), make_error(Code::kDisposed, "the device was disposed"));
+  return device;
 }
 
 Napi::Value DeviceHandle::threads(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), device_->device->threads());
+  return Napi::Number::New(info.Env(), device_ ? device_->device->threads() : 0);
 }
+
+void DeviceHandle::dispose(const Napi::CallbackInfo&) { device_.reset(); }
 
 }  // namespace silverlode::binding

@@ -24,7 +24,8 @@ class CancelHandle : public Napi::ObjectWrap<CancelHandle> {
   std::shared_ptr<std::atomic<uint32_t>> flag_ = std::make_shared<std::atomic<uint32_t>>(0);
 };
 
-// new NativeDevice(id, threads, simd): compute threads and the executor that drives them.
+// new NativeDevice(id, threads, simd): compute threads and the executor that drives them. After dispose() they end with the
+// last program or job that uses them, rather than when the handle is collected.
 class DeviceHandle : public Napi::ObjectWrap<DeviceHandle> {
  public:
   static Napi::Function define(Napi::Env env);
@@ -34,6 +35,7 @@ class DeviceHandle : public Napi::ObjectWrap<DeviceHandle> {
 
  private:
   Napi::Value threads(const Napi::CallbackInfo& info);
+  void dispose(const Napi::CallbackInfo&);
 
   std::shared_ptr<OpenDevice> device_;
 };
@@ -65,7 +67,7 @@ class ProgramHandle : public Napi::ObjectWrap<ProgramHandle> {
   std::shared_ptr<State> state_;
 };
 
-// A model file open for reading.
+// A model file open for reading. Tensors made from it share its memory, also after dispose().
 class FileHandle : public Napi::ObjectWrap<FileHandle> {
  public:
   static Napi::Function define(Napi::Env env);
@@ -78,6 +80,8 @@ class FileHandle : public Napi::ObjectWrap<FileHandle> {
   Napi::Value size(const Napi::CallbackInfo& info);
   Napi::Value bytes(const Napi::CallbackInfo& info);
   Napi::Value tensor(const Napi::CallbackInfo& info);
+  void dispose(const Napi::CallbackInfo&);
+  snapshot::MappedFile& file(Napi::Env env) const;
 
   std::shared_ptr<snapshot::MappedFile> file_;
 };

@@ -54,9 +54,9 @@ std::vector<std::string> digest_all(const std::vector<TensorView>& views, Device
     chunks.push_back(tasks[i].digest);
     if (i + 1 < tasks.size() && tasks[i + 1].view == tasks[i].view) continue;
     char text[17];
-    std::snprintf(text, sizeof text, "%016llx",
-                  static_cast<unsigned long long>(
-                      snapshot::combine_digests(chunks.data(), static_cast<int64_t>(chunks.size()))));
+    std::snprintf(
+        text, sizeof text, "%016llx",
+        static_cast<unsigned long long>(snapshot::combine_digests(chunks.data(), static_cast<int64_t>(chunks.size()))));
     digests.emplace_back(text);
     chunks.clear();
   }
@@ -68,7 +68,7 @@ std::vector<std::string> digest_all(const std::vector<TensorView>& views, Device
 Napi::Function FileHandle::define(Napi::Env env) {
   return DefineClass(env, "NativeFile",
                      {InstanceAccessor<&FileHandle::size>("size"), InstanceMethod("bytes", &FileHandle::bytes),
-                      InstanceMethod("tensor", &FileHandle::tensor)});
+                      InstanceMethod("tensor", &FileHandle::tensor), InstanceMethod("dispose", &FileHandle::dispose)});
 }
 
 FileHandle::FileHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<FileHandle>(info) {}
@@ -90,37 +90,46 @@ Napi::Value FileHandle::open(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value FileHandle::size(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), static_cast<double>(file_->size()));
+  return Napi::Number::New(info.Env(), static_cast<double>(file(info.Env()).size()));
+}
+
+void FileHandle::dispose(const Napi::CallbackInfo&) { file_.reset(); }
+
+snapshot::MappedFile& FileHandle::file(Napi::Env env) const {
+  if (!file_) check(env, make_error(Code::kDisposed, "the file was closed"));
+  return *file_;
 }
 
 // bytes(begin, length) -> Uint8Array, a copy
 Napi::Value FileHandle::bytes(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
+  snapshot::MappedFile& opened = file(env);
   const int64_t begin = info[0].ToNumber().Int64Value();
   const int64_t length = info[1].ToNumber().Int64Value();
-  if (begin < 0 || length < 0 || begin > file_->size() || length > file_->size() - begin) {
+  if (begin < 0 || length < 0 || begin > opened.size() || length > opened.size() - begin) {
     check(env, make_error(Code::kCorruptFile, "bytes %lld..%lld lie outside a file of %lld bytes",
                           static_cast<long long>(begin), static_cast<long long>(begin + length),
-                          static_cast<long long>(file_->size())));
+                          static_cast<long long>(opened.size())));
   }
   Napi::Uint8Array copy = Napi::Uint8Array::New(env, static_cast<size_t>(length));
-  if (length > 0) std::memcpy(copy.Data(), file_->data() + begin, static_cast<size_t>(length));
+  if (length > 0) std::memcpy(copy.Data(), opened.data() + begin, static_cast<size_t>(length));
   return copy;
 }
 
 // tensor(begin, dtype, shape) -> NativeTensor that shares the file's memory
 Napi::Value FileHandle::tensor(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
+  snapshot::MappedFile& opened = file(env);
   const int64_t begin = info[0].ToNumber().Int64Value();
   TensorView view{nullptr, read_dtype(info[1]), read_shape(info[2])};
   const int64_t bytes = view.shape.elements() < 0 ? -1 : view.bytes();
-  if (begin < 0 || bytes < 0 || begin > file_->size() || bytes > file_->size() - begin ||
+  if (begin < 0 || bytes < 0 || begin > opened.size() || bytes > opened.size() - begin ||
       begin % static_cast<int64_t>(dtype_size(view.dtype)) != 0) {
     check(env, make_error(Code::kCorruptFile, "a tensor of %lld bytes at %lld does not fit in a file of %lld",
                           static_cast<long long>(bytes), static_cast<long long>(begin),
-                          static_cast<long long>(file_->size())));
+                          static_cast<long long>(opened.size())));
   }
-  view.data = file_->data() + begin;
+  view.data = opened.data() + begin;
   return Tensor::make(env, view, file_, 0);
 }
 
