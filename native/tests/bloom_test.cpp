@@ -1,7 +1,7 @@
-#include "filter_fixture.h"
 #include "ops/bloom_build.h"
 #include "ops/bloom_layout.h"
 #include "ops/bloom_probe.h"
+#include "tests/filter_fixture.h"
 
 namespace silverlode {
 namespace {

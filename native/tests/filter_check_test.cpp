@@ -1,7 +1,7 @@
 #include "ops/filter_check.h"
 
-#include "filter_fixture.h"
 #include "ops/filter_eval.h"
+#include "tests/filter_fixture.h"
 
 namespace silverlode {
 namespace {

@@ -1,6 +1,6 @@
 #include "ops/filter_eval.h"
 
-#include "filter_fixture.h"
+#include "tests/filter_fixture.h"
 
 namespace silverlode {
 namespace {

@@ -1,4 +1,4 @@
-#include "filter_fixture.h"
+#include "tests/filter_fixture.h"
 
 namespace silverlode {
 namespace {

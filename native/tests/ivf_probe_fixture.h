@@ -4,9 +4,9 @@
 #include <set>
 
 #include "core/order.h"
-#include "filter_fixture.h"
 #include "ops/filter_eval.h"
 #include "ops/ivf_probe.h"
+#include "tests/filter_fixture.h"
 
 namespace silverlode::filter_test {
 

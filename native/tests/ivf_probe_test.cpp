@@ -1,6 +1,6 @@
 #include "ops/ivf_probe.h"
 
-#include "ivf_probe_fixture.h"
+#include "tests/ivf_probe_fixture.h"
 
 namespace silverlode {
 namespace {

@@ -1,6 +1,6 @@
 #include "ops/slice_build.h"
 
-#include "filter_fixture.h"
+#include "tests/filter_fixture.h"
 
 namespace silverlode {
 namespace {
