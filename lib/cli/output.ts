@@ -36,6 +36,11 @@ export class Output {
     this.#stdout.write(`${this.json ? toJson(document) : text()}\n`);
   }
 
+  /** Tells people, on stderr, something that is no failure. */
+  note(text: string): void {
+    this.#stderr.write(`note: ${text}\n`);
+  }
+
   /**
    * Prints why a command failed: the reason on stderr and, with `--json`, `{error: {code, message, …}}` on stdout.
    *
@@ -79,9 +84,9 @@ export function table(rows: readonly Readonly<Record<string, unknown>>[]): strin
   return joinLines(columns);
 }
 
-/** Names and values, one pair per line. */
+/** Names and values in full, one pair per line. */
 export function properties(record: Readonly<Record<string, unknown>>): string {
-  return joinLines([align(Object.keys(record)), Object.values(record).map(cellText)]);
+  return joinLines([align(Object.keys(record)), Object.values(record).map(fullText)]);
 }
 
 function align(cells: readonly string[], right = false): string[] {
@@ -104,13 +109,14 @@ function joinLines(columns: readonly (readonly string[])[]): string {
 const MAX_CELL = 60;
 
 function cellText(value: unknown): string {
+  const text = fullText(value);
+  return text.length > MAX_CELL ? `${text.slice(0, MAX_CELL - 1)}…` : text;
+}
+
+function fullText(value: unknown): string {
   if (value === null || value === undefined) return '-';
   if (typeof value === 'number' && !Number.isInteger(value)) return String(Number(value.toPrecision(5)));
   if (typeof value === 'boolean') return value ? 'yes' : 'no';
-  const text = Array.isArray(value)
-    ? value.map(cellText).join(', ')
-    : typeof value === 'object'
-      ? toJson(value)
-      : String(value);
-  return text.length > MAX_CELL ? `${text.slice(0, MAX_CELL - 1)}…` : text;
+  if (Array.isArray(value)) return value.length > 0 ? value.map(fullText).join(', ') : '-';
+  return typeof value === 'object' ? toJson(value) : String(value);
 }

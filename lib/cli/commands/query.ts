@@ -1,0 +1,76 @@
+import { SilverlodeError } from '../../errors.js';
+import { readVectors } from '../../io/vectors.js';
+import { RetrievalModel } from '../../retrieval/model.js';
+import type { ItemId, RetrieveRequest, RetrieveResult } from '../../retrieval/types.js';
+import { type Output, properties, table } from '../output.js';
+
+/** Options of `silverlode query`; one of `embedding`, `vector` and `user` is given. */
+export interface QueryFlags {
+  device?: string;
+  threads?: number;
+  /** `FILE` or `FILE:ROW`, one per head. */
+  embedding?: readonly string[];
+  vector?: readonly Float32Array[];
+  user?: Record<string, number | number[]>;
+  filter?: string;
+  k: number;
+  candidates?: number;
+  probes?: number;
+  exclude?: readonly string[];
+  weight?: Record<string, number>;
+  explain?: boolean;
+  profile?: boolean;
+}
+
+/** Answers one request. */
+export async function runQuery(path: string, flags: QueryFlags, output: Output): Promise<void> {
+  const { device, threads, user, filter, k, candidates, probes, weight } = flags;
+  const embedding = flags.embedding ? await Promise.all(flags.embedding.map(readRow)) : flags.vector;
+  await using model = await RetrievalModel.load(path, { device, threads });
+  const exclude = flags.exclude && typedIds(flags.exclude, model.describe().ids as string);
+  const request: RetrieveRequest = { embedding, user, filter, k, candidates, probes, exclude, weights: weight };
+  const plan = flags.explain ? await model.explain(request) : undefined;
+  const profile = flags.profile ? await model.profile(request) : undefined;
+  const started = performance.now();
+  const result = await model.retrieve(request);
+  const milliseconds = performance.now() - started;
+  output.result({ ...result, milliseconds, plan, profile }, () => {
+    const parts = [resultTable(result), properties({ ...result.stats, milliseconds })];
+    if (plan) {
+      const { memory, capacities: _, ...rest } = plan;
+      parts.push(properties({ ...rest, ...memory }));
+    }
+    if (profile) parts.push(table(profile.map(({ label, op, ...measured }) => ({ stage: label, op, ...measured }))));
+    return parts.join('\n\n');
+  });
+}
+
+function resultTable({ ids, scores, tasks = {} }: RetrieveResult): string {
+  if (ids.length === 0) return 'no item is eligible';
+  return table(
+    ids.map((id, i) => ({
+      rank: i + 1,
+      id,
+      score: scores[i],
+      ...Object.fromEntries(Object.entries(tasks).map(([task, logits]) => [task, logits[i]])),
+    })),
+  );
+}
+
+/** The row that `FILE:ROW` names; row 0 of `FILE`. */
+async function readRow(source: string): Promise<Float32Array> {
+  const [, path = source, digits = '0'] = /^(.+):(\d+)$/.exec(source) ?? [];
+  const { data, shape } = await readVectors(path);
+  const [rows, dims] = shape;
+  const row = Number(digits);
+  if (row < rows) return data.subarray(row * dims, (row + 1) * dims);
+  throw new SilverlodeError('INVALID_ARGUMENT', `${path} has ${rows} rows, there is no row ${row}`, { path, row });
+}
+
+/** Ids as text to the type that the model's ids have. */
+function typedIds(texts: readonly string[], kind: string): ItemId[] {
+  if (kind === 'string') return [...texts];
+  const bad = texts.find((text) => !/^-?\d+$/.test(text));
+  if (bad !== undefined) throw new SilverlodeError('INVALID_ARGUMENT', `the model's ids are integers, '${bad}' is not`);
+  return kind === 'bigint' ? texts.map(BigInt) : texts.map(Number);
+}

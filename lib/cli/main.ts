@@ -1,0 +1,14 @@
+#!/usr/bin/env node
+// The executable `silverlode`: what concerns the process as a whole. The commands are in program.ts.
+
+import { runCli } from './program.js';
+
+// `silverlode … | head` closes the pipe early: nobody reads any more, so there is nothing left to do or to complain about.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit();
+    throw error;
+  });
+}
+
+process.exitCode = await runCli(process.argv.slice(2));

@@ -1,0 +1,188 @@
+// The command line as users see it. What a command does is in commands/, loaded only when it runs, so that help is quick.
+
+import { readFileSync } from 'node:fs';
+import { Command, Option } from 'commander';
+import {
+  clusterChoice,
+  lists,
+  names,
+  nonNegative,
+  positive,
+  repeated,
+  share,
+  userJson,
+  vectors,
+  weights,
+} from './options.js';
+import { Output, type OutputOptions } from './output.js';
+
+const VECTOR_FILES = '.npy .fbin .u8bin .i8bin .fvecs .bvecs .parquet';
+
+/**
+ * Runs one command line.
+ *
+ * @param args What follows `silverlode`.
+ * @param streams Where to write; default stdout and stderr.
+ * @returns The exit code: 0, 1 (failed, reason on stderr) or 2 (usage).
+ */
+export async function runCli(args: readonly string[], streams: Omit<OutputOptions, 'json'> = {}): Promise<number> {
+  const { stdout = process.stdout, stderr = process.stderr } = streams;
+  let output = new Output({ stdout, stderr });
+  const program = new Command('silverlode')
+    .description('Recommendation retrieval as one model: publish a catalogue into one file, then query it.')
+    .version(packageVersion(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'show help')
+    .helpCommand('help [command]', 'show help of a command')
+    .configureHelp({ showGlobalOptions: false })
+    .configureOutput({ writeOut: (text) => stdout.write(text), writeErr: (text) => stderr.write(text) })
+    .exitOverride()
+    .showHelpAfterError('(see --help)')
+    .hook('preAction', (_, command) => {
+      output = new Output({ json: command.opts<{ json?: boolean }>().json ?? false, stdout, stderr });
+    })
+    .addHelpText(
+      'after',
+      `
+Examples:
+  silverlode publish --embeddings items.npy --attributes items.jsonl --id-field id --out items.silverlode
+  silverlode query items.silverlode --vector 0.1,0.2,0.3 --filter 'language:en AND year:[1990 TO *]' -k 10
+  silverlode tune items.silverlode --queries users.npy --recall 0.98
+  silverlode inspect items.silverlode --json
+
+Exit codes: 0 done, 1 failed (reason on stderr), 2 wrong usage.`,
+    );
+  defineDevices(program, () => output);
+  definePublish(program, () => output);
+  defineInspect(program, () => output);
+  defineQuery(program, () => output);
+  defineTune(program, () => output);
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return 0;
+  } catch (error) {
+    return output.failure(error);
+  }
+}
+
+function define(program: Command, name: string, description: string): Command {
+  return program
+    .command(name)
+    .description(description)
+    .option('--json', 'print one JSON document')
+    .option('--device <id>', 'auto, cpu or cuda:0 (default: auto)');
+}
+
+function defineDevices(program: Command, output: () => Output): void {
+  define(program, 'devices', 'list compute devices, with the reason where one cannot be used').action(async (flags) =>
+    (await import('./commands/devices.js')).runDevices(flags, output()),
+  );
+}
+
+function definePublish(program: Command, output: () => Output): void {
+  define(program, 'publish', 'build a model file from a catalogue')
+    .requiredOption('--embeddings <file>', `item embeddings: ${VECTOR_FILES}`)
+    .requiredOption('--out <file>', 'model file to write')
+    .option('--embeddings-column <name>', 'column of a Parquet file that holds the embeddings')
+    .option('--attributes <file>', 'filter fields of the items, in their order: .jsonl .csv .tsv .parquet')
+    .option('--fields <a,b,…>', 'attribute columns to take (default: all but the ids)', names)
+    .option('--list-separator <text>', 'splits cells of a CSV file into several values')
+    .option('--ids <file>', 'item ids: integer .npy, or a column of .jsonl .csv .parquet')
+    .option(
+      '--id-field <name>',
+      "id column of --ids (default: id), else of --attributes (default: ids are the row's number)",
+    )
+    .option('--features <file>', 'numbers per item for reranker and formula, [items, F]')
+    .option('--feature-names <a,b,…>', 'their names, which the formula can use', names)
+    .addOption(new Option('--metric <name>', 'how scores are computed').choices(['ip', 'cosine', 'l2']).default('ip'))
+    .option('--clusters <n>', 'a number, auto or flat', clusterChoice, 'auto')
+    .option('--probes <n>', 'clusters to look at first (default: tuned)', positive)
+    .option('--queries <file>', `typical queries to tune probes with: ${VECTOR_FILES}`)
+    .option('--rerank <file>', 'OverArch weights layers.<n>.weight|bias, safetensors')
+    .option('--tasks <a,b,…>', 'names of its outputs', names)
+    .addOption(
+      new Option('--activation <name>', 'between its layers')
+        .choices(['relu', 'gelu', 'silu', 'sigmoid', 'tanh'])
+        .default('relu'),
+    )
+    .addOption(
+      new Option('--rerank-embeddings <dtype>', 'item embeddings that it reads')
+        .choices(['int8', 'float16', 'float32'])
+        .default('int8'),
+    )
+    .option('--value <formula>', 'value formula over tasks, score, columns and weights')
+    .option('--weights <name=number,…>', 'defaults of its weights', weights)
+    .option('--seed <n>', 'seeds the clustering', nonNegative, 0)
+    .option('--threads <n>', 'compute threads (default: physical cores)', positive)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  silverlode publish --embeddings vectors.fbin --out items.silverlode
+  silverlode publish --embeddings items.npy --attributes items.csv --id-field sku --list-separator '|' \\
+      --fields language,tags,price --clusters 1024 --queries users.npy --out items.silverlode
+  silverlode publish --embeddings items.npy --ids items.jsonl --features columns.npy --feature-names age_hours,rating \\
+      --rerank overarch.safetensors --tasks click,like --value 'sigmoid(click) + weight.like * sigmoid(like)' \\
+      --weights like=0.5 --out items.silverlode`,
+    )
+    .action(async (flags, command: Command) => {
+      if (flags.rerank && !flags.tasks) command.error("error: option '--rerank' needs '--tasks'");
+      if (!flags.rerank && flags.tasks) command.error("error: option '--tasks' needs '--rerank'");
+      if (flags.idField && !flags.ids && !flags.attributes)
+        command.error("error: option '--id-field' needs '--ids' or '--attributes'");
+      if (flags.featureNames && !flags.features) command.error("error: option '--feature-names' needs '--features'");
+      await (await import('./commands/publish.js')).runPublish(flags, output());
+    });
+}
+
+function defineInspect(program: Command, output: () => Output): void {
+  define(program, 'inspect', 'tell what a model file holds')
+    .argument('<model>', 'model file')
+    .option('--no-verify', 'do not check the checksums')
+    .action(async (model, flags) => (await import('./commands/inspect.js')).runInspect(model, flags, output()));
+}
+
+function defineQuery(program: Command, output: () => Output): void {
+  define(program, 'query', 'retrieve the best items for one user')
+    .argument('<model>', 'model file')
+    .option('--embedding <file[:row]>', `user embedding, row 0 by default; repeat for several heads`, repeated)
+    .option('--vector <numbers>', 'the same as numbers: 0.1,0.2,…; repeat for several heads', vectors)
+    .option('--user <json>', `tower inputs, such as '{"history": [3, 14]}'`, userJson)
+    .option('--filter <text>', "such as 'language:en AND NOT tag:(pop OR rock)'")
+    .option('-k <n>', 'results', positive, 10)
+    .option('--candidates <n>', 'items that are reranked (default: 1000)', positive)
+    .option('--probes <n>', 'clusters to look at first (default: as tuned)', positive)
+    .option('--exclude <id,…>', 'ids never returned', lists)
+    .option('--weight <name=number>', 'weight of the value formula; repeat for more', weights)
+    .option('--threads <n>', 'compute threads (default: physical cores)', positive)
+    .option('--explain', 'also print the plan')
+    .option('--profile', 'also print the time of every stage')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  silverlode query items.silverlode --embedding users.npy:42 --filter 'language:en AND price:<20' -k 20
+  silverlode query items.silverlode --vector 0.1,-0.2,0.3 --exclude b17,b21 --json
+  silverlode query items.silverlode --user '{"history": [3, 14, 15]}' --weight like=1 --profile`,
+    )
+    .action(async (model, flags, command: Command) => {
+      const given = [flags.embedding, flags.vector, flags.user].filter((flag) => flag !== undefined).length;
+      if (given !== 1) command.error("error: give one of '--embedding', '--vector' and '--user'");
+      await (await import('./commands/query.js')).runQuery(model, flags, output());
+    });
+}
+
+function defineTune(program: Command, output: () => Output): void {
+  define(program, 'tune', 'find the fewest probes that reach a recall and store them in the model')
+    .argument('<model>', 'model file')
+    .requiredOption('--queries <file>', `typical queries: ${VECTOR_FILES}`)
+    .option('--recall <share>', 'share of the exhaustive result to reach', share, 0.98)
+    .option('-k <n>', 'length of the lists compared', positive, 100)
+    .option('--out <file>', 'write the tuned model here (default: replace the model file)')
+    .option('--threads <n>', 'compute threads (default: physical cores)', positive)
+    .action(async (model, flags) => (await import('./commands/tune.js')).runTune(model, flags, output()));
+}
+
+function packageVersion(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
