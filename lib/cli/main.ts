@@ -5,9 +5,10 @@ import { runCli } from './program.js';
 
 // `silverlode … | head` closes the pipe early: nobody reads any more, so there is nothing left to do or to complain about.
 for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
+  stream.once('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit();
-    throw error;
+    process.stderr.write(`error: cannot write the output: ${error.message}\n`);
+    process.exit(1);
   });
 }
 

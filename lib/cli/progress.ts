@@ -28,10 +28,11 @@ export class Progress {
     if (stream.isTTY && !quiet) this.#stream = stream;
   }
 
-  /** Shows how far a stage is, in any unit. Another stage than before closes its bar and opens a new one. */
+  /** Shows how far a stage is, in any unit. Another stage than before completes its bar and opens a new one. */
   update(stage: string, done: number, total: number): void {
     if (!this.#stream) return;
     if (stage !== this.#stage || !this.#bar) {
+      this.#bar?.update(this.#bar.getTotal());
       this.stop();
       this.#stage = stage;
       this.#bar = new SingleBar({
