@@ -76,15 +76,16 @@ struct Workspace {
 
 // The state a backend needs to run one op; created by the backend, passed back to it unchanged.
 struct Context {
-  void* backend = nullptr;                 // CPU: cpu::Runtime*; CUDA: its stream and handles
-  const volatile uint32_t* cancel = nullptr;  // long ops poll it between steps; non-zero means ABORTED
+  void* backend = nullptr;                              // CPU: cpu::Runtime*; CUDA: its stream and handles
+  const volatile uint32_t* cancel = nullptr;            // long ops poll it between steps; non-zero means ABORTED
   void (*progress)(void* user, double done) = nullptr;  // 0..1, may be null; called from the executor thread
   void* progress_user = nullptr;
 
   bool cancelled() const { return cancel != nullptr && *cancel != 0; }
 };
 
-// One entry of the backend table. `workspace` may be null (none needed) and must not read data pointers.
+// One entry of the backend table. `workspace` may be null (none needed) and must not read data pointers. It is planned for
+// the capacities of a bucket and serves every smaller run: it never shrinks when a dimension grows.
 template <class Args>
 struct OpEntry {
   size_t (*workspace)(const Context& context, const Args& args) = nullptr;

@@ -51,7 +51,11 @@ class TypedOp final : public OpInstance {
     if (entry.run == nullptr) {
       return make_error(Code::kDeviceUnavailable, "%s is not implemented on %s", Op::kName, table.name);
     }
-    return entry.run(context, args(dims, inputs, outputs, prepared), workspace);
+    const Args bound = args(dims, inputs, outputs, prepared);
+    if (entry.workspace != nullptr && entry.workspace(context, bound) > workspace.bytes) {
+      return make_error(Code::kInternal, "%s: this run needs more workspace than was planned", Op::kName);
+    }
+    return entry.run(context, bound, workspace);
   }
 
  private:
@@ -93,7 +97,7 @@ class ReshapeOp final : public OpInstance {
 
 using Maker = Status (*)(const Attributes& attributes, std::unique_ptr<OpInstance>& op);
 
-template <class Op, OpEntry<typename Op::Args> BackendTable::*kEntry>
+template <class Op, OpEntry<typename Op::Args> BackendTable::* kEntry>
 Status make_typed(const Attributes& attributes, std::unique_ptr<OpInstance>& op) {
   typename Op::Params params{};
   if (Status status = Op::parse(attributes, params); !status.ok()) return status;

@@ -45,9 +45,10 @@ struct Weights {
 
 struct Scratch {
   int64_t rows_per_chunk, chunks, group;  // `group` requests are folded at once
+  int64_t room;                           // for at least `group` of them; unlike that it grows with the sizes of a run
   int64_t panels;                         // of layer 0
-  float* folded;                          // [group, panels, folded_dim, kPanel]
-  float* folded_bias;                     // [group, panels * kPanel]
+  float* folded;                          // [room, panels, folded_dim, kPanel]
+  float* folded_bias;                     // [room, panels * kPanel]
   int64_t input_floats, hidden_floats;
   float* inputs;     // per worker [rows_per_chunk, folded_dim]
   float* hidden[2];  // per worker [rows_per_chunk, widest layer]
@@ -58,9 +59,10 @@ struct Scratch {
         chunks((args.candidates + rows_per_chunk - 1) / rows_per_chunk),
         group(std::clamp<int64_t>(kTasksPerThread * threads / std::max<int64_t>(chunks, 1), 1,
                                   std::max<int64_t>(args.batch, 1))),
+        room(std::clamp<int64_t>(kTasksPerThread * threads, 1, std::max<int64_t>(args.batch, 1))),
         panels(panel_count(args.layers[0].out_dim)),
-        folded(carve.take<float>(group * panels * folded_dim(args) * kPanel)),
-        folded_bias(carve.take<float>(group * panels * kPanel)),
+        folded(carve.take<float>(room * panels * folded_dim(args) * kPanel)),
+        folded_bias(carve.take<float>(room * panels * kPanel)),
         input_floats(rows_per_chunk * folded_dim(args)),
         hidden_floats(rows_per_chunk * widest_layer(args)),
         inputs(carve.take<float>(threads * input_floats)),

@@ -30,7 +30,9 @@ struct Layout {
       segments = std::clamp<int64_t>(args.columns / std::max(kTaskColumns, 4 * k), 1, wanted);
     }
     rows_per_task = std::max<int64_t>(1, kTaskColumns / std::max<int64_t>(1, args.columns));
-    storage = carve.take<RankKey>((segments > 1 ? args.rows * segments : threads) * Collector::capacity(k));
+    // For any smaller number of rows too, which may be cut into more segments: never 2 * threads of them.
+    const int64_t collectors = args.columns < 2 * kTaskColumns ? threads : 2 * threads;
+    storage = carve.take<RankKey>(collectors * Collector::capacity(k));
   }
 };
 
