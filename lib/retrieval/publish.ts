@@ -24,11 +24,11 @@ import type { ItemIds } from './types.js';
 export interface Items {
   ids: ItemIds;
   /** float32 [items, dims], finite. */
-  embeddings: Tensor | { data: Float32Array; shape: readonly [number, number] };
+  embeddings: Tensor | { data: Float32Array; shape: readonly number[] };
   /** One column per field. */
   attributes?: AttributeColumns;
   /** float32 [items, F]: columns for the reranker and the value formula. */
-  features?: { data: Float32Array; shape: readonly [number, number]; names?: readonly string[] };
+  features?: { data: Float32Array; shape: readonly number[]; names?: readonly string[] };
 }
 
 /** Options of the index; see `IvfOptions`. */
@@ -60,7 +60,7 @@ export interface PublishOptions {
   /** Defaults of the formula's request weights. */
   weights?: Readonly<Record<string, number>>;
   /** float32 [queries, dims]: typical queries to tune probes with; default: a sample of the items. */
-  queries?: { data: Float32Array; shape: readonly [number, number] };
+  queries?: { data: Float32Array; shape: readonly number[] };
   device?: string;
   threads?: number;
   /** Seeds clustering and samples; default 0. */

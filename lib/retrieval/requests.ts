@@ -81,10 +81,9 @@ export class RequestChecker {
     const plan = request.filter === undefined ? undefined : this.eligible.plans.compile(request.filter);
     const excludeRows = request.exclude === undefined ? undefined : this.#excludeRows(request.exclude);
     const probes = Math.min(count('probes', request.probes ?? manifest.probes), manifest.clusters);
-    const restricted = plan !== undefined || excludeRows !== undefined;
     const minCandidates =
       request.minCandidates === undefined
-        ? this.#defaultMinCandidates(candidates, probes, restricted)
+        ? this.#defaultMinCandidates(candidates, probes, plan !== undefined)
         : count('minCandidates', request.minCandidates);
     const exact = request.exact ?? true;
     const deadlineMs = request.deadlineMs ?? Number.POSITIVE_INFINITY;
@@ -109,8 +108,8 @@ export class RequestChecker {
    * Without a filter: the candidates. With one: as many eligible rows as an unfiltered request would scan, so that recall holds
    * while the scan costs no more than without a filter.
    */
-  #defaultMinCandidates(candidates: number, probes: number, restricted: boolean): number {
-    return restricted ? Math.max(candidates, Math.round(probes * this.manifest.clusterRows)) : candidates;
+  #defaultMinCandidates(candidates: number, probes: number, filtered: boolean): number {
+    return filtered ? Math.max(candidates, Math.round(probes * this.manifest.clusterRows)) : candidates;
   }
 
   #embedding(embedding: Float32Array | readonly Float32Array[]): Float32Array {

@@ -5,7 +5,7 @@ import type { RetrieveBatchRequest, RetrieveBatchResult } from './types.js';
 
 export interface TuneOptions {
   /** float32 [queries, dims]. */
-  queries: { data: Float32Array; shape: readonly [number, number] };
+  queries: { data: Float32Array; shape: readonly number[] };
   /** Share of the exhaustive result to reach, default 0.98. */
   recall?: number;
   /** Length of the lists compared, default 100. */
@@ -30,7 +30,7 @@ export async function tuneProbes(
 ): Promise<TuneResult> {
   const { recall = 0.98, k = 100 } = options;
   const { data, shape } = options.queries;
-  const [count] = shape;
+  const count = shape[0] ?? 0;
   if (!(recall > 0 && recall <= 1))
     throw new SilverlodeError('INVALID_ARGUMENT', `recall must lie in (0, 1], got ${recall}`);
   if (!(data instanceof Float32Array) || count < 1 || data.length !== count * manifest.dims) {

@@ -58,7 +58,8 @@ std::vector<ValueSpec> read_values(const Napi::Value& value, const char* what) {
   std::vector<ValueSpec> values;
   for (uint32_t i = 0; i < array.Length(); ++i) {
     const Napi::Object entry = read_object(array[i], what);
-    values.push_back({read_text(entry.Get("name"), what), read_dtype(entry.Get("dtype")), read_shape(entry.Get("shape"))});
+    values.push_back(
+        {read_text(entry.Get("name"), what), read_dtype(entry.Get("dtype")), read_shape(entry.Get("shape"))});
   }
   return values;
 }
@@ -122,7 +123,8 @@ ProgramSpec read_program(const Napi::Value& value) {
   const Napi::Object object = read_object(value, "a program must be an object");
   ProgramSpec spec;
   const Napi::Array symbols = read_array(object.Get("symbols"), "symbols must be a list");
-  for (uint32_t i = 0; i < symbols.Length(); ++i) spec.symbols.push_back(read_text(symbols[i], "a symbol must be a text"));
+  for (uint32_t i = 0; i < symbols.Length(); ++i)
+    spec.symbols.push_back(read_text(symbols[i], "a symbol must be a text"));
   spec.inputs = read_values(object.Get("inputs"), "inputs must be a list of {name, dtype, shape}");
   spec.constants = read_values(object.Get("constants"), "constants must be a list of {name, dtype, shape}");
   const Napi::Array steps = read_array(object.Get("steps"), "steps must be a list");

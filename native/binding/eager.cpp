@@ -27,9 +27,11 @@ struct EagerCall {
 Status run(EagerCall& call, const BackendTable& table, Context& context) {
   for (int32_t i = 0; i < call.specs.count; ++i) {
     TensorView view{nullptr, call.specs.dtypes[i], call.specs.shapes[i]};
-    if (view.shape.elements() < 0) return make_error(Code::kLimitExceeded, "%s: an output is too large", call.op->name());
+    if (view.shape.elements() < 0)
+      return make_error(Code::kLimitExceeded, "%s: an output is too large", call.op->name());
     AlignedMemory memory = allocate_aligned(static_cast<size_t>(view.bytes()));
-    if (!memory) return make_error(Code::kOutOfMemory, "cannot allocate %lld bytes", static_cast<long long>(view.bytes()));
+    if (!memory)
+      return make_error(Code::kOutOfMemory, "cannot allocate %lld bytes", static_cast<long long>(view.bytes()));
     view.data = memory.get();
     call.outputs.push_back(view);
     call.output_memory.emplace_back(std::move(memory));

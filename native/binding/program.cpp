@@ -8,11 +8,11 @@
 namespace silverlode::binding {
 
 Napi::Function ProgramHandle::define(Napi::Env env) {
-  return DefineClass(env, "NativeProgram",
-                     {InstanceMethod("sizes", &ProgramHandle::sizes),
-                      InstanceMethod("outputShapes", &ProgramHandle::output_shapes),
-                      InstanceMethod("valueShapes", &ProgramHandle::value_shapes),
-                      InstanceMethod("run", &ProgramHandle::run), InstanceMethod("dispose", &ProgramHandle::dispose)});
+  return DefineClass(
+      env, "NativeProgram",
+      {InstanceMethod("sizes", &ProgramHandle::sizes), InstanceMethod("outputShapes", &ProgramHandle::output_shapes),
+       InstanceMethod("valueShapes", &ProgramHandle::value_shapes), InstanceMethod("run", &ProgramHandle::run),
+       InstanceMethod("dispose", &ProgramHandle::dispose)});
 }
 
 ProgramHandle::ProgramHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ProgramHandle>(info) {}
@@ -35,8 +35,8 @@ Napi::Value ProgramHandle::create(const Napi::CallbackInfo& info) {
   auto job = std::make_unique<Job>(env);
   job->device = state->device;
   job->work = [=](Context& context) {
-    const Status status = Plan::make(*spec, constants, capacities, state->device->device->table(), context, count_only,
-                                     state->plan);
+    const Status status =
+        Plan::make(*spec, constants, capacities, state->device->device->table(), context, count_only, state->plan);
     if (status.ok()) state->views.resize(state->plan->n_values());
     return status;
   };
@@ -171,7 +171,8 @@ Napi::Value ProgramHandle::run(const Napi::CallbackInfo& info) {
     TensorView target;
     if (value.IsTypedArray()) {
       Napi::TypedArray array = value.As<Napi::TypedArray>();
-      target = {static_cast<uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset(), DType::kU8,
+      target = {static_cast<uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset(),
+                DType::kU8,
                 {static_cast<int64_t>(array.ByteLength())}};
       job->keep.push_back(Napi::Persistent(value.As<Napi::Object>()));
     } else if (!value.IsNull()) {

@@ -20,7 +20,9 @@ Napi::Function Tensor::define(Napi::Env env) {
                       InstanceMethod("dispose", &Tensor::dispose)});
 }
 
-Tensor::Tensor(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Tensor>(info) { info.This().As<Napi::Object>().TypeTag(&kTag); }
+Tensor::Tensor(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Tensor>(info) {
+  info.This().As<Napi::Object>().TypeTag(&kTag);
+}
 
 Tensor::~Tensor() {
   if (accounted_ != 0) Napi::MemoryManagement::AdjustExternalMemory(Env(), -accounted_);
@@ -108,9 +110,9 @@ Napi::Value Tensor::reshape(const Napi::CallbackInfo& info) {
   TensorView view = view_;
   view.shape = read_shape(info[0]);
   if (view.shape.elements() != view_.shape.elements()) {
-    check(env, make_error(Code::kShapeMismatch, "reshape: %lld elements into %lld",
-                          static_cast<long long>(view_.shape.elements()),
-                          static_cast<long long>(view.shape.elements())));
+    check(env,
+          make_error(Code::kShapeMismatch, "reshape: %lld elements into %lld",
+                     static_cast<long long>(view_.shape.elements()), static_cast<long long>(view.shape.elements())));
   }
   return make(env, view, memory_, 0);
 }

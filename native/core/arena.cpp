@@ -15,8 +15,7 @@ int32_t ArenaPlan::add(size_t bytes, int32_t first, int32_t last) {
 void ArenaPlan::layout() {
   std::vector<size_t> order(blocks_.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](size_t a, size_t b) { return blocks_[a].bytes > blocks_[b].bytes; });
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return blocks_[a].bytes > blocks_[b].bytes; });
   std::vector<size_t> placed;  // kept sorted by offset
   bytes_ = 0;
   for (size_t index : order) {

@@ -74,7 +74,8 @@ Status Plan::read(const ProgramSpec& spec) {
     step.inputs = step_spec.inputs;
     step.first_output = static_cast<int32_t>(values_.size());
     step.outputs = step_spec.outputs;
-    if (Status status = make_op(step_spec.op, step_spec.attributes, step.op); !status.ok()) return at_step(step, status);
+    if (Status status = make_op(step_spec.op, step_spec.attributes, step.op); !status.ok())
+      return at_step(step, status);
     if (step.inputs.size() > kMaxStepInputs || step.outputs < 1 || step.outputs > OutputSpecs::kMax) {
       return make_error(Code::kInvalidArgument, "%s: %zu inputs and %d outputs", step.op->name(), step.inputs.size(),
                         step.outputs);

@@ -6,9 +6,9 @@
 namespace silverlode {
 
 struct RunRequest {
-  std::vector<int64_t> dims;        // one per symbol
-  std::vector<TensorView> inputs;   // in program order, dense
-  std::vector<void*> outputs;       // where each program output is copied; null to leave it
+  std::vector<int64_t> dims;               // one per symbol
+  std::vector<TensorView> inputs;          // in program order, dense
+  std::vector<void*> outputs;              // where each program output is copied; null to leave it
   std::vector<double>* step_ms = nullptr;  // when given, has room for one entry per step
 };
 

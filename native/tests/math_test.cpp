@@ -195,9 +195,6 @@ TEST(Math, OperatorsAgreeOnSpecialValues) {
       k.ternary(static_cast<ValueOp>(op), a.data(), b.data(), c.data(), y, n);
     });
   }
-  const auto either_nan = [](float x, float y) { return x != x || y != y; };
-  const auto low = [&](float x, float y) { return either_nan(x, y) ? NAN : x < y ? x : y; };
-  const auto high = [&](float x, float y) { return either_nan(x, y) ? NAN : x > y ? x : y; };
   const FloatKernels& serial = cpu::float_kernels_serial();
   const auto min = [](float x, float y) { return x != x || x < y ? x : y; };
   const auto max = [](float x, float y) { return x != x || x > y ? x : y; };

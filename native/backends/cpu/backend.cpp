@@ -2,6 +2,7 @@
 
 namespace silverlode::cpu {
 
+// clang-format off: one entry a line, in the order of the table.
 const BackendTable& backend_table() {
   static const BackendTable table = {
       kBackendTableVersion,
@@ -33,5 +34,7 @@ const BackendTable& backend_table() {
   };
   return table;
 }
+
+// clang-format on
 
 }  // namespace silverlode::cpu
