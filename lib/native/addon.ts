@@ -17,6 +17,8 @@ export interface NativeTensor {
 /** Compute threads and the one executor thread that drives them. */
 export interface NativeDevice {
   readonly threads: number;
+  /** CPU: the SIMD level in use. */
+  readonly variant: string;
   /** No new work; the threads end with the last program or job that uses them. */
   dispose(): void;
 }

@@ -59,7 +59,6 @@ export class RetrievalModel {
   readonly #runner: BatchRunner;
   readonly #checker: RequestChecker;
   readonly #answerer: Answerer;
-  readonly #variant: string;
   readonly #open = new Set<Promise<unknown>>();
   #disposed = false;
 
@@ -78,7 +77,6 @@ export class RetrievalModel {
     const rowOf = requireTensor(tensors, 'index.rowOf').view() as Int32Array;
     this.#checker = new RequestChecker(manifest, limits, this.#eligible, this.#ids, () => rowOf);
     this.#answerer = new Answerer(manifest, this.#ids, this.#checker, this.#runner);
-    this.#variant = options.simd ?? 'default';
   }
 
   /**
@@ -212,7 +210,7 @@ export class RetrievalModel {
         filterSteps: (checked.plan?.steps.length ?? 0) / 4,
         excludedItems: checked.excludeRows?.length ?? 0,
         scanBytes: Math.round(checked.heads * checked.probes * manifest.clusterRows * rowBytes),
-        variant: this.#variant,
+        variant: this.#runner.device.variant,
         capacities,
         memory: { modelBytes: this.#bytes(), arenaBytes, preparedBytes },
       };

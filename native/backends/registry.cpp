@@ -23,6 +23,7 @@ class CpuDevice final : public Device {
   const BackendTable& table() const override { return cpu::backend_table(); }
   void* backend() const override { return const_cast<cpu::Runtime*>(&runtime_); }
   int32_t threads() const override { return pool_.threads(); }
+  const char* variant() const override { return runtime_.simd.name; }
   void parallel_for(int64_t n, void (*body)(void* self, int64_t i), void* self) override {
     pool_.parallel_for(n, [=](int64_t i, int32_t) { body(self, i); });
   }

@@ -27,6 +27,7 @@ class Device {
   virtual const BackendTable& table() const = 0;
   virtual void* backend() const = 0;
   virtual int32_t threads() const = 0;
+  virtual const char* variant() const = 0;  // CPU: the SIMD level in use
   // Calls body(i) for i in [0, n), on the device's compute threads where it has any.
   virtual void parallel_for(int64_t n, void (*body)(void* self, int64_t i), void* self) = 0;
 };

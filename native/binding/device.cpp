@@ -27,7 +27,8 @@ std::shared_ptr<std::atomic<uint32_t>> CancelHandle::from(const Napi::Value& val
 Napi::Function DeviceHandle::define(Napi::Env env) {
   return DefineClass(
       env, "NativeDevice",
-      {InstanceAccessor<&DeviceHandle::threads>("threads"), InstanceMethod("dispose", &DeviceHandle::dispose)});
+      {InstanceAccessor<&DeviceHandle::threads>("threads"), InstanceAccessor<&DeviceHandle::variant>("variant"),
+       InstanceMethod("dispose", &DeviceHandle::dispose)});
 }
 
 DeviceHandle::DeviceHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<DeviceHandle>(info) {
@@ -50,6 +51,10 @@ std::shared_ptr<OpenDevice> DeviceHandle::from(const Napi::Value& value) {
 
 Napi::Value DeviceHandle::threads(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), device_ ? device_->device->threads() : 0);
+}
+
+Napi::Value DeviceHandle::variant(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), device_ ? device_->device->variant() : "");
 }
 
 void DeviceHandle::dispose(const Napi::CallbackInfo&) { device_.reset(); }

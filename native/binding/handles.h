@@ -35,6 +35,7 @@ class DeviceHandle : public Napi::ObjectWrap<DeviceHandle> {
 
  private:
   Napi::Value threads(const Napi::CallbackInfo& info);
+  Napi::Value variant(const Napi::CallbackInfo& info);
   void dispose(const Napi::CallbackInfo&);
 
   std::shared_ptr<OpenDevice> device_;
