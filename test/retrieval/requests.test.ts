@@ -1,7 +1,6 @@
 import {
   type ItemId,
   type ItemIds,
-  nn,
   publish,
   type RetrieveRequest,
   type RetrieveResult,
