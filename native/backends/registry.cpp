@@ -77,7 +77,8 @@ int64_t memory_bytes() {
 std::vector<DeviceInfo> list_devices() {
   DeviceInfo info;
   info.id = "cpu";
-  info.name = processor_name();
+  static const std::string name = processor_name();
+  info.name = name;
   info.threads = cpu::default_threads();
   info.memory_bytes = memory_bytes();
   for (cpu::SimdLevel level : kLevels) {

@@ -152,14 +152,20 @@ double quota() { return 0; }
 
 #endif
 
-}  // namespace
-
-int32_t default_threads() {
+int32_t count_threads() {
   int32_t threads = allowed_cores();
   if (threads == 0) threads = static_cast<int32_t>(std::thread::hardware_concurrency());
   const double limit = quota();
   if (limit > 0 && limit < threads) threads = static_cast<int32_t>(limit);
   return std::max(threads, 1);
+}
+
+}  // namespace
+
+// Found out once: it takes dozens of small files, and every model asks.
+int32_t default_threads() {
+  static const int32_t threads = count_threads();
+  return threads;
 }
 
 }  // namespace silverlode::cpu
