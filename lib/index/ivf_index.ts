@@ -121,7 +121,7 @@ export class IvfIndex extends Module {
     const clustering =
       clusters === 1
         ? { centroids: Tensor.allocate('float32', [1, dims]), clusters: new Int32Array(items) }
-        : await kmeans(vectors, clusters, seed, progress);
+        : await kmeans(vectors, clusters, seed, metric !== 'l2', progress);
 
     progress.step('index', 0, 1);
     const layout = layOutRows(clustering.clusters, clusters);
@@ -188,7 +188,7 @@ export class IvfIndex extends Module {
 /** Never more clusters than items. */
 function clusterCount(clusters: number | 'auto' | 'flat', items: number): number {
   if (clusters === 'flat') return 1;
-  if (clusters === 'auto') return items < FLAT_BELOW ? 1 : 2 ** Math.round(Math.log2(3 * Math.sqrt(items)));
+  if (clusters === 'auto') return items < FLAT_BELOW ? 1 : 2 ** Math.round(Math.log2(4 * Math.sqrt(items)));
   if (!Number.isInteger(clusters) || clusters < 1) {
     throw new SilverlodeError(
       'INVALID_ARGUMENT',

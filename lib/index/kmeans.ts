@@ -6,6 +6,7 @@ import { gatherRows } from '../ops/gather_rows.js';
 import { kmeansSeed } from '../ops/kmeans_seed.js';
 import { updateCentroids } from '../ops/update_centroids.js';
 import { type Tensor, tensor } from '../tensor/tensor.js';
+import { rowLengths, withMeanLength } from './centroid_length.js';
 import type { Progress } from './progress.js';
 
 /** Rows per cluster that the k-means++ start looks at, and that iterations use. */
@@ -35,11 +36,13 @@ export interface Clustering {
  * clusters are capped at twice the mean size by spilling rows to their next nearest centroid.
  *
  * @param rows float32 [N, D], N >= clusters
+ * @param keepLength For inner products: centroids get the mean length of their members after every iteration
  */
 export async function kmeans(
   rows: Tensor<'float32'>,
   clusters: number,
   seed: number,
+  keepLength: boolean,
   progress: Progress,
 ): Promise<Clustering> {
   const [items] = rows.shape as [number, number];
@@ -58,13 +61,17 @@ export async function kmeans(
 
   const fine = await sample(SAMPLE_ROWS);
   const coarse = clusters >= COARSE_FROM ? await sample(COARSE_ROWS) : fine;
+  const lengths = new Map<Tensor, Float64Array>();
+  if (keepLength) for (const data of [coarse, fine] as Tensor[]) lengths.set(data, await rowLengths(data));
   let previous = Number.POSITIVE_INFINITY;
   for (let iteration = 0; iteration < MAX_ITERATIONS; iteration++) {
     progress.step('k-means', iteration, MAX_ITERATIONS);
     const data: Tensor = iteration < MAX_ITERATIONS - FINE_ITERATIONS ? coarse : fine;
     const assigned = await assignClusters(data, centroids);
-    const updated = await updateCentroids(data, assigned.clusters.reshape([data.shape[0] as number]), { clusters });
-    centroids = updated.centroids;
+    const members = assigned.clusters.reshape([data.shape[0] as number]);
+    const means = (await updateCentroids(data, members, { clusters })).centroids as Tensor;
+    const length = lengths.get(data);
+    centroids = length ? withMeanLength(means, members.view(), length) : means;
     // |x|² is constant, so the error falls as the sum of scores rises.
     const error = -2 * (assigned.scores.view() as Float32Array).reduce((sum, score) => sum + score, 0);
     const converged = Math.abs(previous - error) < TOLERANCE * Math.abs(error);
