@@ -19,7 +19,7 @@
       "sources": ["<@(sources)"],
       "sources/": [["exclude", "_(avx2|avx512vnni|neon)\\.cpp$"]],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
-      "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_CPP_EXCEPTIONS_ALL"],
+      "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_CPP_EXCEPTIONS_ALL", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],
       "ldflags": ["-pthread"],
       "conditions": [
         ["target_arch=='x64'", {"dependencies": ["silverlode_avx2", "silverlode_avx512vnni"]}],
