@@ -1,8 +1,23 @@
-import { nn, publish, type RetrieveResult } from 'silverlode';
+import {
+  compile,
+  Module,
+  nn,
+  ops,
+  publish,
+  RetrievalModel,
+  type RetrieveResult,
+  raggedInput,
+  type SymbolicTensor,
+  type Tensor,
+  type Tower,
+} from 'silverlode';
 import { describe, expect, test } from 'vitest';
 import { Random } from '../../lib/data/random.js';
 import { expectCode } from '../support/ops.js';
-import { randomCatalogue } from './catalogue.js';
+import { tempFolder } from '../support/temp_folder.js';
+import { answerOf, randomCatalogue, randomVectors } from './catalogue.js';
+
+const folder = await tempFolder();
 
 describe('value formula and reranker', async () => {
   const random = new Random(8);
@@ -68,4 +83,81 @@ describe('value formula and reranker', async () => {
     const { ids, scores } = await model.retrieve({ embedding: query, k: items, weights });
     return ids.map((id, i) => [id, scores[i] as number] as const);
   }
+});
+
+describe('a tower', () => {
+  const random = new Random(9);
+  const [items, dims] = [300, 8];
+  const data = randomVectors(random, items, dims);
+  const given = {
+    items: { ids: Array.from({ length: items }, (_, i) => i), embeddings: { data, shape: [items, dims] as const } },
+    index: { clusters: 6 },
+  };
+
+  class Users extends Module implements Tower {
+    readonly inputs = { age: { dtype: 'float32', shape: ['batch', 3] }, seen: raggedInput('int32', 'seen') } as const;
+    readonly history = new nn.EmbeddingBag(items, dims, { mode: 'mean' });
+    readonly project = new nn.Linear(3 + dims, dims);
+
+    forward({ age, seen }: { age: SymbolicTensor; seen: { values: SymbolicTensor; offsets: SymbolicTensor } }) {
+      return this.project.forward(ops.concat([age, this.history.forward(seen.values, seen.offsets)]));
+    }
+  }
+
+  const users = Array.from({ length: 9 }, (_, i) => ({
+    age: [...randomVectors(random, 1, 3)],
+    seen: Array.from({ length: i }, () => random.integer(items)),
+  }));
+
+  test('answers requests by user, alone and in batches, as by the embedding it gives', async () => {
+    const tower = new Users();
+    using model = await publish({ ...given, tower });
+    const program = await compile(tower, { inputs: tower.inputs });
+    const alone: unknown[] = [];
+    for (const user of users) {
+      const age = Float32Array.from(user.age);
+      const output = await program.run({
+        age,
+        'seen.values': Int32Array.from(user.seen),
+        'seen.offsets': Int32Array.of(0),
+      });
+      const result = answerOf(await model.retrieve({ user, k: 20 }));
+      expect(result).toEqual(
+        answerOf(await model.retrieve({ embedding: (output as Tensor<'float32'>).view(), k: 20 })),
+      );
+      alone.push(result);
+    }
+    expect((await model.retrieve(users.map((user) => ({ user, k: 20 })))).map(answerOf)).toEqual(alone);
+  });
+
+  test('reads its inputs before retrieve returns, also those of later runs', async () => {
+    const path = folder.path('tower.silverlode');
+    using model = await publish({ ...given, tower: new Users() });
+    await model.save(path);
+    using loaded = await RetrievalModel.load(path, { maxBatch: 2 });
+    const requests = () => users.map(({ age, seen }) => ({ user: { age: [...age], seen: [...seen] }, k: 20 }));
+    const expected = (await loaded.retrieve(requests())).map(answerOf);
+    const changed = requests();
+    const answers = loaded.retrieve(changed);
+    for (const { user } of changed) {
+      user.age.fill(5);
+      user.seen.length = 0;
+    }
+    expect((await answers).map(answerOf)).toEqual(expected);
+  });
+
+  test.each([
+    ['a missing input', { age: [1, 2, 3] }, 'INVALID_ARGUMENT'],
+    ['an unknown input', { age: [1, 2, 3], seen: [], name: [1] }, 'INVALID_ARGUMENT'],
+    ['too few numbers', { age: [1, 2], seen: [] }, 'SHAPE_MISMATCH'],
+    ['text', { age: 'abc', seen: [] }, 'INVALID_ARGUMENT'],
+    ['an id beyond its table', { age: [1, 2, 3], seen: [items] }, 'INVALID_ARGUMENT'],
+  ] as const)('refuses %s, for that request alone', async (_, user, code) => {
+    using model = await publish({ ...given, tower: new Users() });
+    const [good] = users;
+    const results = await model.retrieve([{ user: good }, { user: user as never }, { user: good }]);
+    expect(results[1]).toMatchObject({ code });
+    expect(answerOf(results[0])).toEqual(answerOf(results[2]));
+    expect(results[0]).toHaveProperty('ids');
+  });
 });
