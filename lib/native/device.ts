@@ -1,4 +1,5 @@
 // Open devices of this environment: the shared default one for eager ops, and one per model for its own threads.
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { SilverlodeError } from '../errors.js';
 import { addon, type CancelFlag, type DeviceInfo, type NativeDevice } from './addon.js';
 
@@ -40,11 +41,19 @@ export function openDevice(options: DeviceOptions = {}): NativeDevice {
 }
 
 let shared: NativeDevice | undefined;
+const scope = new AsyncLocalStorage<NativeDevice>();
 
-/** @internal The device of eager ops, opened on first use. */
-export function sharedDevice(): NativeDevice {
+/** @internal The device of eager ops: that of the enclosing `onDevice`, else the default one, opened on first use. */
+export function currentDevice(): NativeDevice {
+  const scoped = scope.getStore();
+  if (scoped) return scoped;
   shared ??= openDevice({ device: 'cpu' });
   return shared;
+}
+
+/** @internal Eager ops inside `work`, also after awaits, run on `device`. */
+export function onDevice<T>(device: NativeDevice, work: () => Promise<T>): Promise<T> {
+  return scope.run(device, work);
 }
 
 /**

@@ -5,7 +5,7 @@ import { FilterIndex } from '../index/filter_index.js';
 import { IvfIndex, type IvfOptions } from '../index/ivf_index.js';
 import { breathe, Progress, type ProgressEvent } from '../index/progress.js';
 import type { NativeDevice, ProgramSpec } from '../native/addon.js';
-import { openDevice, withSignal } from '../native/device.js';
+import { onDevice, openDevice, withSignal } from '../native/device.js';
 import type { Reranker } from '../nn/over_arch.js';
 import { type InputSpecs, trace } from '../program/compile.js';
 import type { InputSpec } from '../program/trace.js';
@@ -95,7 +95,7 @@ export async function publish(options: PublishOptions): Promise<RetrievalModel> 
   const checked = checkPublish(options);
   const device = openDevice(options);
   try {
-    return await withSignal(options.signal, () => build(options, checked, device));
+    return await withSignal(options.signal, () => onDevice(device, () => build(options, checked, device)));
   } catch (error) {
     device.dispose();
     throw error;
