@@ -1,5 +1,6 @@
 // Item ids: unique, in one type, known inside a model by their ordinal (publish order).
 import { SilverlodeError } from '../errors.js';
+import { breathe } from '../index/progress.js';
 import { type Tensor, tensor } from '../tensor/tensor.js';
 import type { IdSet, ItemId, ItemIds } from './types.js';
 
@@ -8,6 +9,9 @@ type IdKind = 'string' | 'number' | 'bigint';
 /** Names of the id tensors in a model file. */
 const VALUES = 'ids.values';
 const OFFSETS = 'ids.offsets';
+
+/** Ids looked at between two turns of the event loop. */
+const PACE_IDS = 65_536;
 
 /** The ids of a catalogue. */
 export class CatalogueIds {
@@ -18,7 +22,11 @@ export class CatalogueIds {
     private readonly values: readonly string[] | Float64Array | Int32Array | BigInt64Array,
   ) {}
 
-  /** @throws SilverlodeError `INVALID_ARGUMENT` for mixed types, non-integers or an id used twice (named). */
+  /**
+   * Copies ids; whether each is used once is for `requireUnique` to say.
+   *
+   * @throws SilverlodeError `INVALID_ARGUMENT` for mixed types or non-integers.
+   */
   static from(ids: ItemIds): CatalogueIds {
     if (!Array.isArray(ids) && !(ids instanceof Int32Array) && !(ids instanceof BigInt64Array)) {
       throw new SilverlodeError(
@@ -39,12 +47,24 @@ export class CatalogueIds {
         : kind === 'bigint'
           ? BigInt64Array.from(ids as bigint[])
           : [...(ids as string[])];
-    const made = new CatalogueIds(
+    return new CatalogueIds(
       kind,
       kind === 'number' && allInt32(values as Float64Array) ? Int32Array.from(values as Float64Array) : values,
     );
-    made.#index(true);
-    return made;
+  }
+
+  /** @throws SilverlodeError `INVALID_ARGUMENT` naming the first id that is used twice. */
+  async requireUnique(): Promise<void> {
+    const ordinals = new Map<ItemId, number>();
+    for (let item = 0; item < this.length; item++) {
+      if (item % PACE_IDS === PACE_IDS - 1) await breathe();
+      const id = this.at(item);
+      if (ordinals.has(id)) {
+        throw new SilverlodeError('INVALID_ARGUMENT', `items.ids[${item}] repeats the id ${String(id)}`, { item, id });
+      }
+      ordinals.set(id, item);
+    }
+    this.#ordinals = ordinals;
   }
 
   get length(): number {
@@ -67,7 +87,8 @@ export class CatalogueIds {
 
   /** Ordinals of the ids that the catalogue holds. */
   ordinalsOf(ids: IdSet): number[] {
-    const known = this.#index(false);
+    this.#ordinals ??= new Map(Array.from(this.values as ArrayLike<ItemId>, (id, item) => [id, item]));
+    const known = this.#ordinals;
     const found: number[] = [];
     for (const id of ids) {
       const ordinal = known.get(id);
@@ -107,19 +128,6 @@ export class CatalogueIds {
       'number',
       stored instanceof Int32Array ? stored : Float64Array.from(stored as BigInt64Array, Number),
     );
-  }
-
-  #index(refuseRepeats: boolean): Map<ItemId, number> {
-    if (this.#ordinals) return this.#ordinals;
-    const ordinals = new Map<ItemId, number>();
-    this.values.forEach((id: ItemId, item: number) => {
-      if (refuseRepeats && ordinals.has(id)) {
-        throw new SilverlodeError('INVALID_ARGUMENT', `items.ids[${item}] repeats the id ${String(id)}`, { item, id });
-      }
-      ordinals.set(id, item);
-    });
-    this.#ordinals = ordinals;
-    return ordinals;
   }
 }
 

@@ -112,6 +112,7 @@ async function build(
   const { ids, shape, index } = checked;
 
   progress.step('read', 0, 1);
+  await ids.requireUnique();
   const embeddings = await readEmbeddings(checked, signal);
   const features =
     items.features && (await tensorInPieces(items.features.data, 'float32', items.features.shape, signal));
