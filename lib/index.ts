@@ -24,6 +24,7 @@ export {
   publish,
 } from './retrieval/publish.js';
 export { raggedInput, type Tower } from './retrieval/retrieval_module.js';
+export type { StageProfile } from './retrieval/stage_profile.js';
 export type { TuneOptions, TuneResult } from './retrieval/tune.js';
 export type {
   IdSet,

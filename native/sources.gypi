@@ -1,6 +1,7 @@
 {
   "variables": {
     "sources": [
+      "backends/bandwidth.cpp",
       "backends/cpu/assign_clusters.cpp",
       "backends/cpu/backend.cpp",
       "backends/cpu/balance_clusters.cpp",

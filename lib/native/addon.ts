@@ -113,6 +113,8 @@ export interface NativeAddon {
     capacities: readonly number[],
     countOnly: boolean,
   ): Promise<NativeProgram>;
+  /** Bytes per second that the device's threads read from memory; measured, about 50 ms. */
+  readBandwidth(device: NativeDevice): Promise<number>;
   openFile(device: NativeDevice, path: string): Promise<NativeFile>;
   /** 16 hexadecimal digits per tensor; see native/snapshot/xxh64.h. */
   checksums(device: NativeDevice, tensors: readonly NativeTensor[]): Promise<string[]>;

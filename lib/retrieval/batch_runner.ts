@@ -1,13 +1,14 @@
 // Checked requests to results, through as few native runs as capacities allow.
 import { SilverlodeError } from '../errors.js';
-import type { CancelFlag, NativeDevice } from '../native/addon.js';
-import { ProgramRunner, type StepProfile } from '../program/program.js';
+import { addon, type CancelFlag, type NativeDevice } from '../native/addon.js';
+import { ProgramRunner } from '../program/program.js';
 import { DTYPES } from '../tensor/dtype.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { type EncodedBatch, encodeBatch } from './encode.js';
 import type { Manifest } from './manifest.js';
 import type { CheckedRequest, RequestLimits } from './requests.js';
 import { type BatchOutputs, toOutputs } from './results.js';
+import { type StageProfile, toStages } from './stage_profile.js';
 
 /** Smallest capacity of the sizes that vary from request to request, so that they do not multiply buckets. */
 const CAPACITY_FLOORS: Readonly<Record<string, number>> = {
@@ -24,12 +25,14 @@ type Kind = 'embedding' | 'user';
 /** The native programs of a loaded model. */
 export class BatchRunner {
   readonly #runners: Partial<Record<Kind, ProgramRunner>> = {};
+  #bandwidth: Promise<number> | undefined;
 
   constructor(
     readonly device: NativeDevice,
     private readonly manifest: Manifest,
     tensors: ReadonlyMap<string, Tensor>,
     readonly limits: RequestLimits,
+    private readonly rowBytes: number,
   ) {
     const { embedding, user } = manifest.programs;
     for (const [kind, spec] of [
@@ -83,10 +86,17 @@ export class BatchRunner {
   }
 
   /** One timed run; results are dropped. */
-  async profile(requests: readonly CheckedRequest[]): Promise<StepProfile[]> {
+  async profile(requests: readonly CheckedRequest[]): Promise<StageProfile[]> {
     const { runner, dims, inputs } = this.#encode(requests);
-    await runner.run(inputs, dims); // the first run of a bucket touches its memory for the first time
-    return runner.profile(inputs, dims);
+    // The first run of a bucket touches its memory for the first time; this one tells how many rows are scored.
+    const { outputs } = await runner.run(inputs, dims);
+    const { scanned } = toOutputs(
+      outputs.map((output) => output.view()),
+      requests.length,
+    );
+    this.#bandwidth ??= addon().readBandwidth(this.device);
+    const rows = scanned.reduce((sum, count) => sum + Number(count), 0);
+    return toStages(await runner.profile(inputs, dims), { rows, rowBytes: this.rowBytes }, await this.#bandwidth);
   }
 
   /** Memory that the bucket of these requests takes. */

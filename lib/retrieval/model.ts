@@ -3,7 +3,6 @@ import { SilverlodeError } from '../errors.js';
 import { FilterIndex } from '../index/filter_index.js';
 import type { NativeDevice } from '../native/addon.js';
 import { openDevice } from '../native/device.js';
-import type { StepProfile } from '../program/program.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { Answerer } from './answer.js';
 import { BatchRunner } from './batch_runner.js';
@@ -12,6 +11,7 @@ import { checkLoadOptions, type LoadOptions } from './load_options.js';
 import { type Manifest, parseManifest } from './manifest.js';
 import { readModelFile, writeModelFile } from './model_file.js';
 import { type CheckedRequest, RequestChecker } from './requests.js';
+import type { StageProfile } from './stage_profile.js';
 import { type TuneOptions, type TuneResult, tuneProbes } from './tune.js';
 import type { RetrieveBatchRequest, RetrieveBatchResult, RetrieveRequest, RetrieveResult } from './types.js';
 
@@ -73,7 +73,13 @@ export class RetrievalModel {
     this.#ids = CatalogueIds.restore(manifest.ids, tensors, manifest.items);
     this.#eligible = FilterIndex.restore(manifest.filter, withPrefix(tensors, 'eligible.'));
     const limits = checkLoadOptions(options);
-    this.#runner = new BatchRunner(device, manifest, tensors, limits);
+    this.#runner = new BatchRunner(
+      device,
+      manifest,
+      tensors,
+      limits,
+      requireTensor(tensors, 'index.rows').shape[1] as number,
+    );
     const rowOf = requireTensor(tensors, 'index.rowOf').view() as Int32Array;
     this.#checker = new RequestChecker(manifest, limits, this.#eligible, this.#ids, () => rowOf);
     this.#answerer = new Answerer(manifest, this.#ids, this.#checker, this.#runner);
@@ -217,8 +223,8 @@ export class RetrievalModel {
     });
   }
 
-  /** Runs requests once in one batch and tells time, rows and bytes of every stage. */
-  profile(requests: RetrieveRequest | readonly RetrieveRequest[]): Promise<StepProfile[]> {
+  /** Runs requests once in one batch and tells time, rows, bytes and rates of every stage, beside the measured read bandwidth. */
+  profile(requests: RetrieveRequest | readonly RetrieveRequest[]): Promise<StageProfile[]> {
     return this.#track(async () => {
       const checked = (Array.isArray(requests) ? requests : [requests]).map((request) => this.#checker.check(request));
       const [run] = this.#runner.runs(checked);

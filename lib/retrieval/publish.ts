@@ -112,8 +112,8 @@ async function build(
   const { ids, shape, index } = checked;
 
   progress.step('read', 0, 1);
+  const embeddings = await readEmbeddings(checked, signal); // first: its copying starts before this function first waits
   await ids.requireUnique();
-  const embeddings = await readEmbeddings(checked, signal);
   const features =
     items.features && (await tensorInPieces(items.features.data, 'float32', items.features.shape, signal));
   const columns = await readAttributes(items.attributes ?? {}, shape[0], { signal, onProgress });

@@ -65,6 +65,7 @@ static Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("inferOp", Napi::Function::New(env, infer_op, "inferOp"));
   exports.Set("runOp", Napi::Function::New(env, run_op, "runOp"));
   exports.Set("createProgram", Napi::Function::New(env, ProgramHandle::create, "createProgram"));
+  exports.Set("readBandwidth", Napi::Function::New(env, read_bandwidth, "readBandwidth"));
   exports.Set("openFile", Napi::Function::New(env, FileHandle::open, "openFile"));
   exports.Set("checksums", Napi::Function::New(env, checksums, "checksums"));
   exports.Set("writeFile", Napi::Function::New(env, write_file, "writeFile"));

@@ -1,3 +1,4 @@
+#include "backends/bandwidth.h"
 #include "binding/env_state.h"
 #include "binding/handles.h"
 
@@ -58,5 +59,19 @@ Napi::Value DeviceHandle::variant(const Napi::CallbackInfo& info) {
 }
 
 void DeviceHandle::dispose(const Napi::CallbackInfo&) { device_.reset(); }
+
+Napi::Value read_bandwidth(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  auto job = std::make_unique<Job>(env);
+  job->device = DeviceHandle::from(info[0]);
+  auto measured = std::make_shared<double>(0);
+  Device* device = job->device->device.get();
+  job->work = [measured, device](Context&) {
+    *measured = measure_read_bandwidth(*device);
+    return ok_status();
+  };
+  job->settle = [measured](Napi::Env settled) -> Napi::Value { return Napi::Number::New(settled, *measured); };
+  return EnvState::of(env).start(env, std::move(job));
+}
 
 }  // namespace silverlode::binding

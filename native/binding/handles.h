@@ -89,6 +89,8 @@ class FileHandle : public Napi::ObjectWrap<FileHandle> {
 
 // (device, op, attributes, inputs, cancel?) -> Promise<NativeTensor[]>
 Napi::Value run_op(const Napi::CallbackInfo& info);
+// (device) -> Promise<number>: bytes per second read from memory
+Napi::Value read_bandwidth(const Napi::CallbackInfo& info);
 // (op, attributes, inputs: [{dtype, shape} | null]) -> [{dtype, shape}]
 Napi::Value infer_op(const Napi::CallbackInfo& info);
 // (device, tensors) -> Promise<string[]>: 16 hex digits each

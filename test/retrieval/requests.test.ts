@@ -185,8 +185,9 @@ describe('explain, profile and tune', async () => {
     await expectCode('FILTER_SYNTAX', () => model.explain({ embedding: query, filter: '(' }));
   });
 
-  test('profile tells time, rows and bytes of every stage', async () => {
-    const steps = await model.profile([{ embedding: query, filter: 'flag:true' }, { embedding: query }]);
+  test('profile tells time, rows, bytes and rates of every stage', async () => {
+    const requests = [{ embedding: query, filter: 'flag:true' }, { embedding: query }];
+    const steps = await model.profile(requests);
     const ops = steps.map(({ op }) => op);
     expect(ops).toEqual(expect.arrayContaining(['quantize_int8', 'ivf_probe', 'ivf_scan']));
     for (const { milliseconds, rows, bytes } of steps) {
@@ -194,6 +195,13 @@ describe('explain, profile and tune', async () => {
       expect(rows).toBeGreaterThan(0);
       expect(bytes).toBeGreaterThan(0);
     }
+    for (const { milliseconds, bytes, gigabytesPerSecond, ceilingShare } of steps) {
+      expect(gigabytesPerSecond).toBeCloseTo(milliseconds > 0 ? bytes / milliseconds / 1e6 : 0, 6);
+      expect(ceilingShare).toBeGreaterThanOrEqual(0);
+    }
+    const scanned = (await model.retrieve(requests)).map((result) => (result as RetrieveResult).stats.scannedRows);
+    const rows = (scanned[0] as number) + (scanned[1] as number);
+    expect(steps.find(({ op }) => op === 'ivf_scan')).toMatchObject({ rows, bytes: rows * (32 + 8) });
   });
 
   test('tune picks the fewest probes that reach the recall, and stores them', async () => {
