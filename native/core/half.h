@@ -1,32 +1,25 @@
 // IEEE binary16 and bfloat16 as bit patterns. Conversion to float is exact; from float rounds to nearest even.
+// constexpr, so that CUDA kernels may call these too.
 #pragma once
 
+#include <bit>
 #include <cstdint>
-#include <cstring>
 
 namespace silverlode {
 
-inline uint32_t float_bits(float value) {
-  uint32_t bits;
-  std::memcpy(&bits, &value, 4);
-  return bits;
-}
+constexpr uint32_t float_bits(float value) { return std::bit_cast<uint32_t>(value); }
 
-inline float bits_float(uint32_t bits) {
-  float value;
-  std::memcpy(&value, &bits, 4);
-  return value;
-}
+constexpr float bits_float(uint32_t bits) { return std::bit_cast<float>(bits); }
 
-inline float bf16_to_float(uint16_t bits) { return bits_float(static_cast<uint32_t>(bits) << 16); }
+constexpr float bf16_to_float(uint16_t bits) { return bits_float(static_cast<uint32_t>(bits) << 16); }
 
-inline uint16_t float_to_bf16(float value) {
+constexpr uint16_t float_to_bf16(float value) {
   const uint32_t bits = float_bits(value);
   if ((bits & 0x7fffffffu) > 0x7f800000u) return static_cast<uint16_t>((bits >> 16) | 0x40u);  // keep NaN a NaN
   return static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
 }
 
-inline float f16_to_float(uint16_t half) {
+constexpr float f16_to_float(uint16_t half) {
   const uint32_t sign = static_cast<uint32_t>(half & 0x8000u) << 16;
   const uint32_t magnitude = half & 0x7fffu;
   if (magnitude >= 0x7c00u) return bits_float(sign | 0x7f800000u | ((magnitude & 0x3ffu) << 13));
@@ -35,7 +28,7 @@ inline float f16_to_float(uint16_t half) {
   return bits_float(sign | float_bits(subnormal));
 }
 
-inline uint16_t float_to_f16(float value) {
+constexpr uint16_t float_to_f16(float value) {
   const uint32_t bits = float_bits(value);
   const uint16_t sign = static_cast<uint16_t>((bits >> 16) & 0x8000u);
   const uint32_t magnitude = bits & 0x7fffffffu;

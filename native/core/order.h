@@ -1,5 +1,6 @@
 // The one order of results: score descending, then ordinal ascending; -0 equals +0; NaN ranks last (contracts 1.4).
 // Both parts are packed into one uint64 so that selection compares single integers: the larger key ranks first.
+// constexpr, so that CUDA kernels may call these too.
 #pragma once
 
 #include <cstdint>
@@ -14,21 +15,21 @@ using RankKey = uint64_t;
 constexpr RankKey kEmptyKey = 0;
 
 // Order-preserving map to uint32: NaN -> 1, -inf -> 0x00800000-ish, ..., +inf highest. 0 is never produced.
-inline uint32_t ordered_score(float score) {
+constexpr uint32_t ordered_score(float score) {
   if (score != score) return 1;
   const uint32_t bits = float_bits(score + 0.0f);  // -0 + 0 = +0
   return (bits & 0x80000000u) ? ~bits : (bits | 0x80000000u);
 }
 
-inline float score_of_ordered(uint32_t ordered) {
+constexpr float score_of_ordered(uint32_t ordered) {
   if (ordered <= 1) return bits_float(0x7fc00000u);
   return bits_float((ordered & 0x80000000u) ? (ordered & 0x7fffffffu) : ~ordered);
 }
 
-inline RankKey make_key(float score, uint32_t ordinal) {
+constexpr RankKey make_key(float score, uint32_t ordinal) {
   return (static_cast<uint64_t>(ordered_score(score)) << 32) | static_cast<uint32_t>(~ordinal);
 }
-inline float key_score(RankKey key) { return score_of_ordered(static_cast<uint32_t>(key >> 32)); }
-inline uint32_t key_ordinal(RankKey key) { return ~static_cast<uint32_t>(key); }
+constexpr float key_score(RankKey key) { return score_of_ordered(static_cast<uint32_t>(key >> 32)); }
+constexpr uint32_t key_ordinal(RankKey key) { return ~static_cast<uint32_t>(key); }
 
 }  // namespace silverlode

@@ -69,7 +69,7 @@ constexpr int64_t kBlockRows = 512;
 constexpr int64_t kMaxHashes = 16;
 
 // Position j of a term in a block of `width` positions.
-inline int64_t bloom_position(uint64_t hash, int32_t j, int64_t width) {
+constexpr int64_t bloom_position(uint64_t hash, int32_t j, int64_t width) {
   const uint32_t step = static_cast<uint32_t>(hash >> 32) | 1u;
   const uint32_t mixed = static_cast<uint32_t>(hash) + static_cast<uint32_t>(j) * step;
   return static_cast<int64_t>((static_cast<uint64_t>(mixed) * static_cast<uint64_t>(width)) >> 32);
@@ -81,7 +81,7 @@ struct BloomBlock {
   int64_t width = 0;
 };
 
-inline BloomBlock bloom_block(const FilterIndexRef& index, int64_t block) {
+constexpr BloomBlock bloom_block(const FilterIndexRef& index, int64_t block) {
   if (index.bloom_offsets == nullptr) return {};
   const int64_t first = index.bloom_offsets[block];
   const int64_t last = index.bloom_offsets[block + 1];

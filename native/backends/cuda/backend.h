@@ -1,0 +1,36 @@
+// The CUDA backend: one function per op (`<op>.cu` beside this file), filled into the table that the plugin hands over.
+#pragma once
+
+#include "ops/backend_table.h"
+
+namespace silverlode::cuda {
+
+const BackendTable& backend_table();
+
+// One function per op that fills its table entry; each lives in <op>.cu.
+OpEntry<AssignClusters::Args> assign_clusters_entry();
+OpEntry<BalanceClusters::Args> balance_clusters_entry();
+OpEntry<BloomBuild::Args> bloom_build_entry();
+OpEntry<BloomLayout::Args> bloom_layout_entry();
+OpEntry<BloomProbe::Args> bloom_probe_entry();
+OpEntry<Concat::Args> concat_entry();
+OpEntry<Elementwise::Args> elementwise_entry();
+OpEntry<EmbeddingBag::Args> embedding_bag_entry();
+OpEntry<FilterCheck::Args> filter_check_entry();
+OpEntry<FilterEval::Args> filter_eval_entry();
+OpEntry<GatherRows::Args> gather_rows_entry();
+OpEntry<IvfProbe::Args> ivf_probe_entry();
+OpEntry<IvfScan::Args> ivf_scan_entry();
+OpEntry<KmeansSeed::Args> kmeans_seed_entry();
+OpEntry<L2Normalize::Args> l2_normalize_entry();
+OpEntry<LayerNorm::Args> layer_norm_entry();
+OpEntry<Linear::Args> linear_entry();
+OpEntry<MergeTopK::Args> merge_top_k_entry();
+OpEntry<OverArch::Args> over_arch_entry();
+OpEntry<QuantizeInt8::Args> quantize_int8_entry();
+OpEntry<SliceBuild::Args> slice_build_entry();
+OpEntry<TopK::Args> top_k_entry();
+OpEntry<UpdateCentroids::Args> update_centroids_entry();
+OpEntry<ValueModel::Args> value_model_entry();
+
+}  // namespace silverlode::cuda
