@@ -9,7 +9,7 @@ namespace silverlode {
 constexpr uint32_t kPluginVersion = 1;
 
 struct PluginDeviceInfo {
-  char name[128] = {0};
+  char name[256] = {0};
   char reason[244] = {0};  // why it cannot be used; empty when it can
   char note[128] = {0};    // what it does without
   int64_t memory_bytes = 0;
