@@ -7,6 +7,7 @@
 file(GLOB emulation_sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/native/emulation/src/*.cpp")
 add_library(silverlode_emulation STATIC ${emulation_sources})
 silverlode_compile_flags(silverlode_emulation)
+target_include_directories(silverlode_emulation PRIVATE "${CMAKE_SOURCE_DIR}/native/emulation/include")
 target_compile_options(silverlode_emulation PRIVATE -g)  # reports name lines
 target_link_libraries(silverlode_emulation PUBLIC Threads::Threads ${CMAKE_DL_LIBS})
 

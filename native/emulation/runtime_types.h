@@ -214,9 +214,13 @@ struct cudaFuncAttributes {
   int maxThreadsPerBlock, numRegs, ptxVersion, binaryVersion, cacheModeCA, maxDynamicSharedSizeBytes;
 };
 
+struct cudaUUID_t {
+  char bytes[16];
+};
+
 struct cudaDeviceProp {
   char name[256];
-  unsigned char uuid[16];
+  cudaUUID_t uuid;
   size_t totalGlobalMem, sharedMemPerBlock;
   int regsPerBlock, warpSize, maxThreadsPerBlock;
   int maxThreadsDim[3], maxGridSize[3];
@@ -226,7 +230,8 @@ struct cudaDeviceProp {
   int asyncEngineCount, unifiedAddressing, memoryBusWidth, l2CacheSize;
   int maxThreadsPerMultiProcessor, maxBlocksPerMultiProcessor, regsPerMultiprocessor;
   size_t sharedMemPerMultiprocessor, sharedMemPerBlockOptin, reservedSharedMemPerBlock;
-  int cooperativeLaunch, memoryPoolsSupported;
+  int cooperativeLaunch, memoryPoolsSupported, hostRegisterSupported, clusterLaunch;
+  int persistingL2CacheMaxSize, accessPolicyMaxWindowSize;
 };
 
 enum cudaDataType_t {

@@ -35,7 +35,8 @@ enum class ThreadState : uint8_t { kNew, kReady, kInWarpOperation, kInBarrier, k
 struct AsyncCopy {
   void* target;
   const void* source;
-  unsigned bytes;
+  unsigned width;  // bytes written
+  unsigned bytes;  // bytes read; the rest is zero
   unsigned group;
 };
 

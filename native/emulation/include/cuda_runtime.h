@@ -11,6 +11,7 @@
 #include "emulation/device/floating.h"
 #include "emulation/device/integer.h"
 #include "emulation/device/launch.h"
+#include "emulation/device/tensor_core.h"
 #include "emulation/device/thread.h"
 #include "emulation/device/warp.h"
 #include "emulation/runtime_api.h"

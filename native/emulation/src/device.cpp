@@ -115,7 +115,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   properties->sharedMemPerMultiprocessor = kSharedPerMultiprocessor;
   properties->sharedMemPerBlockOptin = kMostSharedBytes;
   properties->reservedSharedMemPerBlock = kReservedShared;
-  properties->cooperativeLaunch = properties->memoryPoolsSupported = 1;
+  properties->cooperativeLaunch = properties->memoryPoolsSupported = properties->hostRegisterSupported = 1;
   return cudaSuccess;
 }
 
