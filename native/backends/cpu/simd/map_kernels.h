@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "backends/cpu/simd/float_kernels.h"
-#include "backends/cpu/simd/math.h"
+#include "backends/cpu/simd/value_functions.h"
 
 namespace silverlode::cpu {
 
@@ -46,80 +46,23 @@ void convert(Load load, const T* x, float* y, int64_t n) {
 
 template <class V>
 void activate(const float* x, float* y, int64_t n, Activation activation) {
-  switch (activation) {
-    case Activation::kNone:
-      if (x != y) std::memmove(y, x, static_cast<size_t>(n) * sizeof(float));
-      return;
-    case Activation::kRelu: return map<V>([](V a) { return max(V(0.0f), a); }, y, n, x);
-    case Activation::kGelu: return map<V>([](V a) { return math::gelu(a); }, y, n, x);
-    case Activation::kSilu: return map<V>([](V a) { return math::silu(a); }, y, n, x);
-    case Activation::kSigmoid: return map<V>([](V a) { return math::sigmoid(a); }, y, n, x);
-    case Activation::kTanh: return map<V>([](V a) { return math::tanh(a); }, y, n, x);
-  }
-}
-
-template <class V>
-auto is_true(V a) {
-  return (a < V(0.0f)) | (V(0.0f) < a);
-}
-template <class V, class Mask>
-V truth(Mask mask) {
-  return select(mask, V(1.0f), V(0.0f));
-}
-// NaN when either side is; of equal sides, such as zeros of different sign, the second.
-template <class V>
-V minimum(V a, V b) {
-  return select(a == a, min(a, b), a);
-}
-template <class V>
-V maximum(V a, V b) {
-  return select(a == a, max(a, b), a);
+  if (activation == Activation::kNone && x == y) return;
+  activation_function<V>(activation, [&](auto f) { map<V>(f, y, n, x); });
 }
 
 template <class V>
 void unary(ValueOp op, const float* a, float* y, int64_t n) {
-  switch (op) {
-    case ValueOp::kNegate: return map<V>([](V v) { return math::negate(v); }, y, n, a);
-    case ValueOp::kNot: return map<V>([](V v) { return truth<V>(!is_true(v)); }, y, n, a);
-    case ValueOp::kAbs: return map<V>([](V v) { return math::abs(v); }, y, n, a);
-    case ValueOp::kExp: return map<V>([](V v) { return math::exp(v); }, y, n, a);
-    case ValueOp::kLog: return map<V>([](V v) { return math::log(v); }, y, n, a);
-    case ValueOp::kLog1p: return map<V>([](V v) { return math::log1p(v); }, y, n, a);
-    case ValueOp::kSqrt: return map<V>([](V v) { return sqrt(v); }, y, n, a);
-    case ValueOp::kSigmoid: return map<V>([](V v) { return math::sigmoid(v); }, y, n, a);
-    default: return;
-  }
+  value_unary<V>(op, [&](auto f) { map<V>(f, y, n, a); });
 }
 
 template <class V>
 void binary(ValueOp op, const float* a, const float* b, float* y, int64_t n) {
-  switch (op) {
-    case ValueOp::kAdd: return map<V>([](V l, V r) { return l + r; }, y, n, a, b);
-    case ValueOp::kSubtract: return map<V>([](V l, V r) { return l - r; }, y, n, a, b);
-    case ValueOp::kMultiply: return map<V>([](V l, V r) { return l * r; }, y, n, a, b);
-    case ValueOp::kDivide: return map<V>([](V l, V r) { return l / r; }, y, n, a, b);
-    case ValueOp::kPow: return map<V>([](V l, V r) { return math::pow(l, r); }, y, n, a, b);
-    case ValueOp::kMin: return map<V>([](V l, V r) { return minimum(l, r); }, y, n, a, b);
-    case ValueOp::kMax: return map<V>([](V l, V r) { return maximum(l, r); }, y, n, a, b);
-    case ValueOp::kLess: return map<V>([](V l, V r) { return truth<V>(l < r); }, y, n, a, b);
-    case ValueOp::kLessEqual: return map<V>([](V l, V r) { return truth<V>(l <= r); }, y, n, a, b);
-    case ValueOp::kGreater: return map<V>([](V l, V r) { return truth<V>(r < l); }, y, n, a, b);
-    case ValueOp::kGreaterEqual: return map<V>([](V l, V r) { return truth<V>(r <= l); }, y, n, a, b);
-    case ValueOp::kEqual: return map<V>([](V l, V r) { return truth<V>(l == r); }, y, n, a, b);
-    case ValueOp::kNotEqual: return map<V>([](V l, V r) { return truth<V>(!(l == r)); }, y, n, a, b);
-    case ValueOp::kAnd: return map<V>([](V l, V r) { return truth<V>(is_true(l) & is_true(r)); }, y, n, a, b);
-    case ValueOp::kOr: return map<V>([](V l, V r) { return truth<V>(is_true(l) | is_true(r)); }, y, n, a, b);
-    default: return;
-  }
+  value_binary<V>(op, [&](auto f) { map<V>(f, y, n, a, b); });
 }
 
 template <class V>
 void ternary(ValueOp op, const float* a, const float* b, const float* c, float* y, int64_t n) {
-  if (op == ValueOp::kIf) {
-    map<V>([](V condition, V yes, V no) { return select(is_true(condition), yes, no); }, y, n, a, b, c);
-  } else if (op == ValueOp::kClamp) {
-    map<V>([](V x, V low, V high) { return minimum(maximum(x, low), high); }, y, n, a, b, c);
-  }
+  value_ternary<V>(op, [&](auto f) { map<V>(f, y, n, a, b, c); });
 }
 
 }  // namespace silverlode::cpu

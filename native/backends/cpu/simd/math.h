@@ -1,6 +1,6 @@
 // exp, log, log1p, pow, erf, tanh, sigmoid on a vector type (vec_<isa>.h): the same IEEE operations in the same order at
 // every level. Errors stay within about 2 ulp (measured in tests/math_test.cpp); zeros, infinities, subnormals and NaN come
-// out as in IEEE 754. Polynomials are minimax fits made for these intervals.
+// out as in IEEE 754. Polynomials are minimax fits made for these intervals. constexpr, so that CUDA kernels may call these too.
 #pragma once
 
 #include <cstdint>
@@ -19,35 +19,35 @@ constexpr int32_t kSqrtHalfBits = 0x3f3504f3;
 
 // Horner's scheme by fma; coefficients from the constant upwards.
 template <class V>
-V polynomial(V, float constant) {
+constexpr V polynomial(V, float constant) {
   return constant;
 }
 template <class V, class... More>
-V polynomial(V x, float constant, More... more) {
+constexpr V polynomial(V x, float constant, More... more) {
   return fma(polynomial(x, more...), x, V(constant));
 }
 
 template <class V>
-V abs(V x) {
+constexpr V abs(V x) {
   return V::from_bits(bits(x) & kMagnitudeBits);
 }
 template <class V>
-V negate(V x) {
+constexpr V negate(V x) {
   return V::from_bits(bits(x) + kSignBit);
 }
 // The magnitude of `x` (not negative) with the sign of `sign`.
 template <class V>
-V with_sign(V x, V sign) {
+constexpr V with_sign(V x, V sign) {
   return V::from_bits(bits(x) | (bits(sign) & kSignBit));
 }
 template <class V>
-auto is_nan(V x) {
+constexpr auto is_nan(V x) {
   return !(x == x);
 }
 
 // e^(high + low) for |high| <= 150 and low far below an ulp of high.
 template <class V>
-V exp_sum(V high, V low) {
+constexpr V exp_sum(V high, V low) {
   constexpr float kRound = 0x1.8p23f;  // adding it rounds to an integer, which is then in the low bits
   const V shifted = fma(high, V(kLog2E), V(kRound));
   const V n = shifted - kRound;
@@ -63,7 +63,7 @@ V exp_sum(V high, V low) {
 }
 
 template <class V>
-V exp(V x) {
+constexpr V exp(V x) {
   // Beyond these bounds the result is 0 or infinity anyway. NaN passes: min and max give their second argument then.
   return exp_sum(min(V(89.0f), max(V(-104.0f), x)), V(0.0f));
 }
@@ -74,7 +74,7 @@ struct Split {
   V exponent, mantissa;
 };
 template <class V>
-Split<V> split_exponent(V x) {
+constexpr Split<V> split_exponent(V x) {
   const auto subnormal = x < V(0x1p-126f);
   const auto shifted = bits(select(subnormal, x * V(0x1p23f), x)) - kSqrtHalfBits;
   return {to_float(V::template shift_right<23>(shifted)) - select(subnormal, V(23.0f), V(0.0f)),
@@ -83,7 +83,7 @@ Split<V> split_exponent(V x) {
 
 // exponent * ln 2 + log(1 + f) for f in [sqrt(1/2) - 1, sqrt(2) - 1].
 template <class V>
-V log_parts(V exponent, V f) {
+constexpr V log_parts(V exponent, V f) {
   const V p = polynomial(f, 0x1.555548p-2f, -0x1.000006p-2f, 0x1.99a4b6p-3f, -0x1.555c4ep-3f, 0x1.233760p-3f,
                          -0x1.fc21d8p-4f, 0x1.e6f0cap-4f, -0x1.de3d72p-4f, 0x1.145880p-4f);
   const V square = f * f;
@@ -94,19 +94,19 @@ V log_parts(V exponent, V f) {
 
 // The values of a logarithm where its argument `u` is not a positive finite number.
 template <class V>
-V log_edges(V u, V y) {
+constexpr V log_edges(V u, V y) {
   const V outside = select(u == V(0.0f), V(-kInfinity), select(u < V(0.0f), V(kNan), u));
   return select((V(0.0f) < u) & (u < V(kInfinity)), y, outside);
 }
 
 template <class V>
-V log(V x) {
+constexpr V log(V x) {
   const Split<V> parts = split_exponent(x);
   return log_edges(x, log_parts(parts.exponent, parts.mantissa - V(1.0f)));
 }
 
 template <class V>
-V log1p(V x) {
+constexpr V log1p(V x) {
   const V one(1.0f);
   const V u = one + x;
   const V rest = select(one < x, one - (u - x), x - (u - one));  // 1 + x = u + rest exactly
@@ -117,18 +117,18 @@ V log1p(V x) {
 }
 
 template <class V>
-V sigmoid(V x) {
+constexpr V sigmoid(V x) {
   const V e = exp(V::from_bits(bits(x) | kSignBit));  // never overflows
   return select(x < V(0.0f), e, V(1.0f)) / (V(1.0f) + e);
 }
 
 template <class V>
-V silu(V x) {
+constexpr V silu(V x) {
   return x * sigmoid(x);
 }
 
 template <class V>
-V tanh(V x) {
+constexpr V tanh(V x) {
   const V magnitude = abs(x);
   const V z = x * x;
   const V p =
@@ -139,7 +139,7 @@ V tanh(V x) {
 }
 
 template <class V>
-V erf(V x) {
+constexpr V erf(V x) {
   const V magnitude = abs(x);
   const V z = x * x;
   const V p = polynomial(z, 0x1.06eba8p-3f, -0x1.812746p-2f, 0x1.ce2f08p-4f, -0x1.b829a8p-6f, 0x1.5628eep-8f,
@@ -155,7 +155,7 @@ V erf(V x) {
 
 // x/2 * (1 + erf(x / sqrt 2))
 template <class V>
-V gelu(V x) {
+constexpr V gelu(V x) {
   return V(0.5f) * x * (V(1.0f) + erf(x * V(0x1.6a09e6p-1f)));
 }
 
@@ -167,7 +167,7 @@ struct Sum {
 
 // log(x) to about 40 bits, for finite x > 0: 2 atanh(s) with s = (m - 1) / (m + 1).
 template <class V>
-Sum<V> log_sum(V x) {
+constexpr Sum<V> log_sum(V x) {
   const Split<V> parts = split_exponent(x);
   const V one(1.0f);
   const V above = parts.mantissa - one;
@@ -197,12 +197,12 @@ Sum<V> log_sum(V x) {
 }
 
 template <class V>
-auto is_integer(V magnitude) {
+constexpr auto is_integer(V magnitude) {
   return (V(0x1p23f) <= magnitude) | ((magnitude + V(0x1p23f)) - V(0x1p23f) == magnitude);
 }
 
 template <class V>
-V pow(V x, V y) {
+constexpr V pow(V x, V y) {
   const V zero(0.0f), one(1.0f), infinity(kInfinity);
   const V base = abs(x), power = abs(y);
   const Sum<V> logarithm = log_sum(base);
