@@ -11,7 +11,7 @@ constexpr uint32_t kPluginVersion = 1;
 struct PluginDeviceInfo {
   char name[256] = {0};
   char reason[244] = {0};  // why it cannot be used; empty when it can
-  char note[128] = {0};    // what it does without
+  char note[244] = {0};    // what it does without
   int64_t memory_bytes = 0;
   int32_t compute_capability = 0;  // 90 for 9.0
   bool emulated = false;

@@ -21,6 +21,15 @@ if(SILVERLODE_EMULATION)
   silverlode_emulated_sources(silverlode_cuda_emulated ${SILVERLODE_CUDA_SOURCES})
 endif()
 
+# Every CUDA op beside the CPU's, on the emulation.
+if(SILVERLODE_EMULATION AND SILVERLODE_TESTS)
+  file(GLOB cuda_tests CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/native/tests/cuda/*.cpp")
+  add_executable(silverlode_cuda_tests ${SILVERLODE_SOURCES} ${cuda_tests})
+  silverlode_compile_flags(silverlode_cuda_tests)
+  silverlode_emulated_sources(silverlode_cuda_tests ${SILVERLODE_CUDA_SOURCES})
+  target_link_libraries(silverlode_cuda_tests PRIVATE GTest::gtest_main Threads::Threads)
+endif()
+
 if(SILVERLODE_CUDA STREQUAL "OFF")
   return()
 endif()

@@ -1,7 +1,10 @@
 #include "backends/cuda/gpu.h"
 
 #include <cstdio>
+#include <string>
 #include <vector>
+
+#include "backends/cuda/cublaslt_library.h"
 
 namespace silverlode::cuda {
 
@@ -96,6 +99,10 @@ void Gpu::describe(PluginDeviceInfo& info) const {
   std::snprintf(info.name, sizeof info.name, "%s", properties_.name);
   info.memory_bytes = static_cast<int64_t>(limits_.memory_bytes);
   info.compute_capability = limits_.compute_capability;
+  std::string why;
+  if (cublaslt_library(why) == nullptr) {
+    std::snprintf(info.note, sizeof info.note, "built-in matrix products (%s)", why.c_str());
+  }
 #ifdef SILVERLODE_EMULATION
   info.emulated = true;
 #endif

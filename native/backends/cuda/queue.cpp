@@ -23,12 +23,15 @@ Status Queue::create() {
   runtime_.error = static_cast<RunError*>(error);
   runtime_.stream = stream_.get();
   runtime_.limits = gpu_.limits();
+  gemm_ = make_gemm(runtime_.limits, nullptr);
+  runtime_.gemm = gemm_.get();
   return ok_status();
 }
 
 Queue::~Queue() {
   if (runtime_.error != nullptr) gpu_.release(runtime_.error);
   (void)gpu_.use();  // for the handles
+  gemm_.reset();
 }
 
 Status Queue::begin_run() {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "backends/cuda/gemm.h"
 #include "backends/cuda/gpu.h"
 #include "backends/cuda/pinned_ring.h"
 
@@ -40,6 +41,7 @@ class Queue {
   PinnedRing ring_;
   PinnedBytes found_error_;  // where the device's RunError comes to when a run ends
   std::vector<Event> marks_;
+  std::unique_ptr<Gemm> gemm_;
   Runtime runtime_;
 };
 
