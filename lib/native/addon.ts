@@ -22,8 +22,6 @@ export interface NativeDevice {
   readonly threads: number;
   /** CPU: the SIMD level in use; GPU: its compute capability. */
   readonly variant: string;
-  /** Of a GPU. */
-  memory(): { freeBytes: number; totalBytes: number } | undefined;
   /** No new work; the threads end with the last program or job that uses them. */
   dispose(): void;
 }
@@ -126,6 +124,8 @@ export interface NativeAddon {
     capacities: readonly number[],
     countOnly: boolean,
   ): Promise<NativeProgram>;
+  /** Of a GPU; undefined for the CPU. */
+  deviceMemory(device: NativeDevice): Promise<{ freeBytes: number; totalBytes: number } | undefined>;
   /** A copy where `to` is the device itself or, for its own and host tensors, `'cpu'`. */
   copyTensor(device: NativeDevice, tensor: NativeTensor, to: string): Promise<NativeTensor>;
   /** Bytes per second: what the CPU's threads read from memory (about 50 ms), what a copy inside a GPU moves. */

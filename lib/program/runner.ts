@@ -73,7 +73,7 @@ export class ProgramRunner {
 
   /** Brings the constants to the device, ahead of the first run. */
   async load(): Promise<void> {
-    await this.placed.place(this.constants);
+    await this.placed.use(this.constants, async () => undefined);
   }
 
   /** Capacities of the bucket for these symbol values. */
@@ -164,8 +164,9 @@ export class ProgramRunner {
   }
 
   async #create(capacities: readonly number[], countOnly: boolean): Promise<NativeProgram> {
-    const constants = countOnly ? this.constants.map(({ native }) => native) : await this.placed.place(this.constants);
-    return addon().createProgram(this.device, this.spec, constants, capacities, countOnly);
+    const create = (constants: readonly NativeTensor[]) =>
+      addon().createProgram(this.device, this.spec, constants, capacities, countOnly);
+    return countOnly ? create(this.constants.map(({ native }) => native)) : this.placed.use(this.constants, create);
   }
 
   #evict(): void {

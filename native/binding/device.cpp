@@ -33,8 +33,7 @@ Napi::Function DeviceHandle::define(Napi::Env env) {
   return DefineClass(
       env, "NativeDevice",
       {InstanceAccessor<&DeviceHandle::id>("id"), InstanceAccessor<&DeviceHandle::threads>("threads"),
-       InstanceAccessor<&DeviceHandle::variant>("variant"), InstanceMethod("memory", &DeviceHandle::memory),
-       InstanceMethod("dispose", &DeviceHandle::dispose)});
+       InstanceAccessor<&DeviceHandle::variant>("variant"), InstanceMethod("dispose", &DeviceHandle::dispose)});
 }
 
 DeviceHandle::DeviceHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<DeviceHandle>(info) {
@@ -59,20 +58,6 @@ Napi::Value DeviceHandle::id(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), device_ ? place_name(device_->device->place()) : "");
 }
 
-// memory() -> {freeBytes, totalBytes} of a GPU, undefined for the CPU
-Napi::Value DeviceHandle::memory(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  if (!device_) check(env, make_error(Code::kDisposed, "the device was disposed"));
-  if (device_->device->place() == kHost) return env.Undefined();
-  size_t free_bytes = 0;
-  size_t total_bytes = 0;
-  check(env, memory_on(device_->device->place(), free_bytes, total_bytes));
-  const Napi::Object memory = Napi::Object::New(env);
-  memory.Set("freeBytes", static_cast<double>(free_bytes));
-  memory.Set("totalBytes", static_cast<double>(total_bytes));
-  return memory;
-}
-
 Napi::Value DeviceHandle::threads(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), device_ ? device_->device->threads() : 0);
 }
@@ -91,6 +76,23 @@ Napi::Value read_bandwidth(const Napi::CallbackInfo& info) {
   Device* device = job->device->device.get();
   job->work = [measured, device](Context&) { return measure_read_bandwidth(*device, *measured); };
   job->settle = [measured](Napi::Env settled) -> Napi::Value { return Napi::Number::New(settled, *measured); };
+  return EnvState::of(env).start(env, std::move(job));
+}
+
+Napi::Value device_memory(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  auto job = std::make_unique<Job>(env);
+  job->device = DeviceHandle::from(info[0]);
+  const Place place = job->device->device->place();
+  auto bytes = std::make_shared<std::pair<size_t, size_t>>();
+  job->work = [=](Context&) { return place == kHost ? ok_status() : memory_on(place, bytes->first, bytes->second); };
+  job->settle = [=](Napi::Env settled) -> Napi::Value {
+    if (place == kHost) return settled.Undefined();
+    const Napi::Object memory = Napi::Object::New(settled);
+    memory.Set("freeBytes", static_cast<double>(bytes->first));
+    memory.Set("totalBytes", static_cast<double>(bytes->second));
+    return memory;
+  };
   return EnvState::of(env).start(env, std::move(job));
 }
 

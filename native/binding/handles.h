@@ -35,7 +35,6 @@ class DeviceHandle : public Napi::ObjectWrap<DeviceHandle> {
 
  private:
   Napi::Value id(const Napi::CallbackInfo& info);
-  Napi::Value memory(const Napi::CallbackInfo& info);
   Napi::Value threads(const Napi::CallbackInfo& info);
   Napi::Value variant(const Napi::CallbackInfo& info);
   void dispose(const Napi::CallbackInfo&);
@@ -93,6 +92,8 @@ class FileHandle : public Napi::ObjectWrap<FileHandle> {
 Napi::Value run_op(const Napi::CallbackInfo& info);
 // (device) -> Promise<number>: bytes per second read from memory
 Napi::Value read_bandwidth(const Napi::CallbackInfo& info);
+// (device) -> Promise<{freeBytes, totalBytes} | undefined>
+Napi::Value device_memory(const Napi::CallbackInfo& info);
 // (device, tensor, to) -> Promise<NativeTensor>
 Napi::Value copy_tensor(const Napi::CallbackInfo& info);
 // (op, attributes, inputs: [{dtype, shape} | null]) -> [{dtype, shape}]

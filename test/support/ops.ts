@@ -98,6 +98,15 @@ export async function expectCode(code: SilverlodeError['code'], action: () => un
   expect((error as SilverlodeError).code, (error as SilverlodeError).message).toBe(code);
 }
 
+/**
+ * The action is refused with `INVALID_ARGUMENT`, saying which of the data is wrong. A GPU checks all of it at once, so there it
+ * says what is wrong and in which op, but may name another one of several bad entries.
+ */
+export async function expectFault(op: string, text: string, action: () => Promise<unknown>): Promise<void> {
+  await expectCode('INVALID_ARGUMENT', action);
+  await expect(action()).rejects.toThrow(testDevice === 'cpu' ? text : `${op}: `);
+}
+
 /** A property of random inputs: `rounds` seeds, new ones on every run; a failure names its seed. */
 export function property(
   name: string,

@@ -65,8 +65,9 @@ Status Gpu::count(int32_t& count) {
   if (driver != 0 && error == cudaErrorInsufficientDriver) {
     int runtime = kLeastRuntime;
     (void)cudaRuntimeGetVersion(&runtime);
-    return make_error(Code::kDeviceUnavailable, "the driver supports CUDA %d.%d, this build needs %d.0; update the driver",
-                      driver / 1000, driver % 1000 / 10, runtime / 1000);
+    return make_error(Code::kDeviceUnavailable,
+                      "the driver supports CUDA %d.%d, this build needs %d.0; update the driver", driver / 1000,
+                      driver % 1000 / 10, runtime / 1000);
   }
   if (error == cudaErrorNoDevice || error == cudaErrorInsufficientDriver || (error == cudaSuccess && found == 0)) {
     return no_device(driver);

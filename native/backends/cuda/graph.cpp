@@ -21,7 +21,8 @@ Status end_graph(cudaStream_t stream, cudaGraphExec_t& executable) {
     (void)cudaGetLastError();  // another form of graph: instantiate it
   }
   cudaGraphExec_t made = nullptr;
-  if (Status status = status_of(cudaGraphInstantiate(&made, recording.get(), 0), "instantiating a graph"); !status.ok()) {
+  if (Status status = status_of(cudaGraphInstantiate(&made, recording.get(), 0), "instantiating a graph");
+      !status.ok()) {
     return status;
   }
   executable = made;

@@ -22,7 +22,8 @@ Status open(int32_t ordinal, void** device) {
 
 Status allocate_pinned(size_t bytes, void** memory) {
   // Portable: page-locked for every GPU of the process.
-  return status_of(cudaHostAlloc(memory, bytes == 0 ? 1 : bytes, cudaHostAllocPortable), "allocating page-locked memory");
+  return status_of(cudaHostAlloc(memory, bytes == 0 ? 1 : bytes, cudaHostAllocPortable),
+                   "allocating page-locked memory");
 }
 
 Status end_recording(void* device, void** recording) {
@@ -42,7 +43,9 @@ PluginTable make_table() {
   table.count = [](int32_t* count) { return Gpu::count(*count); };
   table.describe = [](int32_t ordinal, PluginDeviceInfo* info) { Gpu::at(ordinal).describe(*info); };
   table.table = backend_table;
-  table.allocate = [](int32_t ordinal, size_t bytes, void** memory) { return Gpu::at(ordinal).allocate(bytes, *memory); };
+  table.allocate = [](int32_t ordinal, size_t bytes, void** memory) {
+    return Gpu::at(ordinal).allocate(bytes, *memory);
+  };
   table.release = [](int32_t ordinal, void* memory) { Gpu::at(ordinal).release(memory); };
   table.write = [](int32_t ordinal, void* to, const void* from, size_t bytes) {
     return Gpu::at(ordinal).write(to, from, bytes);
@@ -62,7 +65,9 @@ PluginTable make_table() {
   table.download = [](void* device, void* to, const void* from, size_t bytes) {
     return queue(device).download(to, from, bytes);
   };
-  table.copy = [](void* device, void* to, const void* from, size_t bytes) { return queue(device).copy(to, from, bytes); };
+  table.copy = [](void* device, void* to, const void* from, size_t bytes) {
+    return queue(device).copy(to, from, bytes);
+  };
   table.finish_run = [](void* device) { return queue(device).finish_run(); };
   table.begin_recording = [](void* device) { return queue(device).begin_recording(); };
   table.end_recording = end_recording;
