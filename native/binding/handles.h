@@ -63,6 +63,7 @@ class ProgramHandle : public Napi::ObjectWrap<ProgramHandle> {
   Napi::Value output_shapes(const Napi::CallbackInfo& info);
   Napi::Value value_shapes(const Napi::CallbackInfo& info);
   Napi::Value run(const Napi::CallbackInfo& info);
+  Napi::Value run_to_arrays(const Napi::CallbackInfo& info);
   void dispose(const Napi::CallbackInfo& info);
   State& state(Napi::Env env) const;
 

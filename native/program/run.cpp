@@ -9,18 +9,9 @@ struct Run {
   Device& device;
   Context& context;
   const RunRequest& request;
+  std::vector<TensorView>& views;
   RunScratch& scratch;
 };
-
-// Where each input will be when the steps read it.
-void place_inputs(const Run& run) {
-  run.scratch.inputs.resize(run.request.inputs.size());
-  for (size_t i = 0; i < run.request.inputs.size(); ++i) {
-    const RunInput& input = run.request.inputs[i];
-    run.scratch.inputs[i] = input.view;
-    if (input.place != run.device.place()) run.scratch.inputs[i].data = run.plan.input_memory(i);
-  }
-}
 
 bool is_on_device(const Run& run, const RunOutput& output) {
   return output.data != nullptr && output.place != kHost && output.place == run.device.place();
@@ -30,7 +21,7 @@ bool is_on_device(const Run& run, const RunOutput& output) {
 void place_outputs(const Run& run) {
   for (size_t i = 0; i < run.request.outputs.size(); ++i) {
     const RunOutput& output = run.request.outputs[i];
-    if (is_on_device(run, output)) run.plan.redirect(run.plan.outputs()[i], output.data, run.scratch.views);
+    if (is_on_device(run, output)) run.plan.redirect(run.plan.outputs()[i], output.data, run.views);
   }
 }
 
@@ -38,7 +29,7 @@ Status upload_inputs(const Run& run) {
   for (size_t i = 0; i < run.request.inputs.size(); ++i) {
     const RunInput& input = run.request.inputs[i];
     if (input.place == run.device.place()) continue;
-    void* to = run.scratch.inputs[i].data;
+    void* to = run.views[i].data;
     const size_t bytes = static_cast<size_t>(input.view.bytes());
     const Status status = input.place == kHost ? run.device.upload(to, input.view.data, bytes)
                                                : run.device.copy(to, input.view.data, bytes);
@@ -57,8 +48,8 @@ Status run_steps(const Run& run) {
       if (Status status = run.device.mark(s); !status.ok()) return status;
     }
     if (step.op->is_view()) continue;
-    const Inputs inputs = Plan::gather(step, run.scratch.views, storage);
-    const Outputs outputs{run.scratch.views.data() + step.first_output, static_cast<size_t>(step.outputs)};
+    const Inputs inputs = Plan::gather(step, run.views, storage);
+    const Outputs outputs{run.views.data() + step.first_output, static_cast<size_t>(step.outputs)};
     const Status status = step.op->run(run.device.table(), run.context, dims, inputs, outputs, run.plan.workspace(step),
                                        step.prepared.get());
     if (!status.ok()) return status;
@@ -70,7 +61,7 @@ Status run_steps(const Run& run) {
 void make_key(const Run& run) {
   std::vector<int64_t>& key = run.scratch.key;
   key.assign(run.request.dims.begin(), run.request.dims.end());
-  for (const TensorView& input : run.scratch.inputs) key.push_back(reinterpret_cast<intptr_t>(input.data));
+  for (size_t i = 0; i < run.request.inputs.size(); ++i) key.push_back(reinterpret_cast<intptr_t>(run.views[i].data));
   for (const RunOutput& output : run.request.outputs) {
     key.push_back(is_on_device(run, output) ? reinterpret_cast<intptr_t>(output.data) : 0);
   }
@@ -96,7 +87,7 @@ Status run_recorded(const Run& run) {
 Status fetch_outputs(const Run& run) {
   for (size_t i = 0; i < run.request.outputs.size(); ++i) {
     const RunOutput& output = run.request.outputs[i];
-    const TensorView& value = run.scratch.views[static_cast<size_t>(run.plan.outputs()[i])];
+    const TensorView& value = run.views[static_cast<size_t>(run.plan.outputs()[i])];
     const size_t bytes = static_cast<size_t>(value.bytes());
     if (output.data == nullptr || output.data == value.data || bytes == 0) continue;
     const Status status = is_on_device(run, output) ? run.device.copy(output.data, value.data, bytes)
@@ -124,11 +115,20 @@ Status read_times(const Run& run) {
 
 }  // namespace
 
-Status run_plan(const Plan& plan, Device& device, Context& context, const RunRequest& request, RunScratch& scratch) {
-  const Run run{plan, device, context, request, scratch};
-  place_inputs(run);
-  scratch.views.resize(plan.n_values());
-  if (Status status = plan.bind(DimValues{request.dims}, scratch.inputs, scratch.views); !status.ok()) return status;
+Status bind_run(const Plan& plan, Place place, const RunRequest& request, std::vector<TensorView>& views) {
+  std::vector<TensorView> inputs(request.inputs.size());
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const RunInput& input = request.inputs[i];
+    inputs[i] = input.view;
+    if (input.place != place && i < plan.inputs().size()) inputs[i].data = plan.input_memory(i);
+  }
+  views.resize(plan.n_values());
+  return plan.bind(DimValues{request.dims}, inputs, views);
+}
+
+Status run_plan(const Plan& plan, Device& device, Context& context, const RunRequest& request,
+                std::vector<TensorView>& views, RunScratch& scratch) {
+  const Run run{plan, device, context, request, views, scratch};
   place_outputs(run);
   const Status enqueued = enqueue(run);
   const Status finished = device.finish_run();  // also after an error: nothing may be in flight when the caller goes on

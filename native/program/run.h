@@ -26,13 +26,16 @@ struct RunRequest {
 
 // What runs of a plan share, one run at a time.
 struct RunScratch {
-  std::vector<TensorView> inputs;
-  std::vector<TensorView> views;
   std::vector<int64_t> key;
   Recordings recordings;
 };
 
-// A plan owns its memory, so one run at a time.
-Status run_plan(const Plan& plan, Device& device, Context& context, const RunRequest& request, RunScratch& scratch);
+// Checks a request against the plan and fills `views` (plan.n_values() entries): what every value of this run is. Needs the
+// place where the ops of the device read, not the device itself, so any thread may do it, beside other runs.
+Status bind_run(const Plan& plan, Place place, const RunRequest& request, std::vector<TensorView>& views);
+
+// Runs a bound request. A plan owns its memory, so one run at a time.
+Status run_plan(const Plan& plan, Device& device, Context& context, const RunRequest& request,
+                std::vector<TensorView>& views, RunScratch& scratch);
 
 }  // namespace silverlode
