@@ -4,7 +4,7 @@
 #include <limits>
 
 #include "backends/cpu/backend.h"
-#include "backends/cpu/carve.h"
+#include "backends/carve.h"
 #include "backends/cpu/gemm.h"
 
 namespace silverlode::cpu {

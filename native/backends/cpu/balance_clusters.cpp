@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "backends/cpu/backend.h"
-#include "backends/cpu/carve.h"
+#include "backends/carve.h"
 #include "core/order.h"
 
 namespace silverlode::cpu {

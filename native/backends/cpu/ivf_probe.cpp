@@ -5,7 +5,7 @@
 #include <functional>
 #include <limits>
 
-#include "backends/cpu/carve.h"
+#include "backends/carve.h"
 #include "backends/cpu/probe_state.h"
 #include "ops/check.h"
 

@@ -9,7 +9,7 @@
 #include <thread>
 
 #include "backends/cpu/backend.h"
-#include "backends/cpu/carve.h"
+#include "backends/carve.h"
 #include "backends/cpu/scan_plan.h"
 #include "backends/cpu/select.h"
 

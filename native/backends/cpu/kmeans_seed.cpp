@@ -9,7 +9,7 @@
 #include <limits>
 
 #include "backends/cpu/backend.h"
-#include "backends/cpu/carve.h"
+#include "backends/carve.h"
 #include "backends/cpu/gemm.h"
 
 namespace silverlode::cpu {

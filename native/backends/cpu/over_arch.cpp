@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "backends/cpu/carve.h"
+#include "backends/carve.h"
 #include "backends/cpu/gemm.h"
 
 namespace silverlode::cpu {

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <span>
 
-#include "backends/cpu/carve.h"
+#include "backends/carve.h"
 #include "ops/ivf_scan.h"
 
 namespace silverlode::cpu {

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "backends/cpu/backend.h"
-#include "backends/cpu/carve.h"
+#include "backends/carve.h"
 
 namespace silverlode::cpu {
 namespace {

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace silverlode::cpu {
+namespace silverlode {
 
 class Carve {
  public:
@@ -24,4 +24,4 @@ class Carve {
   size_t bytes_ = 0;
 };
 
-}  // namespace silverlode::cpu
+}  // namespace silverlode
