@@ -1,5 +1,5 @@
-#include "backends/cuda/backend.h"
 #include "backends/carve.h"
+#include "backends/cuda/backend.h"
 #include "backends/cuda/device/thread_load.cuh"
 #include "backends/cuda/gemm.h"
 #include "backends/cuda/launch.h"
