@@ -106,8 +106,8 @@ Status list_work(const Runtime& device, const IvfScan::Args& args, const ScanWor
       static_cast<size_t>(static_cast<std::byte*>(work.zeroed_end) - reinterpret_cast<std::byte*>(work.counters));
   SILVERLODE_RETURN_IF_ERROR(
       status_of(cudaMemsetAsync(work.counters, 0, zeroed, device.stream), "clearing the work list"));
-  SILVERLODE_RETURN_IF_ERROR(
-      launch(device, sl_scan_join, grid_for(device, work.n_queries, 1, 16), kListThreads, 0, device.error, args, work));
+  SILVERLODE_RETURN_IF_ERROR(launch(device, sl_scan_join, grid_for(device, work.n_queries, 1, 16), kListThreads, 0,
+                                    device.error, IvfScan::kName, args, work));
   SILVERLODE_RETURN_IF_ERROR(launch(device, sl_scan_order, 1, kListThreads, 0, device.error, args, work));
   const int64_t most = args.n_clusters + args.n_rows / (64 * kTileWords);
   return launch(device, sl_scan_tiles, grid_for(device, most, kListThreads), kListThreads, 0, device.error, args, work);

@@ -107,15 +107,16 @@ namespace {
 constexpr unsigned kListThreads = 256;
 
 // A block per query: checks its lists and joins the clusters in them. Nothing is written but the workspace.
-__global__ void __launch_bounds__(kListThreads) sl_scan_join(RunError* error, IvfScan::Args args, ScanWork work) {
+__global__ void __launch_bounds__(kListThreads)
+    sl_scan_join(RunError* error, const char* op, IvfScan::Args args, ScanWork work) {
   for (int64_t query = blockIdx.x; query < work.n_queries; query += gridDim.x) {
     const int64_t request = query / args.heads;
     const int32_t count = args.counts[query];
     const bool valid = count >= 0 && count <= args.n_clusters;
     if (threadIdx.x == 0) {
       const int32_t mask_row = args.mask_of[request];
-      if (!valid) raise(error, IvfScan::kName, Fault::kCount, count, args.n_clusters);
-      if (mask_row < -1 || mask_row >= args.batch) raise(error, IvfScan::kName, Fault::kIndex, mask_row, args.batch);
+      if (!valid) raise(error, op, Fault::kCount, count, args.n_clusters);
+      if (mask_row < -1 || mask_row >= args.batch) raise(error, op, Fault::kIndex, mask_row, args.batch);
     }
     if (threadIdx.x < 32 && args.metric == Metric::kL2) {
       const float norm = warp_query_norm(args.queries + query * args.dim, args.dim, args.query_scales[query]);
@@ -126,13 +127,13 @@ __global__ void __launch_bounds__(kListThreads) sl_scan_join(RunError* error, Iv
     for (int32_t rank = static_cast<int32_t>(threadIdx.x); rank < count; rank += kListThreads) {
       const int32_t cluster = args.clusters[query * args.n_clusters + rank];
       if (cluster < 0 || cluster >= args.n_clusters) {
-        raise(error, IvfScan::kName, Fault::kCluster, cluster, args.n_clusters);
+        raise(error, op, Fault::kCluster, cluster, args.n_clusters);
         continue;
       }
       const int32_t begin = args.cluster_begin[cluster];
       const int32_t end = args.cluster_begin[cluster + 1];
       if (begin < 0 || begin > end || end > args.n_rows || begin % 64 != 0 || end % 64 != 0) {
-        raise(error, IvfScan::kName, Fault::kClusterBounds, cluster, args.n_rows);
+        raise(error, op, Fault::kClusterBounds, cluster, args.n_rows);
         continue;
       }
       rows += static_cast<unsigned long long>(end - begin);
