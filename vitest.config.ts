@@ -6,11 +6,11 @@ const source = (path: string): string => fileURLToPath(new URL(path, import.meta
 const shared = { alias: { 'silverlode/data': source('lib/data/index.ts'), silverlode: source('lib/index.ts') } };
 
 // The same suites on a GPU: emulated, or the first real one.
-const onCuda = (name: string, plugin: Record<string, string>) => ({
+const onCuda = (name: string, folders: string, plugin: Record<string, string>) => ({
   resolve: shared,
   test: {
     name,
-    include: ['test/{ops,program,retrieval,cuda}/**/*.test.ts'],
+    include: [`test/{${folders}}/**/*.test.ts`],
     setupFiles: ['test/support/setup_cuda.ts'],
     provide: { device: 'cuda' as const },
     env: plugin,
@@ -30,14 +30,16 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/packaging/**', 'test/cuda/**'],
+          exclude: ['test/packaging/**', 'test/{cuda,emulated}/**'],
           provide: { device: 'cpu' },
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },
       },
-      onCuda('emulated', { SILVERLODE_CUDA_PLUGIN: source('build/Release/silverlode_cuda_emulated.so') }),
-      onCuda('gpu', {}),
+      onCuda('emulated', 'ops,program,retrieval,cuda,emulated', {
+        SILVERLODE_CUDA_PLUGIN: source('build/Release/silverlode_cuda_emulated.so'),
+      }),
+      onCuda('gpu', 'ops,program,retrieval,cuda', {}),
       {
         test: {
           name: 'packaging',

@@ -48,6 +48,7 @@
       "backends/cpu/top_k.cpp",
       "backends/cpu/update_centroids.cpp",
       "backends/cpu/value_model.cpp",
+      "backends/library_file.cpp",
       "backends/plugin_device.cpp",
       "backends/plugin_loader.cpp",
       "backends/registry.cpp",

@@ -14,10 +14,15 @@ Status allocate_with(const PluginTable& plugin, int32_t ordinal, size_t bytes, s
   return ok_status();
 }
 
-Status require_plugin(const PluginTable*& plugin) {
+// The plugin, if it has that GPU.
+Status require_gpu(Place place, const PluginTable*& plugin) {
   std::string reason;
   plugin = cuda_plugin(reason);
-  return plugin != nullptr ? ok_status() : make_error(Code::kDeviceUnavailable, "%s", reason.c_str());
+  if (plugin == nullptr) return make_error(Code::kDeviceUnavailable, "cuda:%d: %s", place, reason.c_str());
+  int32_t count = 0;
+  if (Status status = plugin->count(&count); !status.ok()) return status;
+  if (place < count) return ok_status();
+  return make_error(Code::kDeviceUnavailable, "there is no device 'cuda:%d'", place);
 }
 
 }  // namespace
@@ -60,26 +65,26 @@ Status PluginDevice::end_recording(std::shared_ptr<void>& recording) {
 
 Status allocate_on(Place place, size_t bytes, std::shared_ptr<void>& memory) {
   const PluginTable* plugin = nullptr;
-  if (Status status = require_plugin(plugin); !status.ok()) return status;
+  if (Status status = require_gpu(place, plugin); !status.ok()) return status;
   return allocate_with(*plugin, place, bytes, memory);
 }
 
 Status write_on(Place place, void* to, const void* from_host, size_t bytes) {
   const PluginTable* plugin = nullptr;
-  if (Status status = require_plugin(plugin); !status.ok()) return status;
+  if (Status status = require_gpu(place, plugin); !status.ok()) return status;
   return plugin->write(place, to, from_host, bytes);
 }
 
 Status memory_on(Place place, size_t& free_bytes, size_t& total_bytes) {
   const PluginTable* plugin = nullptr;
-  if (Status status = require_plugin(plugin); !status.ok()) return status;
+  if (Status status = require_gpu(place, plugin); !status.ok()) return status;
   return plugin->memory_info(place, &free_bytes, &total_bytes);
 }
 
 std::shared_ptr<void> allocate_pinned(size_t bytes) {
   const PluginTable* plugin = nullptr;
   void* address = nullptr;
-  if (!require_plugin(plugin).ok() || !plugin->allocate_pinned(bytes, &address).ok()) return nullptr;
+  if (!require_gpu(0, plugin).ok() || !plugin->allocate_pinned(bytes, &address).ok()) return nullptr;
   return std::shared_ptr<void>(address, plugin->release_pinned);
 }
 

@@ -5,6 +5,8 @@
 
 #include <cstdlib>
 
+#include "backends/library_file.h"
+
 namespace silverlode {
 
 namespace {
@@ -37,6 +39,9 @@ Loaded load() {
   if (access(path.c_str(), F_OK) != 0) {
     if (is_named) return {nullptr, "SILVERLODE_CUDA_PLUGIN names " + path + ", which does not exist"};
     return {nullptr, "the CUDA plugin is not built; build the package where nvcc is installed"};
+  }
+  if (const std::string fault = library_fault(path); !fault.empty()) {
+    return {nullptr, "the CUDA plugin " + path + " cannot be opened: " + fault};
   }
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {

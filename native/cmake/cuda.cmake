@@ -27,7 +27,7 @@ if(SILVERLODE_EMULATION AND SILVERLODE_TESTS)
   add_executable(silverlode_cuda_tests ${SILVERLODE_SOURCES} ${cuda_tests})
   silverlode_compile_flags(silverlode_cuda_tests)
   silverlode_emulated_sources(silverlode_cuda_tests ${SILVERLODE_CUDA_SOURCES})
-  target_link_libraries(silverlode_cuda_tests PRIVATE GTest::gtest_main Threads::Threads)
+  target_link_libraries(silverlode_cuda_tests PRIVATE GTest::gtest_main Threads::Threads ${CMAKE_DL_LIBS})
 endif()
 
 if(SILVERLODE_CUDA STREQUAL "OFF")

@@ -39,8 +39,8 @@ Status run(Context& context, const Concat::Args& args, Workspace) {
     const int64_t bytes = args.row_bytes[i];
     if (bytes == 0) continue;
     // The widest unit that divides both row lengths and both addresses.
-    const uint64_t ends = static_cast<uint64_t>(bytes | width) | reinterpret_cast<uintptr_t>(args.x[i]) |
-                          reinterpret_cast<uintptr_t>(to);
+    const uint64_t ends =
+        static_cast<uint64_t>(bytes | width) | reinterpret_cast<uintptr_t>(args.x[i]) | reinterpret_cast<uintptr_t>(to);
     const auto copy_units = ends % 16 == 0 ? copy<uint4> : ends % 4 == 0 ? copy<uint32_t> : copy<uint8_t>;
     const Status status = copy_units(runtime(context), args.x[i], bytes, to, width, args.rows);
     if (!status.ok()) return status;

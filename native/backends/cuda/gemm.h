@@ -11,8 +11,8 @@
 namespace silverlode::cuda {
 
 // y[b] = activation(x[b] W[b]^T + bias[b]) for every matrix b of a batch; all row-major. Pointers are device pointers, leading
-// dimensions and strides count elements. Sums are float32, the empty sum is 0; an
-// empty result is no work.
+// dimensions and strides count elements. Sums are float32, the empty sum is 0; an empty
+// result is no work.
 struct GemmTask {
   const void* x = nullptr;     // [m, k] of `dtype`
   const void* w = nullptr;     // [n, k] of `dtype`

@@ -133,10 +133,10 @@ class Operands {
     bias_bytes_ = static_cast<size_t>(extent(task.batch, task.bias_stride, 1, 0, task.n)) * sizeof(float);
     const size_t y_bytes =
         static_cast<size_t>(extent(task.batch, task.y_stride, task.m, task.ldy, task.n)) * dtype_size(task.y_dtype);
-    const bool enough = cudaMalloc(x_.out(), x_bytes_) == cudaSuccess && cudaMalloc(w_.out(), w_bytes_) == cudaSuccess &&
-                        cudaMalloc(bias_.out(), bias_bytes_) == cudaSuccess &&
-                        cudaMalloc(y_.out(), y_bytes) == cudaSuccess &&
-                        cudaMalloc(workspace_.out(), workspace_bytes) == cudaSuccess;
+    const bool enough =
+        cudaMalloc(x_.out(), x_bytes_) == cudaSuccess && cudaMalloc(w_.out(), w_bytes_) == cudaSuccess &&
+        cudaMalloc(bias_.out(), bias_bytes_) == cudaSuccess && cudaMalloc(y_.out(), y_bytes) == cudaSuccess &&
+        cudaMalloc(workspace_.out(), workspace_bytes) == cudaSuccess;
     if (!enough) (void)cudaGetLastError();  // not an error of later calls
     task.x = x_.get(), task.w = w_.get(), task.y = y_.get();
     if (task.bias != nullptr) task.bias = bias_.get();

@@ -31,8 +31,7 @@ bool is_sticky(cudaError_t error) {
     case 717:  // invalid address space
     case 718:  // invalid program counter
     case cudaErrorLaunchFailure:
-    case 721:  // contained error
-    case cudaErrorUnknown: return true;
+    case 721: return true;  // contained error
     default: return false;
   }
 }

@@ -35,8 +35,11 @@ Queue::~Queue() {
 }
 
 Status Queue::begin_run() {
+  error_is_clear_ = false;
   if (Status status = gpu_.use(); !status.ok()) return status;
-  return status_of(cudaMemsetAsync(runtime_.error, 0, sizeof(RunError), stream_.get()), "starting a run");
+  const cudaError_t cleared = cudaMemsetAsync(runtime_.error, 0, sizeof(RunError), stream_.get());
+  error_is_clear_ = cleared == cudaSuccess;
+  return status_of(cleared, "starting a run");
 }
 
 Status Queue::upload(void* to, const void* from_host, size_t bytes) { return ring_.upload(to, from_host, bytes); }
@@ -60,7 +63,8 @@ Status Queue::finish_run() {
       cudaMemcpyAsync(found, runtime_.error, sizeof(RunError), cudaMemcpyDeviceToHost, stream_.get());
   const Status asked = status_of(copied, "ending a run");
   const Status waited = status_of(cudaStreamSynchronize(stream_.get()), "running on the GPU");
-  const Status status = !waited.ok() ? waited : !asked.ok() ? asked : status_of(*found);
+  const bool readable = error_is_clear_ && asked.ok();
+  const Status status = !waited.ok() ? waited : readable ? status_of(*found) : asked;
   ring_.deliver(status.ok());
   return status;
 }

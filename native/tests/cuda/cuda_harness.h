@@ -23,6 +23,10 @@ struct DeviceOptions {
   int32_t sm_count = 3;
   size_t memory_bytes = size_t{1} << 30;
   bool prepare = false;  // run `prepare` first, as a program with constant inputs does
+  Gemm* gemm = nullptr;  // for ops that multiply matrices
+  const volatile uint32_t* cancel = nullptr;
+  void (*progress)(void* user, double done) = nullptr;
+  void* progress_user = nullptr;
 };
 
 class DeviceMemory {
@@ -60,7 +64,8 @@ class DeviceRun {
     state_.limits.shared_bytes = size_t{64} << 10;
     state_.limits.l2_bytes = size_t{4} << 20;
     state_.limits.memory_bytes = options.memory_bytes;
-    context_.backend = &state_;
+    state_.gemm = options.gemm;
+    context_ = {&state_, options.cancel, options.progress, options.progress_user};
   }
   DeviceRun(const DeviceRun&) = delete;
   DeviceRun& operator=(const DeviceRun&) = delete;

@@ -34,7 +34,9 @@ struct ThreadFloat {
   friend __host__ __device__ constexpr ThreadFloat operator-(ThreadFloat a, ThreadFloat b) { return a.v - b.v; }
   friend __host__ __device__ constexpr ThreadFloat operator*(ThreadFloat a, ThreadFloat b) { return a.v * b.v; }
   friend __host__ __device__ constexpr ThreadFloat operator/(ThreadFloat a, ThreadFloat b) { return a.v / b.v; }
-  friend __host__ __device__ ThreadFloat fma(ThreadFloat a, ThreadFloat b, ThreadFloat c) { return fmaf(a.v, b.v, c.v); }
+  friend __host__ __device__ ThreadFloat fma(ThreadFloat a, ThreadFloat b, ThreadFloat c) {
+    return fmaf(a.v, b.v, c.v);
+  }
   friend __host__ __device__ ThreadFloat sqrt(ThreadFloat a) { return sqrtf(a.v); }
   friend __host__ __device__ constexpr ThreadFloat min(ThreadFloat a, ThreadFloat b) { return a.v < b.v ? a : b; }
   friend __host__ __device__ constexpr ThreadFloat max(ThreadFloat a, ThreadFloat b) { return a.v > b.v ? a : b; }

@@ -1,17 +1,13 @@
-#include "backends/cuda/backend.h"
 #include "backends/carve.h"
-#include "backends/cuda/device/thread_load.cuh"
+#include "backends/cuda/backend.h"
+#include "backends/cuda/convert.h"
 #include "backends/cuda/gemm.h"
-#include "backends/cuda/launch.h"
 
 namespace silverlode::cuda {
 
 namespace {
 
 using Args = Linear::Args;
-
-constexpr unsigned kThreads = 256;
-constexpr int64_t kPerThread = 4;
 
 bool is_half(const Args& args) { return args.weight_dtype != DType::kF32; }
 
@@ -24,15 +20,6 @@ struct Scratch {
       : gemm(carve.take<std::byte>(static_cast<int64_t>(device_gemm.workspace_bytes()))),
         x(carve.take<uint16_t>(is_half(args) ? args.rows * args.in_dim : 0)) {}
 };
-
-template <class T>
-__global__ void sl_linear_narrow(const RunError* error, const float* x, T* y, int64_t n) {
-  if (stopped(error)) return;
-  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
-  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += stride) {
-    y[i] = from_float<T>(x[i]);
-  }
-}
 
 GemmTask task_of(const Args& args, const void* x) {
   GemmTask task;
@@ -68,12 +55,7 @@ Status run(Context& context, const Args& args, Workspace workspace) {
   Carve carve(workspace.data);
   const Scratch scratch(carve, *device.gemm, args);
   if (!is_half(args)) return device.gemm->run(device, task_of(args, args.x), scratch.gemm);
-  const int64_t n = args.rows * args.in_dim;
-  const Status status = with_float_type(args.weight_dtype, [&](auto type) {
-    using T = decltype(type);
-    return launch(device, sl_linear_narrow<T>, grid_for(device, n, kThreads * kPerThread), kThreads, 0, device.error,
-                  args.x, reinterpret_cast<T*>(scratch.x), n);
-  });
+  const Status status = convert(device, args.x, DType::kF32, scratch.x, args.weight_dtype, args.rows * args.in_dim);
   if (!status.ok()) return status;
   return device.gemm->run(device, task_of(args, scratch.x), scratch.gemm);
 }
