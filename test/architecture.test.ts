@@ -40,7 +40,7 @@ describe('native includes', () => {
   /** Headers of others, and the only folders that may know them. */
   const FOREIGN: readonly [RegExp, readonly string[]][] = [
     [/^(napi|node_api|js_native_api|uv|v8)/, ['binding']],
-    [/^(cuda|cublas|nv)/, ['backends/cuda', 'emulation']],
+    [/^(cuda|cublas|nv)/, ['backends/cuda', 'emulation', 'tests/emulation', 'tests/cuda']],
     [/^(immintrin|arm_neon)/, ['backends/cpu/simd']],
     [/^g(test|mock)\//, ['tests']],
   ];

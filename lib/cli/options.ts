@@ -17,6 +17,18 @@ export function nonNegative(text: string): number {
   return whole(text, 0);
 }
 
+/** `1,8,64`. */
+export function counts(text: string): number[] {
+  return text.split(',').map((entry) => positive(entry.trim()));
+}
+
+/** A number above 0. */
+export function positiveNumber(text: string): number {
+  const value = number(text);
+  if (value > 0) return value;
+  throw new InvalidArgumentError('It must be above 0.');
+}
+
 /** A number in (0, 1]. */
 export function share(text: string): number {
   const value = number(text);

@@ -4,10 +4,12 @@ import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import {
   clusterChoice,
+  counts,
   lists,
   names,
   nonNegative,
   positive,
+  positiveNumber,
   repeated,
   share,
   userJson,
@@ -56,6 +58,7 @@ Exit codes: 0 done, 1 failed (reason on stderr), 2 wrong usage.`,
   defineInspect(program, () => output);
   defineQuery(program, () => output);
   defineTune(program, () => output);
+  defineBench(program, () => output);
   try {
     await program.parseAsync(args, { from: 'user' });
     return 0;
@@ -180,6 +183,19 @@ function defineTune(program: Command, output: () => Output): void {
     .option('--out <file>', 'write the tuned model here (default: replace the model file)')
     .option('--threads <n>', 'compute threads (default: physical cores)', positive)
     .action(async (model, flags) => (await import('./commands/tune.js')).runTune(model, flags, output()));
+}
+
+function defineBench(program: Command, output: () => Output): void {
+  define(program, 'bench', 'measure latency, throughput, recall and stages of a model')
+    .argument('<model>', 'model file')
+    .requiredOption('--queries <file>', `typical queries: ${VECTOR_FILES}`)
+    .option('--filter <text>', 'filter of every request')
+    .option('-k <n>', 'results', positive, 100)
+    .option('--probes <n>', 'clusters to look at first (default: as tuned)', positive)
+    .option('--batches <n,…>', 'requests per native run', counts, [1, 8, 64])
+    .option('--seconds <n>', 'how long each batch size is measured', positiveNumber, 2)
+    .option('--threads <n>', 'compute threads (default: physical cores)', positive)
+    .action(async (model, flags) => (await import('./commands/bench.js')).runBench(model, flags, output()));
 }
 
 function packageVersion(): string {

@@ -1,7 +1,7 @@
 // Probes for a recall target, by measurement.
 import { SilverlodeError } from '../errors.js';
 import type { Manifest } from './manifest.js';
-import type { RetrieveBatchRequest, RetrieveBatchResult } from './types.js';
+import type { ItemId, RetrieveBatchRequest, RetrieveBatchResult } from './types.js';
 
 export interface TuneOptions {
   /** float32 [queries, dims]. */
@@ -58,16 +58,17 @@ export async function tuneProbes(
   return { probes: high, recall: await measure(high), tried };
 }
 
-/** Mean share of the true entries that were found. */
 function overlap(truth: RetrieveBatchResult, found: RetrieveBatchResult): number {
-  const lists = truth.offsets.length - 1;
-  let sum = 0;
-  for (let i = 0; i < lists; i++) {
-    const slice = ({ ids, offsets }: RetrieveBatchResult) =>
-      Array.from(ids.slice(offsets[i], offsets[i + 1]) as ArrayLike<unknown>);
-    const wanted = slice(truth);
-    const got = new Set(slice(found));
-    sum += wanted.length === 0 ? 1 : wanted.filter((id) => got.has(id)).length / wanted.length;
-  }
-  return sum / lists;
+  const lists = ({ ids, offsets }: RetrieveBatchResult) =>
+    Array.from({ length: offsets.length - 1 }, (_, i) => ids.slice(offsets[i], offsets[i + 1]) as ArrayLike<ItemId>);
+  return recallAgainst(lists(truth), lists(found));
+}
+
+/** Mean share of the entries of true lists that were found. */
+export function recallAgainst(truth: readonly ArrayLike<ItemId>[], found: readonly ArrayLike<ItemId>[]): number {
+  const shares = truth.map((list, i) => {
+    const got = new Set(Array.from(found[i] as ArrayLike<ItemId>));
+    return list.length === 0 ? 1 : Array.from(list).filter((id) => got.has(id)).length / list.length;
+  });
+  return shares.reduce((sum, share) => sum + share, 0) / truth.length;
 }

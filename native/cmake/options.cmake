@@ -2,6 +2,9 @@
 
 option(SILVERLODE_WERROR "Treat compiler warnings as errors" OFF)
 option(SILVERLODE_TESTS "Build the native test executable (needs GoogleTest)" OFF)
+option(SILVERLODE_EMULATION "Build the host emulation of CUDA, for tests" OFF)
+option(SILVERLODE_CHECKER "Instrument emulated kernels for the checker of races and memory" OFF)
+set(SILVERLODE_GTEST_SOURCE "" CACHE PATH "Sources of GoogleTest, for a compiler that the installed library is not for")
 set(SILVERLODE_SANITIZE "" CACHE STRING "Sanitizers, comma separated, for example address,undefined")
 
 if(NOT CMAKE_BUILD_TYPE)

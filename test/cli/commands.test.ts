@@ -254,3 +254,31 @@ describe('tune', () => {
     expect((await json('inspect', model)).probes).toBeGreaterThan(1);
   });
 });
+
+describe('bench', () => {
+  test('measures batches, recall and stages', async () => {
+    const model = path('bench.silverlode');
+    await json('publish', '--embeddings', path('items.npy'), '--clusters', 16, '--probes', 1, '--out', model);
+    const bench = ['bench', model, '--queries', path('users.npy'), '-k', 5, '--seconds', 0.02, '--batches', '1,3'];
+    const measured = await json(...bench);
+    expect(measured).toMatchObject({ path: model, device: 'cpu', items: ITEMS, dims: DIMS, k: 5 });
+    expect(measured.recall).toBeGreaterThan(0);
+    expect(measured.recall).toBeLessThan(1);
+    for (const [i, batch] of [1, 3].entries()) {
+      const { runs, p50Ms, p99Ms, requestsPerSecond } = measured.batches[i];
+      expect(measured.batches[i].batch).toBe(batch);
+      expect(runs).toBeGreaterThan(0);
+      expect(p99Ms).toBeGreaterThanOrEqual(p50Ms);
+      expect(requestsPerSecond).toBeGreaterThan(0);
+    }
+    expect(measured.stages.map(({ op }: { op: string }) => op)).toContain('ivf_scan');
+    expect((await json(...bench, '--probes', 16)).recall).toBe(1);
+    expect(await text(...bench)).toMatch(/recall +0[\s\S]*batch +runs +p50Ms[\s\S]*stage +op +milliseconds/);
+  });
+
+  test('refuses queries of another size', async () => {
+    const { code, stderr } = await run('bench', BOOKS, '--queries', path('features.npy'));
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/\(SHAPE_MISMATCH\)/);
+  });
+});

@@ -30,6 +30,9 @@ describe('usage', () => {
     [['query', 'a', '--vector', '1', '-k', '1.5']],
     [['tune', 'a']],
     [['tune', 'a', '--queries', 'a.npy', '--recall', '1.5']],
+    [['bench', 'a']],
+    [['bench', 'a', '--queries', 'a.npy', '--batches', '1,0']],
+    [['bench', 'a', '--queries', 'a.npy', '--seconds', '0']],
   ])('%j is refused with exit code 2', async (args) => {
     const { code, stdout, stderr } = await run(...args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
