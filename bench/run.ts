@@ -1,4 +1,4 @@
-// npm run bench [-- suite … --quick --filter text --json file]
+// npm run bench [-- suite … --quick --device cuda:0 --filter text --json file]
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { machineFacts } from './support/machine.js';
@@ -8,6 +8,7 @@ import type { BenchResult, Suite } from './support/suite.js';
 const SUITES: Readonly<Record<string, () => Promise<{ default: Suite }>>> = {
   ops: () => import('./ops/index.js'),
   pipeline: () => import('./pipelines/index.js'),
+  kernels: () => import('./kernels/index.js'),
 };
 
 function line({ name, medianMs, figures }: BenchResult): string {
@@ -21,6 +22,7 @@ async function main(): Promise<void> {
     options: {
       quick: { type: 'boolean', default: false },
       filter: { type: 'string', default: '' },
+      device: { type: 'string', default: 'cpu' },
       json: { type: 'string' },
     },
   });

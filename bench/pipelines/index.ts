@@ -26,7 +26,7 @@ const suite: Suite = {
   async *run(options: BenchOptions): AsyncGenerator<BenchResult> {
     const size = options.quick
       ? { items: 20_000, dims: 64, clusters: 200 }
-      : { items: 200_000, dims: 128, clusters: 2000 };
+      : { items: options.device === 'cpu' ? 200_000 : 1_000_000, dims: 128, clusters: 2000 };
     const { items, dims } = size;
     const catalogue = makeCatalogue({ ...size, queries: 512, seed: 1 });
     const started = performance.now();
@@ -34,6 +34,7 @@ const suite: Suite = {
       items: { ids: catalogue.ids, embeddings: catalogue.embeddings, attributes: { ...catalogue.attributes } },
       index: { clusters: options.quick ? 128 : 'auto' },
       queries: { data: catalogue.queries.data.subarray(0, 256 * dims), shape: [256, dims] },
+      device: options.device,
     });
     const described = model.describe() as { clusters: number; probes: number; bytes: number };
     yield {

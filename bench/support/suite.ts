@@ -3,6 +3,8 @@ import { Bench } from 'tinybench';
 
 /** How long to measure, and which cases. */
 export interface BenchOptions {
+  /** `cpu` (default) or `cuda:0`; suites that do not look at it measure the processor. */
+  device: string;
   quick: boolean;
   /** A case is measured when its full name contains this. */
   filter: string;
