@@ -12,6 +12,17 @@ struct Run {
   RunScratch& scratch;
 };
 
+class Range {
+ public:
+  Range(Device& device, const char* name) : device_(device) { device_.begin_range(name); }
+  ~Range() { device_.end_range(); }
+  Range(const Range&) = delete;
+  Range& operator=(const Range&) = delete;
+
+ private:
+  Device& device_;
+};
+
 // Where each input will be when the steps read it.
 void place_inputs(const Run& run) {
   run.scratch.inputs.resize(run.request.inputs.size());
@@ -57,6 +68,7 @@ Status run_steps(const Run& run) {
       if (Status status = run.device.mark(s); !status.ok()) return status;
     }
     if (step.op->is_view()) continue;
+    const Range range(run.device, step.title.c_str());
     const Inputs inputs = Plan::gather(step, run.scratch.views, storage);
     const Outputs outputs{run.scratch.views.data() + step.first_output, static_cast<size_t>(step.outputs)};
     const Status status = step.op->run(run.device.table(), run.context, dims, inputs, outputs, run.plan.workspace(step),
@@ -126,6 +138,7 @@ Status read_times(const Run& run) {
 
 Status run_plan(const Plan& plan, Device& device, Context& context, const RunRequest& request, RunScratch& scratch) {
   const Run run{plan, device, context, request, scratch};
+  const Range range(device, "silverlode run");
   place_inputs(run);
   scratch.views.resize(plan.n_values());
   if (Status status = plan.bind(DimValues{request.dims}, scratch.inputs, scratch.views); !status.ok()) return status;
