@@ -1,5 +1,5 @@
 #include "tests/cuda/cuda_harness.h"
-#include "tests/filter_fixture.h"
+#include "tests/cuda/filter_views.h"
 
 namespace silverlode::cuda {
 namespace {
@@ -9,31 +9,14 @@ using filter_test::Plan;
 using filter_test::Plans;
 using filter_test::Random;
 
-template <class T>
-TensorView view(const std::vector<T>& values, DType dtype, const Shape& shape) {
-  return {const_cast<T*>(values.data()), dtype, shape};
-}
-
-// The seven tensors of the index.
-std::vector<TensorView> index_views(const Catalogue& c) {
-  const int64_t words = c.words();
-  return {view(c.slices, DType::kI64, {c.n_slices, words}),
-          view(c.bloom, DType::kI64, {static_cast<int64_t>(c.bloom.size()) / 8, 8}),
-          view(c.bloom_offsets, DType::kI64, {static_cast<int64_t>(c.bloom_offsets.size())}),
-          view(c.columns32, DType::kI32, {c.n_columns32, c.rows}),
-          view(c.columns64, DType::kI64, {c.n_columns64, c.rows}),
-          view(c.term_offsets, DType::kI64, {static_cast<int64_t>(c.term_offsets.size())}),
-          view(c.terms, DType::kI32, {static_cast<int64_t>(c.terms.size())})};
-}
-
 // filter_eval, then filter_check on what it gave.
 void compare(const Catalogue& catalogue, const Plans& plans, const std::vector<uint64_t>& live) {
   Attributes attributes;
   attributes.values["hashes"] = int64_t{catalogue.hashes};
   const auto n = static_cast<int64_t>(plans.offsets.size()) - 1;
-  const TensorView offsets = view(plans.offsets, DType::kI32, {n + 1});
-  const TensorView steps = view(plans.steps, DType::kI64, {static_cast<int64_t>(plans.steps.size()), 4});
-  std::vector<TensorView> inputs = {offsets, steps, view(live, DType::kI64, {catalogue.words()})};
+  const TensorView offsets = view_of(plans.offsets, DType::kI32, {n + 1});
+  const TensorView steps = view_of(plans.steps, DType::kI64, {static_cast<int64_t>(plans.steps.size()), 4});
+  std::vector<TensorView> inputs = {offsets, steps, view_of(live, DType::kI64, {catalogue.words()})};
   for (const TensorView& tensor : index_views(catalogue)) inputs.push_back(tensor);
   const OpResult pairs = expect_same<FilterEval>(filter_eval_entry(), cpu::filter_eval_entry(), attributes, inputs);
   if (pairs.outputs.size() < 2) return;
