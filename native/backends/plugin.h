@@ -51,6 +51,8 @@ struct PluginTable {
   Status (*end_recording)(void* device, void** recording);  // updates *recording, or replaces it
   Status (*replay)(void* device, void* recording);
   void (*release_recording)(int32_t ordinal, void* recording);
+  void (*begin_range)(const char* name);
+  void (*end_range)();
   Status (*mark)(void* device, size_t index);
   Status (*elapsed)(void* device, size_t index, double* milliseconds);
 };

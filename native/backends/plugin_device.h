@@ -40,6 +40,9 @@ class PluginDevice final : public Device {
   Status end_recording(std::shared_ptr<void>& recording) override;
   Status replay(const std::shared_ptr<void>& recording) override { return plugin_.replay(device_, recording.get()); }
 
+  void begin_range(const char* name) override { plugin_.begin_range(name); }
+  void end_range() override { plugin_.end_range(); }
+
   Status mark(size_t index) override { return plugin_.mark(device_, index); }
   Status elapsed(size_t index, double& milliseconds) override { return plugin_.elapsed(device_, index, &milliseconds); }
 

@@ -128,9 +128,9 @@ Status open_device(const std::string& id, const DeviceOptions& options, std::uni
     return make_error(Code::kInvalidArgument, "threads is %d, the limit is %d", options.threads, kMaxThreads);
   }
   const int32_t threads = options.threads > 0 ? options.threads : cpu::default_threads();
-  if (id != "cpu") return open_gpu(id, threads, options.graphs, device);
   const cpu::SimdTable* table = nullptr;
   if (Status status = pick_simd(options.simd, table); !status.ok()) return status;
+  if (id != "cpu") return open_gpu(id, threads, options.graphs, device);
   device = std::make_unique<cpu::CpuDevice>(threads, *table);
   return ok_status();
 }

@@ -66,5 +66,10 @@ set_target_properties(silverlode_cuda PROPERTIES
   CUDA_RUNTIME_LIBRARY Static
   CUDA_VISIBILITY_PRESET hidden)
 target_include_directories(silverlode_cuda SYSTEM PRIVATE ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES})
+find_path(SILVERLODE_NVTX_INCLUDE nvtx3/nvToolsExt.h HINTS ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES})
+if(SILVERLODE_NVTX AND SILVERLODE_NVTX_INCLUDE)
+  target_include_directories(silverlode_cuda SYSTEM PRIVATE "${SILVERLODE_NVTX_INCLUDE}")
+  target_compile_definitions(silverlode_cuda PRIVATE SILVERLODE_NVTX)
+endif()
 target_link_options(silverlode_cuda PRIVATE -Wl,--exclude-libs,ALL)
 target_link_libraries(silverlode_cuda PRIVATE Threads::Threads ${CMAKE_DL_LIBS})

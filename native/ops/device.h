@@ -44,6 +44,10 @@ class Device {
   virtual Status end_recording(std::shared_ptr<void>& recording) = 0;
   virtual Status replay(const std::shared_ptr<void>& recording) = 0;
 
+  // What is enqueued between them belongs together, for profilers of the device. May be nested.
+  virtual void begin_range(const char* name) = 0;
+  virtual void end_range() = 0;
+
   // Notes when everything enqueued so far is done; after finish_run, milliseconds from mark `index` to the next one.
   virtual Status mark(size_t index) = 0;
   virtual Status elapsed(size_t index, double& milliseconds) = 0;

@@ -70,6 +70,7 @@ Status Plan::read(const ProgramSpec& spec) {
   for (const StepSpec& step_spec : spec.steps) {
     PlannedStep step;
     step.label = step_spec.label;
+    step.title = step_spec.op + (step.label.empty() ? "" : " " + step.label);
     step.inputs = step_spec.inputs;
     step.first_output = static_cast<int32_t>(values_.size());
     step.outputs = step_spec.outputs;

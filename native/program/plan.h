@@ -16,7 +16,8 @@ constexpr int32_t kMaxStepInputs = 32;
 
 struct PlannedStep {
   std::unique_ptr<OpInstance> op;
-  std::string label;
+  std::string label;            // where it stands in the module tree
+  std::string title;            // op and label, for profilers
   std::vector<int32_t> inputs;  // value ids, -1 for an absent one
   int32_t first_output = 0;
   int32_t outputs = 0;

@@ -13,6 +13,17 @@ struct Run {
   RunScratch& scratch;
 };
 
+class Range {
+ public:
+  Range(Device& device, const char* name) : device_(device) { device_.begin_range(name); }
+  ~Range() { device_.end_range(); }
+  Range(const Range&) = delete;
+  Range& operator=(const Range&) = delete;
+
+ private:
+  Device& device_;
+};
+
 bool is_on_device(const Run& run, const RunOutput& output) {
   return output.data != nullptr && output.place != kHost && output.place == run.device.place();
 }
@@ -48,6 +59,7 @@ Status run_steps(const Run& run) {
       if (Status status = run.device.mark(s); !status.ok()) return status;
     }
     if (step.op->is_view()) continue;
+    const Range range(run.device, step.title.c_str());
     const Inputs inputs = Plan::gather(step, run.views, storage);
     const Outputs outputs{run.views.data() + step.first_output, static_cast<size_t>(step.outputs)};
     const Status status = step.op->run(run.device.table(), run.context, dims, inputs, outputs, run.plan.workspace(step),
@@ -129,6 +141,7 @@ Status bind_run(const Plan& plan, Place place, const RunRequest& request, std::v
 Status run_plan(const Plan& plan, Device& device, Context& context, const RunRequest& request,
                 std::vector<TensorView>& views, RunScratch& scratch) {
   const Run run{plan, device, context, request, views, scratch};
+  const Range range(device, "silverlode run");
   place_outputs(run);
   const Status enqueued = enqueue(run);
   const Status finished = device.finish_run();  // also after an error: nothing may be in flight when the caller goes on

@@ -34,6 +34,9 @@ class CpuDevice final : public Device {
   Status end_recording(std::shared_ptr<void>& recording) override;
   Status replay(const std::shared_ptr<void>& recording) override;
 
+  void begin_range(const char*) override {}
+  void end_range() override {}
+
   Status mark(size_t index) override;
   Status elapsed(size_t index, double& milliseconds) override;
 

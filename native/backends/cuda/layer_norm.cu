@@ -1,5 +1,5 @@
 #include "backends/cuda/backend.h"
-#include "backends/cuda/device/warp_sum.cuh"
+#include "backends/cuda/device/block_scan.cuh"
 #include "backends/cuda/launch.h"
 
 namespace silverlode::cuda {

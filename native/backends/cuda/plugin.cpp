@@ -5,6 +5,7 @@
 
 #include "backends/cuda/backend.h"
 #include "backends/cuda/graph.h"
+#include "backends/cuda/nvtx.h"
 #include "backends/cuda/queue.h"
 
 namespace silverlode::cuda {
@@ -75,6 +76,8 @@ PluginTable make_table() {
     return queue(device).replay(static_cast<cudaGraphExec_t>(recording));
   };
   table.release_recording = release_recording;
+  table.begin_range = begin_range;
+  table.end_range = end_range;
   table.mark = [](void* device, size_t index) { return queue(device).mark(index); };
   table.elapsed = [](void* device, size_t index, double* milliseconds) {
     return queue(device).elapsed(index, *milliseconds);

@@ -26,6 +26,7 @@ enum class Fault : int32_t {
   kRow,            // a row is not below limit
   kTerm,           // a term is not in [0, limit)
   kNotFinite,      // element `value` is NaN or infinite
+  kFormulaStep,    // step `value` of a formula is not valid
 };
 
 struct RunError {

@@ -61,6 +61,23 @@ OpResult expect_near(const OpEntry<typename Op::Args>& cuda_entry, const OpEntry
   return result;
 }
 
+// Both tables on the same inputs: the same bits, NaN payloads aside, or the same error code.
+template <class Op>
+OpResult expect_equal_values(const OpEntry<typename Op::Args>& cuda_entry, const OpEntry<typename Op::Args>& cpu_entry,
+                             const Attributes& attributes, const std::vector<TensorView>& inputs) {
+  const OpResult expected = cpu::run_op<Op>(cpu_entry, attributes, inputs);
+  OpResult result = run_cuda<Op>(cuda_entry, attributes, inputs);
+  EXPECT_EQ(result.status.code, expected.status.code) << Op::kName << ": " << result.status.text;
+  if (!result.status.ok() || !expected.status.ok()) return result;
+  const std::vector<float> want = expected.template values<float>(0), have = result.template values<float>(0);
+  for (size_t i = 0; i < want.size(); ++i) {
+    const bool equal = std::isnan(want[i]) ? std::isnan(have[i]) : float_bits(have[i]) == float_bits(want[i]);
+    EXPECT_TRUE(equal) << Op::kName << " at " << i << ": " << have[i] << ", the CPU has " << want[i];
+    if (!equal) break;
+  }
+  return result;
+}
+
 // 100 runs, in reverse and in random orders, give the bytes of the first.
 template <class Op>
 void expect_repeats(const OpEntry<typename Op::Args>& entry, const Attributes& attributes,

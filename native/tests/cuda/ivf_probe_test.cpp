@@ -135,6 +135,17 @@ TEST(CudaIvfProbe, EveryDimension) {
   }
 }
 
+TEST(CudaIvfProbe, AnyOrderOfThreadsGivesTheSame) {
+  Random random(24);
+  const Problem problem = filter_test::random_problem(random, 6, 8);
+  for (uint64_t turn = 0; turn < 30; ++turn) {
+    change_order(turn);
+    SCOPED_TRACE(turn);
+    compare(problem);
+  }
+  change_order(0);
+}
+
 // More clusters than one block sorts.
 TEST(CudaIvfProbe, ManyClusters) {
   Random random(22);

@@ -85,8 +85,8 @@ struct DotPolicy {
         for (int j = 0; j < kTiles; ++j) {
           if (j >= queries.tiles) continue;
           const uint4 q = queries.chunk<kStaged>(j, lane / 4, k + s * kStepBytes, lane % 4);
-          mma_m16n8k32(dots[j], {a[s].x, b[s].x, a[s].y, b[s].y}, {q.x, q.y});
-          mma_m16n8k32(dots[j], {a[s].z, b[s].z, a[s].w, b[s].w}, {q.z, q.w});
+          mma_m16n8k32_s8(dots[j], {a[s].x, b[s].x, a[s].y, b[s].y}, {q.x, q.y});
+          mma_m16n8k32_s8(dots[j], {a[s].z, b[s].z, a[s].w, b[s].w}, {q.z, q.w});
         }
       }
     } else {
@@ -111,7 +111,7 @@ struct DotPolicy {
       for (int j = 0; j < kTiles; ++j) {
         if (j >= queries.tiles) continue;
         const uint4 q = queries.chunk<kStaged>(j, lane / 4, k, lane % 4);
-        mma_m16n8k32(dots[j], {a.x, b.x, a.y, b.y}, {q.x, q.y});
+        mma_m16n8k32_s8(dots[j], {a.x, b.x, a.y, b.y}, {q.x, q.y});
       }
     } else {
       for (int c = 0; c < 4; ++c) {
