@@ -144,7 +144,7 @@ describe('imports in lib', () => {
 
 describe('every op has its place at every layer', () => {
   const names = addon().opNames();
-  const SHARED = ['dispatch', 'filter_index', 'index'];
+  const SHARED = ['candidates', 'dispatch', 'filter_index', 'index'];
 
   test.each(names)('%s', (op) => {
     const files = [

@@ -18,6 +18,7 @@ import l2Normalize from './l2_normalize.bench.js';
 import layerNorm from './layer_norm.bench.js';
 import linear from './linear.bench.js';
 import mergeTopK from './merge_top_k.bench.js';
+import mixtureOfLogits from './mixture_of_logits.bench.js';
 import overArch from './over_arch.bench.js';
 import quantizeInt8 from './quantize_int8.bench.js';
 import reshape from './reshape.bench.js';
@@ -45,6 +46,7 @@ const OPS: readonly Suite[] = [
   layerNorm,
   linear,
   mergeTopK,
+  mixtureOfLogits,
   overArch,
   quantizeInt8,
   reshape,

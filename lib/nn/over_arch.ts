@@ -1,9 +1,9 @@
 import { SilverlodeError } from '../errors.js';
 import type { Activation } from '../ops/linear.js';
 import { overArch } from '../ops/over_arch.js';
-import type { AnyTensor, SymbolicTensor } from '../program/trace.js';
+import type { SymbolicTensor } from '../program/trace.js';
 import { Linear } from './linear.js';
-import { Module } from './module.js';
+import { type RerankCandidates, Reranker, requireTasks } from './reranker.js';
 
 /** Sizes of an OverArch network. */
 export interface OverArchOptions {
@@ -21,26 +21,6 @@ export interface OverArchOptions {
   activation?: Activation;
 }
 
-/** Candidates as the retrieval program hands them to a reranker. */
-export interface RerankCandidates {
-  embeddings: AnyTensor;
-  embeddingScales?: AnyTensor;
-  embeddingIndex: AnyTensor;
-  features?: AnyTensor;
-  featureIndex?: AnyTensor;
-}
-
-/** A module that scores (user, candidate) pairs on named tasks. */
-export abstract class Reranker extends Module {
-  abstract readonly tasks: readonly string[];
-  abstract readonly heads: number;
-  abstract readonly dims: number;
-  abstract readonly features: number;
-
-  /** user float32 [batch, heads, dims], candidates [batch, m] → logits float32 [batch, m, tasks]. */
-  abstract override forward(user: SymbolicTensor, candidates: RerankCandidates): SymbolicTensor;
-}
-
 /**
  * The multi-task reranker of SilverTorch (arXiv 2511.14881): an MLP over `[u (H·D), i (D), u_h * i (H·D), f (F)]` with
  * parameters `layers.<n>.weight|bias`. Its first layer is folded per request, so the pair matrix is never built.
@@ -56,9 +36,7 @@ export class OverArch extends Reranker {
   constructor(options: OverArchOptions) {
     super();
     const { dims, heads = 1, features = 0, hidden, tasks, activation = 'relu' } = options;
-    if (tasks.length === 0 || new Set(tasks).size !== tasks.length) {
-      throw new SilverlodeError('INVALID_ARGUMENT', 'OverArch needs distinct task names, at least one');
-    }
+    requireTasks('OverArch', tasks);
     if (hidden.length > 5) throw new SilverlodeError('LIMIT_EXCEEDED', 'OverArch has at most 6 layers');
     const sizes = [2 * heads * dims + dims + features, ...hidden, tasks.length];
     this.layers = sizes.slice(0, -1).map((size, i) => new Linear(size, sizes[i + 1] as number));

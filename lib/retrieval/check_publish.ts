@@ -1,7 +1,7 @@
 // What `publish` is given, checked before any work.
 import { SilverlodeError } from '../errors.js';
 import { requireFilterOptions } from '../index/filter_index.js';
-import { Reranker } from '../nn/over_arch.js';
+import { Reranker } from '../nn/reranker.js';
 import { ValueModel } from '../nn/value_model.js';
 import { Tensor } from '../tensor/tensor.js';
 import { requireFinite, requireKnown } from './check_items.js';

@@ -6,7 +6,7 @@ import { IvfIndex, type IvfOptions } from '../index/ivf_index.js';
 import { breathe, Progress, type ProgressEvent } from '../index/progress.js';
 import type { NativeDevice, ProgramSpec } from '../native/addon.js';
 import { onDevice, openDevice, withSignal } from '../native/device.js';
-import type { Reranker } from '../nn/over_arch.js';
+import type { Reranker } from '../nn/reranker.js';
 import { type InputSpecs, trace } from '../program/compile.js';
 import type { InputSpec } from '../program/trace.js';
 import { floatToFloat16 } from '../tensor/half.js';

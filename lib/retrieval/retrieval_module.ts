@@ -3,7 +3,7 @@ import { SilverlodeError } from '../errors.js';
 import type { FilterIndex } from '../index/filter_index.js';
 import type { IvfIndex } from '../index/ivf_index.js';
 import { call, Module } from '../nn/module.js';
-import type { Reranker } from '../nn/over_arch.js';
+import type { Reranker } from '../nn/reranker.js';
 import type { ValueModel } from '../nn/value_model.js';
 import { gatherRows } from '../ops/gather_rows.js';
 import { reshape } from '../ops/reshape.js';

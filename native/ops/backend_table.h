@@ -19,6 +19,7 @@
 #include "ops/layer_norm.h"
 #include "ops/linear.h"
 #include "ops/merge_top_k.h"
+#include "ops/mixture_of_logits.h"
 #include "ops/over_arch.h"
 #include "ops/quantize_int8.h"
 #include "ops/slice_build.h"
@@ -52,6 +53,7 @@ struct BackendTable {
   OpEntry<LayerNorm::Args> layer_norm;
   OpEntry<Linear::Args> linear;
   OpEntry<MergeTopK::Args> merge_top_k;
+  OpEntry<MixtureOfLogits::Args> mixture_of_logits;
   OpEntry<OverArch::Args> over_arch;
   OpEntry<QuantizeInt8::Args> quantize_int8;
   OpEntry<SliceBuild::Args> slice_build;

@@ -133,6 +133,7 @@ const std::map<std::string, Maker>& makers() {
       {LayerNorm::kName, make_typed<LayerNorm, &T::layer_norm>},
       {Linear::kName, make_typed<Linear, &T::linear>},
       {MergeTopK::kName, make_typed<MergeTopK, &T::merge_top_k>},
+      {MixtureOfLogits::kName, make_typed<MixtureOfLogits, &T::mixture_of_logits>},
       {OverArch::kName, make_typed<OverArch, &T::over_arch>},
       {QuantizeInt8::kName, make_typed<QuantizeInt8, &T::quantize_int8>},
       {Reshape::kName, make_reshape},

@@ -3,11 +3,7 @@
 //
 // The network reads [u (H·D), i (D), u_h * i for each head h (H·D), f (F)]:
 //   0 user             float32 [batch, H, D]
-//   1 embeddings       int8 [n, Dp] | float16 [n, D] | float32 [n, D]
-//   2 embedding_scales float32 [n]      with int8 only, else absent: i = float(q) * scale
-//   3 embedding_index  int32 [batch, m] row of `embeddings` of each candidate, -1 for a missing candidate
-//   4 features         float32 [items, F]  optional
-//   5 feature_index    int32 [batch, m]    row of `features`, given exactly when `features` is; ignored where 3 is -1
+//   1 to 5 candidates  embeddings, embedding_scales, embedding_index, features, feature_index as in candidates.h
 //   6 + 2l             float32 | float16 | bfloat16 [out_l, in_l]   weight of layer l, PyTorch layout
 //   7 + 2l             float32 [out_l]                              bias, optional
 //   -> logits          float32 [batch, m, T]   T = out of the last layer; 0 for a missing candidate
@@ -19,7 +15,7 @@
 #pragma once
 
 #include "ops/activation.h"
-#include "ops/op.h"
+#include "ops/candidates.h"
 
 namespace silverlode {
 
@@ -37,19 +33,12 @@ struct OverArch {
     DType dtype;
     int64_t in_dim, out_dim;
   };
-  struct Args {
+  struct Args : Candidates {
     const float* user;
-    const void* embeddings;
-    const float* embedding_scales;  // null unless int8
-    const int32_t* embedding_index;
-    const float* features;         // may be null
-    const int32_t* feature_index;  // may be null
     Layer layers[kMaxLayers];
     int32_t n_layers;
     float* logits;
-    int64_t batch, heads, dim /* D */, embedding_stride /* elements per row */, embedding_rows, n_features,
-        feature_rows, candidates;
-    DType embedding_dtype;
+    int64_t heads;
     Activation activation;
     const void* prepared;  // weights packed by OpEntry::prepare, or null
   };

@@ -1,39 +1,23 @@
 // The folded network against its contract (bit for bit) and against the plain network over concatenated pairs.
 #include "ops/over_arch.h"
 
-#include <memory>
-
-#include "tests/dense_harness.h"
+#include "tests/candidate_fixture.h"
 
 namespace silverlode::tests {
 namespace {
 
-struct Case {
-  int64_t batch = 3, heads = 2, dim = 16, candidates = 70, items = 40, n_features = 5;
+struct Case : CandidateCase {
+  int64_t heads = 2;
   std::vector<int64_t> widths = {48, 20, 3};
-  DType embeddings = DType::kI8, weights = DType::kF32;
+  DType weights = DType::kF32;
   Activation activation = Activation::kRelu;
   bool with_bias = true;
-  int missing_of_ten = 2;
 };
 
 // All inputs of one call, kept alive.
-struct Network {
-  explicit Network(const Case& given, uint32_t seed) : c(given), user(random_tensor({c.batch, c.heads, c.dim}, seed)) {
-    std::mt19937 random(seed + 1);
-    const int64_t stride = c.embeddings == DType::kI8 ? (c.dim + 31) / 32 * 32 : c.dim;
-    for (int64_t i = 0; i < c.items * stride; ++i) {
-      quantized.push_back(i % stride < c.dim ? static_cast<int8_t>(static_cast<int>(random() % 255) - 127) : 0);
-    }
-    for (int64_t i = 0; i < c.items; ++i) scales.push_back(0.01f + static_cast<float>(random() % 100) * 1e-4f);
-    stored = std::make_unique<FloatTensor>(
-        random_tensor({c.items, c.dim}, seed + 2, c.embeddings == DType::kF16 ? DType::kF16 : DType::kF32));
-    features = random_rows(c.items, c.n_features, seed + 3);
-    for (int64_t i = 0; i < c.batch * c.candidates; ++i) {
-      const bool missing = static_cast<int>(random() % 10) < c.missing_of_ten;
-      index.push_back(missing ? -1 : static_cast<int32_t>(random() % static_cast<uint32_t>(c.items)));
-      feature_index.push_back(missing ? -5 : static_cast<int32_t>(random() % static_cast<uint32_t>(c.items)));
-    }
+struct Network : RandomCandidates {
+  explicit Network(const Case& given, uint32_t seed)
+      : RandomCandidates(given, seed), c(given), user(random_tensor({c.batch, c.heads, c.dim}, seed)) {
     int64_t in_dim = 2 * c.heads * c.dim + c.dim + c.n_features;
     for (int64_t width : c.widths) {
       const float scale = 1.0f / std::sqrt(static_cast<float>(in_dim));
@@ -41,23 +25,11 @@ struct Network {
       biases.push_back(random_rows(width, 1, seed + 20));
       in_dim = width;
     }
-    if (c.embeddings == DType::kI8) {
-      embeddings_view = {quantized.data(), DType::kI8, {c.items, stride}};
-    } else {
-      embeddings_view = stored->view();
-    }
   }
 
   std::vector<TensorView> inputs() const {
-    std::vector<TensorView> views = {user.view(), embeddings_view,
-                                     c.embeddings == DType::kI8 ? view_of(scales, {c.items}) : TensorView{},
-                                     view_of(index, {c.batch, c.candidates})};
-    if (c.n_features > 0) {
-      views.push_back(view_of(features, {c.items, c.n_features}));
-      views.push_back(view_of(feature_index, {c.batch, c.candidates}));
-    } else {
-      views.resize(6);
-    }
+    std::vector<TensorView> views = {user.view()};
+    append_to(views);
     for (size_t l = 0; l < layers.size(); ++l) {
       views.push_back(layers[l].view());
       views.push_back(c.with_bias ? view_of(biases[l], {c.widths[l]}) : TensorView{});
@@ -71,26 +43,12 @@ struct Network {
     return values;
   }
 
-  float item(int64_t candidate, int64_t d) const {
-    const int64_t row = index[static_cast<size_t>(candidate)];
-    if (c.embeddings != DType::kI8) return stored->values[static_cast<size_t>(row * c.dim + d)];
-    return static_cast<float>(quantized[static_cast<size_t>(row * embeddings_view.shape.dim(1) + d)]) *
-           scales[static_cast<size_t>(row)];
-  }
-  float feature(int64_t candidate, int64_t f) const {
-    return features[static_cast<size_t>(feature_index[static_cast<size_t>(candidate)] * c.n_features + f)];
-  }
   float bias(size_t layer, int64_t n) const { return c.with_bias ? biases[layer][static_cast<size_t>(n)] : 0.0f; }
 
   Case c;
   FloatTensor user;
-  std::vector<int8_t> quantized;
-  std::vector<float> scales, features;
-  std::unique_ptr<FloatTensor> stored;
-  std::vector<int32_t> index, feature_index;
   std::vector<FloatTensor> layers;
   std::vector<std::vector<float>> biases;
-  TensorView embeddings_view;
 };
 
 // float64, no folding: [u, i, u_h * i, f] written out for every pair.
@@ -100,7 +58,7 @@ std::vector<double> plain_network(const Network& net) {
   for (int64_t b = 0; b < c.batch; ++b) {
     for (int64_t m = 0; m < c.candidates; ++m) {
       const int64_t candidate = b * c.candidates + m;
-      if (net.index[static_cast<size_t>(candidate)] < 0) {
+      if (net.missing(candidate)) {
         logits.insert(logits.end(), static_cast<size_t>(c.widths.back()), 0.0);
         continue;
       }
@@ -153,13 +111,11 @@ std::vector<float> folded_network(const Network& net) {
     }
     for (int64_t m = 0; m < c.candidates; ++m) {
       const int64_t candidate = b * c.candidates + m;
-      if (net.index[static_cast<size_t>(candidate)] < 0) {
+      if (net.missing(candidate)) {
         logits.insert(logits.end(), static_cast<size_t>(c.widths.back()), 0.0f);
         continue;
       }
-      std::vector<float> x;
-      for (int64_t d = 0; d < c.dim; ++d) x.push_back(net.item(candidate, d));
-      for (int64_t f = 0; f < c.n_features; ++f) x.push_back(net.feature(candidate, f));
+      std::vector<float> x = net.item_input(candidate);
       for (size_t l = 0; l < c.widths.size(); ++l) {
         std::vector<float> y;
         for (int64_t n = 0; n < c.widths[l]; ++n) {

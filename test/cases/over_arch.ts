@@ -1,64 +1,31 @@
-import { ops, type Tensor, tensor } from 'silverlode';
+import { ops, type Tensor } from 'silverlode';
 import type { Random } from '../../lib/data/random.js';
+import { type CandidateSizes, type Candidates, makeCandidates } from './candidates.js';
 import { FLOAT_BYTES, FLOAT_DTYPES, type FloatDType, floats } from './floats.js';
 import { ACTIVATIONS } from './linear.js';
-import { defineCases, int8s, integers, tensorOf } from './op_case.js';
+import { defineCases } from './op_case.js';
 
-interface Sizes {
-  batch: number;
+interface Sizes extends CandidateSizes {
   heads: number;
-  dim: number;
-  /** Candidates per request. */
-  m: number;
-  features?: number;
   /** Outputs of each layer, the last one the tasks. */
   layers: readonly number[];
-  embeddings?: 'int8' | 'float16' | 'float32';
   weights?: FloatDType;
   bias?: boolean;
   activation?: (typeof ACTIVATIONS)[number];
-  /** Probability of a missing candidate. */
-  missing?: number;
 }
 
-export interface Input {
+export interface Input extends Candidates {
   user: Tensor;
-  embeddings: Tensor;
-  embeddingScales?: Tensor;
-  embeddingIndex: Tensor<'int32'>;
-  features?: Tensor;
-  featureIndex?: Tensor<'int32'>;
   layers: { weight: Tensor; bias?: Tensor }[];
   activation: (typeof ACTIVATIONS)[number];
 }
 
-const ITEMS = 40;
-
 function make(sizes: Sizes, random: Random): Input {
-  const { batch, heads, dim, m, features = 0, layers, embeddings = 'int8', weights = 'float32' } = sizes;
-  const { bias = true, activation = 'relu', missing = 0.1 } = sizes;
-  const padded = Math.ceil(dim / 32) * 32;
-  const index = integers(random, batch * m, 0, ITEMS - 1).map((row) => (random.chance(missing) ? -1 : row));
+  const { batch, heads, dim, features = 0, layers, weights = 'float32', bias = true, activation = 'relu' } = sizes;
   const inputs = [2 * heads * dim + dim + features, ...layers];
   return {
     user: floats(random, 'float32', batch, heads, dim),
-    embeddings:
-      embeddings === 'int8'
-        ? tensorOf(int8s(random, ITEMS * padded), ITEMS, padded)
-        : floats(random, embeddings, ITEMS, dim),
-    embeddingScales:
-      embeddings === 'int8' ? tensor(Float32Array.from({ length: ITEMS }, () => random.uniform() / 64)) : undefined,
-    embeddingIndex: tensorOf(index, batch, m),
-    features: features > 0 ? floats(random, 'float32', ITEMS, features) : undefined,
-    // Where a candidate is missing its feature row must not matter.
-    featureIndex:
-      features > 0
-        ? tensorOf(
-            index.map((row) => (row < 0 ? 12345 : (row * 7) % ITEMS)),
-            batch,
-            m,
-          )
-        : undefined,
+    ...makeCandidates(sizes, random),
     layers: layers.map((out, layer) => ({
       weight: floats(random, weights, out, inputs[layer] as number),
       bias: bias ? floats(random, 'float32', out) : undefined,

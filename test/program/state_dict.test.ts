@@ -4,6 +4,7 @@ import {
   EmbeddingBag,
   LayerNorm,
   Linear,
+  MixtureOfLogits,
   Mlp,
   OverArch,
   Sequential,
@@ -55,6 +56,20 @@ describe('names', () => {
       'layers.1.weight': [2, 6],
       'layers.1.bias': [2],
     });
+    const components = { userComponents: 3, itemComponents: 2, componentDims: 5 };
+    const mixture = new MixtureOfLogits({ dims: 4, heads: 2, features: 3, tasks: ['a', 'b'], ...components });
+    expect(shapes(mixture)).toEqual({
+      'user.weight': [3 * 5, 2 * 4],
+      'user.bias': [3 * 5],
+      'item.weight': [2 * 5, 4 + 3],
+      'item.bias': [2 * 5],
+      'userGate.weight': [2 * 6, 2 * 4],
+      'userGate.bias': [2 * 6],
+      'itemGate.weight': [2 * 6, 4 + 3],
+      'itemGate.bias': [2 * 6],
+      'crossGate.weight': [2 * 6, 6],
+    });
+    expect(mixture.loadStateDict(mixture.stateDict())).toEqual({ missing: [], unexpected: [] });
   });
 
   test('of buffers are apart from those of parameters', () => {
@@ -86,6 +101,10 @@ describe('initial weights', () => {
     expect(failure(() => new OverArch({ ...options, tasks: [] })).code).toBe('INVALID_ARGUMENT');
     expect(failure(() => new OverArch({ ...options, tasks: ['a', 'a'] })).code).toBe('INVALID_ARGUMENT');
     expect(failure(() => new OverArch({ ...options, hidden: [8, 8, 8, 8, 8, 8] })).code).toBe('LIMIT_EXCEEDED');
+    for (const wrong of [{ tasks: [] }, { tasks: ['a', 'a'] }, { temperature: 0 }, { itemComponents: 0 }]) {
+      const mixture = () => new MixtureOfLogits({ dims: 4, tasks: ['a'], ...wrong });
+      expect(failure(mixture).code).toBe('INVALID_ARGUMENT');
+    }
   });
 });
 

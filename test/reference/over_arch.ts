@@ -1,5 +1,6 @@
 import type { Input } from '../cases/over_arch.js';
 import { activations } from './activation.js';
+import { perCandidate } from './candidates.js';
 import { fma } from './fma.js';
 import { widened } from './half.js';
 import { dense } from './linear.js';
@@ -7,7 +8,7 @@ import { dense } from './linear.js';
 /** What the network means: an MLP over [u, i, u_h * i for each head, f], in float64. */
 export function overArch(input: Input): Float64Array {
   const activate = activations[input.activation] as (x: number) => number;
-  return perCandidate(input, ({ users, item, features }) => {
+  return perPair(input, ({ users, item, features }) => {
     const crossed = users.flatMap((user) => user.map((x, d) => x * (item[d] as number)));
     let values = [...users.flat(), ...item, ...crossed, ...features];
     input.layers.forEach(({ weight, bias }, layer) => {
@@ -27,7 +28,7 @@ export function foldedOverArch(input: Input): Float64Array {
   const [{ weight, bias }, ...later] = input.layers as [Input['layers'][number], ...Input['layers']];
   const [out, width] = weight.shape as [number, number];
   const [weights, biases] = [widened(weight), bias && widened(bias)];
-  return perCandidate(input, ({ users, item, features }) => {
+  return perPair(input, ({ users, item, features }) => {
     const [heads, dim] = [users.length, item.length];
     const user = users.flat();
     const values = Float32Array.from([...item, ...features]);
@@ -62,27 +63,14 @@ interface Pair {
   features: number[];
 }
 
-function perCandidate(input: Input, score: (pair: Pair) => number[]): Float64Array {
-  const { user, embeddings, embeddingScales, embeddingIndex, features, featureIndex, layers } = input;
-  const [batch, heads, dim] = user.shape as [number, number, number];
-  const [m, tasks] = [embeddingIndex.shape[1] as number, layers.at(-1)?.weight.shape[0] as number];
-  const stride = embeddings.shape[1] as number;
-  const table = embeddings.dtype === 'int8' ? (embeddings.view() as Int8Array) : widened(embeddings);
-  const scales = embeddingScales && widened(embeddingScales);
-  const width = features?.shape[1] ?? 0;
-  const logits = new Float64Array(batch * m * tasks);
-  embeddingIndex.view().forEach((row, i) => {
-    if (row < 0) return;
-    const request = Math.floor(i / m) * heads;
+function perPair(input: Input, score: (pair: Pair) => number[]): Float64Array {
+  const { user, layers } = input;
+  const [, heads, dim] = user.shape as [number, number, number];
+  const tasks = layers.at(-1)?.weight.shape[0] as number;
+  return perCandidate(input, dim, tasks, ({ request, item, features }) => {
     const users = Array.from({ length: heads }, (_, h) => [
-      ...widened(user).subarray((request + h) * dim, (request + h + 1) * dim),
+      ...widened(user).subarray((request * heads + h) * dim, (request * heads + h + 1) * dim),
     ]);
-    const item = Array.from(table.subarray(row * stride, row * stride + dim), (x) =>
-      Math.fround(x * (scales?.[row] ?? 1)),
-    );
-    const feature = (featureIndex?.view()[i] as number) * width;
-    const own = features ? [...widened(features).subarray(feature, feature + width)] : [];
-    logits.set(score({ users, item, features: own }), i * tasks);
+    return score({ users, item, features });
   });
-  return logits;
 }

@@ -24,10 +24,10 @@ const float* widen(const FloatKernels& kernels, const void* weight, DType dtype,
 }  // namespace
 
 void pack_weights(const Context& context, const void* weight, DType dtype, int64_t out_dim, int64_t in_dim, int64_t ld,
-                  float* packed) {
+                  float* packed, int64_t panel_stride) {
   const FloatKernels& kernels = runtime(context).simd.floats;
   runtime(context).pool.parallel_for(panel_count(out_dim), [&](int64_t panel, int32_t) {
-    float* to = packed + panel * in_dim * kPanel;
+    float* to = packed + panel * panel_stride;
     const int64_t columns = std::min(kPanel, out_dim - panel * kPanel);
     if (columns < kPanel) std::fill(to, to + in_dim * kPanel, 0.0f);
     float widened[kColumnBlock];

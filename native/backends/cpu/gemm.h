@@ -13,9 +13,14 @@ inline size_t packed_bytes(int64_t out_dim, int64_t in_dim) {
   return static_cast<size_t>(panel_count(out_dim) * in_dim * kPanel) * sizeof(float);
 }
 
-// weight: float32, float16 or bfloat16 [out_dim, in_dim], rows `ld` elements apart; widened exactly.
+// weight: float32, float16 or bfloat16 [out_dim, in_dim], rows `ld` elements apart; widened exactly. Panels lie
+// `panel_stride` floats apart, which leaves room for weights on further inputs.
 void pack_weights(const Context& context, const void* weight, DType dtype, int64_t out_dim, int64_t in_dim, int64_t ld,
-                  float* packed);
+                  float* packed, int64_t panel_stride);
+inline void pack_weights(const Context& context, const void* weight, DType dtype, int64_t out_dim, int64_t in_dim,
+                         int64_t ld, float* packed) {
+  pack_weights(context, weight, dtype, out_dim, in_dim, ld, packed, in_dim * kPanel);
+}
 
 struct Gemm {
   const float* x;

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "backends/carve.h"
+#include "backends/cpu/candidate_rows.h"
 #include "backends/cpu/gemm.h"
 
 namespace silverlode::cpu {
@@ -16,7 +17,6 @@ constexpr int64_t kChunkFloats = 3 << 15;  // activations of one chunk: 384 KiB
 constexpr int64_t kMinChunk = 28;
 constexpr int64_t kMaxChunk = 224;  // both whole numbers of the widest level's register tiles
 constexpr int64_t kTasksPerThread = 8;
-constexpr int64_t kPrefetchAhead = 16;
 
 // [i, f]: what is left of the first layer's input after folding.
 int64_t folded_dim(const Args& args) { return args.dim + args.n_features; }
@@ -70,27 +70,6 @@ struct Scratch {
         present(carve.take<int32_t>(threads * rows_per_chunk)) {}
 };
 
-Status check_indices(const Args& args) {
-  const int64_t n = args.batch * args.candidates;
-  for (int64_t i = 0; i < n; ++i) {
-    const int64_t row = args.embedding_index[i];
-    if (row == -1) continue;
-    if (row < 0 || row >= args.embedding_rows) {
-      return make_error(Code::kInvalidArgument, "over_arch: embedding_index[%lld] is %lld, outside %lld rows",
-                        static_cast<long long>(i), static_cast<long long>(row),
-                        static_cast<long long>(args.embedding_rows));
-    }
-    if (args.feature_index == nullptr) continue;
-    const int64_t feature = args.feature_index[i];
-    if (feature < 0 || feature >= args.feature_rows) {
-      return make_error(Code::kInvalidArgument, "over_arch: feature_index[%lld] is %lld, outside %lld rows",
-                        static_cast<long long>(i), static_cast<long long>(feature),
-                        static_cast<long long>(args.feature_rows));
-    }
-  }
-  return ok_status();
-}
-
 class Network {
  public:
   Network(const Context& context, const Args& args, const Weights& weights, const Scratch& scratch)
@@ -122,19 +101,12 @@ class Network {
     const int64_t n = std::min(scratch_.rows_per_chunk, args_.candidates - begin);
     const int64_t offset = (first + slot) * args_.candidates + begin;
     int32_t* present = scratch_.present + worker * scratch_.rows_per_chunk;
-    int64_t rows = 0;
-    for (int64_t i = 0; i < n; ++i) {
-      if (args_.embedding_index[offset + i] >= 0) present[rows++] = static_cast<int32_t>(i);
-    }
+    float* input = scratch_.inputs + worker * scratch_.input_floats;
+    const int64_t rows = gather_candidates(kernels_, args_, offset, n, present, input, folded_dim(args_));
     const int64_t tasks = args_.layers[args_.n_layers - 1].out_dim;
     float* logits = args_.logits + offset * tasks;
     if (rows < n) std::fill(logits, logits + n * tasks, 0.0f);
     if (rows == 0) return;
-    float* input = scratch_.inputs + worker * scratch_.input_floats;
-    for (int64_t row = 0; row < rows; ++row) {
-      if (row + kPrefetchAhead < rows) prefetch(offset + present[row + kPrefetchAhead]);
-      gather(offset + present[row], input + row * folded_dim(args_));
-    }
     run_layers(slot, rows, input, worker, logits, rows == n ? nullptr : present);
   }
 
@@ -143,37 +115,6 @@ class Network {
     return scratch_.folded + slot * scratch_.panels * folded_dim(args_) * kPanel;
   }
   float* folded_bias(int64_t slot) const { return scratch_.folded_bias + slot * scratch_.panels * kPanel; }
-
-  const char* embedding(int64_t candidate) const {
-    const int64_t row = args_.embedding_index[candidate];
-    const int64_t row_bytes = args_.embedding_stride * static_cast<int64_t>(dtype_size(args_.embedding_dtype));
-    return static_cast<const char*>(args_.embeddings) + row * row_bytes;
-  }
-
-  void prefetch(int64_t candidate) const {
-    const int64_t row_bytes = args_.dim * static_cast<int64_t>(dtype_size(args_.embedding_dtype));
-    for (int64_t byte = 0; byte < row_bytes; byte += 64) __builtin_prefetch(embedding(candidate) + byte);
-    if (args_.n_features == 0) return;
-    const float* features = args_.features + args_.feature_index[candidate] * args_.n_features;
-    for (int64_t f = 0; f < args_.n_features; f += 16) __builtin_prefetch(features + f);
-  }
-
-  // [i, f] of one candidate as float32.
-  void gather(int64_t candidate, float* to) const {
-    const char* row = embedding(candidate);
-    switch (args_.embedding_dtype) {
-      case DType::kI8:
-        kernels_.dequantize(reinterpret_cast<const int8_t*>(row),
-                            args_.embedding_scales[args_.embedding_index[candidate]], to, args_.dim);
-        break;
-      case DType::kF16: kernels_.widen_f16(reinterpret_cast<const uint16_t*>(row), to, args_.dim); break;
-      default: std::memcpy(to, row, static_cast<size_t>(args_.dim) * sizeof(float));
-    }
-    if (args_.n_features > 0) {
-      std::memcpy(to + args_.dim, args_.features + args_.feature_index[candidate] * args_.n_features,
-                  static_cast<size_t>(args_.n_features) * sizeof(float));
-    }
-  }
 
   // `rows` lists where each row's logits go; null when they are all there in order.
   void run_layers(int64_t slot, int64_t n, const float* input, int32_t worker, float* logits,
@@ -226,7 +167,7 @@ size_t workspace(const Context& context, const Args& args) {
 
 Status run(Context& context, const Args& args, Workspace workspace) {
   if (args.batch == 0 || args.candidates == 0) return ok_status();
-  if (Status status = check_indices(args); !status.ok()) return status;
+  if (Status status = check_candidate_indices(OverArch::kName, args); !status.ok()) return status;
   ThreadPool& pool = runtime(context).pool;
   Carve carve(workspace.data);
   const Scratch scratch(carve, args, pool.threads());

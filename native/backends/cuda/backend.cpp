@@ -35,6 +35,7 @@ const BackendTable& backend_table() {
       made(layer_norm_entry),
       made(linear_entry),
       made(merge_top_k_entry),
+      OpEntry<MixtureOfLogits::Args>{},
       made(over_arch_entry),
       made(quantize_int8_entry),
       made(slice_build_entry),

@@ -36,6 +36,10 @@ struct FloatKernels {
   // h, for every row d of kPanel outputs. base: [dim][kPanel], crossed: [heads][dim][kPanel].
   void (*fold_panel)(const float* base, const float* crossed, const float* user, int64_t heads, int64_t dim,
                      float* folded);
+  // mixture_of_logits.h says in which order these add: y[r] = |x[r]| for rows of `dim` elements back to back, and
+  // sum_i softmax(gates)[i] * values[i].
+  void (*row_norms)(const float* x, int64_t rows, int64_t dim, float* y);
+  float (*softmax_mean)(const float* gates, const float* values, int64_t n);
 };
 
 const FloatKernels& float_kernels_serial();

@@ -3,6 +3,7 @@
 
 #include "backends/cpu/simd/gemm_kernel.h"
 #include "backends/cpu/simd/map_kernels.h"
+#include "backends/cpu/simd/mixture_kernels.h"
 
 namespace silverlode::cpu {
 
@@ -46,8 +47,9 @@ struct FloatKernelsOf {
     }
   }
 
-  static constexpr FloatKernels kTable = {gemm_packed, activate<V>, unary<V>,  binary<V>,  ternary<V>,
-                                          add_scaled,  dequantize,  widen_f16, widen_bf16, fold_panel};
+  static constexpr FloatKernels kTable = {gemm_packed, activate<V>, unary<V>,     binary<V>,
+                                          ternary<V>,  add_scaled,  dequantize,   widen_f16,
+                                          widen_bf16,  fold_panel,  row_norms<V>, softmax_mean<V>};
 };
 
 }  // namespace silverlode::cpu
