@@ -1,10 +1,11 @@
-import { f, publish, type RetrievalModel } from 'silverlode';
+import { f, type RetrievalModel } from 'silverlode';
 import { describe, expect, test } from 'vitest';
 import { Random } from '../../lib/data/random.js';
 import { formatFilter, randomFilter } from '../filter/random_filter.js';
 import { columnsOf } from '../index/catalogue.js';
 import { expectCode, property } from '../support/ops.js';
 import { publishCatalogue, ReferenceRetrieval, randomCatalogue, randomVectors } from './catalogue.js';
+import { publish } from './publish.js';
 
 describe('filter violations are 0 and missed items are 0', () => {
   for (const [mode, clusters] of [

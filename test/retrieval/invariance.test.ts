@@ -1,12 +1,13 @@
 // Contracts 1.6: the same bits on every SIMD level, thread count, batch size and run, also from a file.
-import { nn, publish, RetrievalModel, type RetrieveRequest } from 'silverlode';
+import { nn, RetrievalModel, type RetrieveRequest } from 'silverlode';
 import { describe, expect, test } from 'vitest';
 import { Random } from '../../lib/data/random.js';
 import { columnsOf } from '../index/catalogue.js';
 import type { ReferenceCatalogue } from '../reference/retrieval.js';
-import { simdLevels } from '../support/ops.js';
+import { simdLevels, threadCounts } from '../support/ops.js';
 import { tempFolder } from '../support/temp_folder.js';
 import { answerOf, publishCatalogue, randomCatalogue, randomRequest, randomVectors } from './catalogue.js';
+import { publish } from './publish.js';
 
 const folder = await tempFolder();
 const seed = 20260501;
@@ -32,7 +33,7 @@ function suite(name: string, make: () => Promise<{ model: RetrievalModel; reques
     const expected = await answers(model, requests);
 
     for (const simd of simdLevels) {
-      for (const threads of [1, 2, 3]) {
+      for (const threads of threadCounts) {
         test(`answers are the same at level ${simd} with ${threads} threads, from a file`, async () => {
           await using loaded = await RetrievalModel.load(path, { simd, threads });
           expect(await answers(loaded, requests)).toEqual(expected);
