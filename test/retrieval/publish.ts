@@ -8,7 +8,7 @@ const QUERIES = 8;
 export function publish(options: PublishOptions): Promise<RetrievalModel> {
   const given = options?.items?.embeddings;
   const plain = given !== undefined && 'data' in given && given.shape.length === 2;
-  if (testDevice === 'cpu' || options.queries !== undefined || !plain) return publishFully(options);
+  if (testDevice === 'cpu' || !plain || options.queries !== undefined) return publishFully(options);
   const [items, dims] = given.shape as readonly [number, number];
   const count = Math.min(QUERIES, items);
   const valid = given.data instanceof Float32Array && given.data.length === items * dims && count > 0 && dims > 0;
