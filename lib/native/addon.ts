@@ -3,21 +3,24 @@ import { SilverlodeError } from '../errors.js';
 import type { DType } from '../tensor/dtype.js';
 import { loadAddon } from './load.js';
 
-/** Memory of one tensor; lives until the last job, view or handle that shares it is gone. */
+/** Memory of one tensor, on the host or a GPU; lives until the last job, view or handle that shares it is gone. */
 export interface NativeTensor {
   readonly dtype: DType;
   readonly shape: number[];
-  /** The bytes without a copy where the runtime allows it. Every call makes a new ArrayBuffer over the same memory. */
+  /** `'cpu'`, `'cuda:0'`, … */
+  readonly device: string;
+  /** Host tensors only: the bytes without a copy where the runtime allows it. Every call makes a new ArrayBuffer over the same memory. */
   buffer(): ArrayBuffer;
   write(byteOffset: number, bytes: Uint8Array): void;
   reshape(shape: readonly number[]): NativeTensor;
   dispose(): void;
 }
 
-/** Compute threads and the one executor thread that drives them. */
+/** A device with the one executor thread that drives it. */
 export interface NativeDevice {
+  readonly id: string;
   readonly threads: number;
-  /** CPU: the SIMD level in use. */
+  /** CPU: the SIMD level in use; GPU: its compute capability. */
   readonly variant: string;
   /** No new work; the threads end with the last program or job that uses them. */
   dispose(): void;
@@ -78,6 +81,10 @@ export interface DeviceInfo {
   available: boolean;
   /** Why the device cannot be used. */
   reason?: string;
+  /** What the device does without. */
+  note?: string;
+  /** GPU: `'9.0'` */
+  computeCapability?: string;
   /** True for the CUDA emulation used in tests, never for a real GPU. */
   emulated?: boolean;
   /** CPU: SIMD level in use. */
@@ -90,8 +97,11 @@ export interface DeviceInfo {
 }
 
 export interface NativeAddon {
-  NativeTensor: { allocate(dtype: DType, shape: readonly number[]): NativeTensor };
-  NativeDevice: new (id: string, threads: number, simd: string) => NativeDevice;
+  NativeTensor: {
+    /** Zero-filled on the host, undefined contents on a GPU. `pinned`: page-locked host memory, where there is a GPU. */
+    allocate(dtype: DType, shape: readonly number[], device?: string, pinned?: boolean): NativeTensor;
+  };
+  NativeDevice: new (id: string, threads: number, simd: string, graphs: boolean) => NativeDevice;
   NativeProgram: unknown;
   NativeFile: unknown;
   CancelFlag: new () => CancelFlag;
@@ -99,6 +109,7 @@ export interface NativeAddon {
   opNames(): string[];
   setErrorClass(errorClass: typeof SilverlodeError): void;
   inferOp(op: string, attributes: Attributes, inputs: readonly (NativeSpec | null)[]): NativeSpec[];
+  /** Results are where the inputs are: on the device if one of them is, else on the host. */
   runOp(
     device: NativeDevice,
     op: string,
@@ -113,7 +124,11 @@ export interface NativeAddon {
     capacities: readonly number[],
     countOnly: boolean,
   ): Promise<NativeProgram>;
-  /** Bytes per second that the device's threads read from memory; measured, about 50 ms. */
+  /** Of a GPU; undefined for the CPU. */
+  deviceMemory(device: NativeDevice): Promise<{ freeBytes: number; totalBytes: number } | undefined>;
+  /** A copy where `to` is the device itself or, for its own and host tensors, `'cpu'`. */
+  copyTensor(device: NativeDevice, tensor: NativeTensor, to: string): Promise<NativeTensor>;
+  /** Bytes per second: what the CPU's threads read from memory (about 50 ms), what a copy inside a GPU moves. */
   readBandwidth(device: NativeDevice): Promise<number>;
   openFile(device: NativeDevice, path: string): Promise<NativeFile>;
   /** 16 hexadecimal digits per tensor; see native/snapshot/xxh64.h. */

@@ -11,6 +11,11 @@ export interface DeviceOptions {
   threads?: number;
   /** SIMD level, for tests and measurements: `'serial'`, `'avx2'`, `'avx512vnni'`, `'neon'`; default: the best (or SILVERLODE_SIMD). */
   simd?: string;
+  /**
+   * GPU: runs of one size are recorded as a CUDA graph and launched in one call (default true); false launches kernel by
+   * kernel, with the same results, for debugging.
+   */
+  graphs?: boolean;
 }
 
 /**
@@ -33,14 +38,15 @@ export function resolveDevice(device = 'auto'): string {
 }
 
 export function openDevice(options: DeviceOptions = {}): NativeDevice {
-  const { threads = 0, simd = '' } = options;
+  const { threads = 0, simd = '', graphs = true } = options;
   if (!Number.isInteger(threads) || threads < 0) {
     throw new SilverlodeError('INVALID_ARGUMENT', `threads must be a positive integer, got ${threads}`);
   }
-  return new (addon().NativeDevice)(resolveDevice(options.device), threads, simd);
+  return new (addon().NativeDevice)(resolveDevice(options.device), threads, simd, graphs);
 }
 
 let shared: NativeDevice | undefined;
+const ofTensors = new Map<string, NativeDevice>();
 const scope = new AsyncLocalStorage<NativeDevice>();
 
 /** @internal The device of eager ops: that of the enclosing `onDevice`, else the default one, opened on first use. */
@@ -49,6 +55,15 @@ export function currentDevice(): NativeDevice {
   if (scoped) return scoped;
   shared ??= openDevice({ device: 'cpu' });
   return shared;
+}
+
+/** @internal The device for work on tensors of device `id`: the current one, or one that such work shares. */
+export function deviceFor(id: string): NativeDevice {
+  const current = currentDevice();
+  if (id === 'cpu' || current.id === id) return current;
+  const open = ofTensors.get(id) ?? openDevice({ device: id });
+  ofTensors.set(id, open);
+  return open;
 }
 
 /** @internal Eager ops inside `work`, also after awaits, run on `device`. */

@@ -1,7 +1,7 @@
 // One way into every op: symbolic inputs are recorded, concrete ones run at once on the shared device.
 import { SilverlodeError } from '../errors.js';
 import { type Attributes, addon } from '../native/addon.js';
-import { currentDevice } from '../native/device.js';
+import { currentDevice, deviceFor } from '../native/device.js';
 import { type AnyTensor, type OpAttributes, SymbolicTensor } from '../program/trace.js';
 import type { DType } from '../tensor/dtype.js';
 import { Tensor } from '../tensor/tensor.js';
@@ -57,6 +57,8 @@ async function runEager(
   attributes: OpAttributes,
 ): Promise<Tensor[]> {
   const handles = inputs.map((input) => input?.native ?? null);
-  const outputs = await addon().runOp(currentDevice(), op, attributes as Attributes, handles);
+  const placed = inputs.find((input) => input !== undefined && input.device !== 'cpu');
+  const device = placed ? deviceFor(placed.device) : currentDevice();
+  const outputs = await addon().runOp(device, op, attributes as Attributes, handles);
   return outputs.map((output) => new Tensor<DType>(output));
 }

@@ -22,6 +22,8 @@ export interface CompileOptions {
   device?: string;
   threads?: number;
   simd?: string;
+  /** GPU: see `DeviceOptions`. */
+  graphs?: boolean;
 }
 
 /** What `forward` may return: one tensor, or named ones. */

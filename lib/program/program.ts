@@ -51,7 +51,9 @@ export class Program<Outputs = Record<string, Tensor>> {
     options: { outputs?: 'host' | 'device'; signal?: AbortSignal; dims?: Readonly<Record<string, number>> } = {},
   ): Promise<Outputs> {
     const { ordered, dims } = bindInputs(this.spec, inputs, options.dims ?? {});
-    const { outputs } = await withSignal(options.signal, (cancel) => this.#runner.run(ordered, dims, cancel));
+    const { outputs } = await withSignal(options.signal, (cancel) =>
+      this.#runner.run(ordered, dims, { cancel, outputs: options.outputs }),
+    );
     return this.#structure(outputs);
   }
 

@@ -11,6 +11,7 @@ import {
 } from '../native/addon.js';
 import { DTYPES } from '../tensor/dtype.js';
 import { Tensor } from '../tensor/tensor.js';
+import { DeviceConstants } from './device_constants.js';
 
 /** What a run takes per input: a tensor (shared, not copied) or a typed array (copied before the call returns). */
 export type RunInput = Tensor | ArrayBufferView;
@@ -25,6 +26,13 @@ export interface StepProfile {
   rows: number;
   /** Bytes of the step's inputs and outputs at the sizes of the run: an upper bound on what it moved. */
   bytes: number;
+}
+
+/** How a run goes. */
+export interface RunOptions {
+  cancel?: CancelFlag | undefined;
+  timed?: boolean;
+  outputs?: 'host' | 'device' | undefined;
 }
 
 export interface RunResult {
@@ -59,7 +67,14 @@ export class ProgramRunner {
     readonly limits: Readonly<Record<string, number>> = {},
     /** Smallest capacity of each symbol, so that small sizes share a bucket; default 1. */
     readonly floors: Readonly<Record<string, number>> = {},
+    /** Where its constants are copied to; programs may share it. */
+    private readonly placed = new DeviceConstants(device),
   ) {}
+
+  /** Brings the constants to the device, ahead of the first run. */
+  async load(): Promise<void> {
+    await this.placed.use(this.constants, async () => undefined);
+  }
 
   /** Capacities of the bucket for these symbol values. */
   capacities(dims: readonly number[]): number[] {
@@ -95,17 +110,20 @@ export class ProgramRunner {
     return (await this.#create(this.capacities(dims), true)).sizes();
   }
 
-  /** One native run. Inputs and outputs in program order; typed arrays are copied before this returns. */
+  /**
+   * One native run. Inputs and outputs in program order; typed arrays are copied before this returns. Outputs are on the
+   * host, or stay on the device of the program.
+   */
   async run(
     inputs: readonly RunInput[],
     dims: readonly number[],
-    cancel?: CancelFlag,
-    timed = false,
+    { cancel, timed = false, outputs: where = 'host' }: RunOptions = {},
   ): Promise<RunResult> {
     // Before the first await: from then on the caller may change its arrays and dispose its tensors.
     const natives = inputs.map((input) => (input instanceof Tensor ? ownHandle(input) : ownBytes(input)));
+    const place = where === 'device' ? this.device.id : 'cpu';
     return this.use(dims, async (program) => {
-      const outputs = program.outputShapes(dims).map(({ dtype, shape }) => Tensor.allocate(dtype, shape));
+      const outputs = program.outputShapes(dims).map(({ dtype, shape }) => Tensor.allocate(dtype, shape, place));
       const targets = outputs.map((output) => output.native);
       const times = await program.run(natives, dims, targets, cancel, timed);
       return { outputs, times };
@@ -115,7 +133,7 @@ export class ProgramRunner {
   /** One timed native run; results are dropped. */
   async profile(inputs: readonly RunInput[], dims: readonly number[]): Promise<StepProfile[]> {
     const [{ times }, values] = await Promise.all([
-      this.run(inputs, dims, undefined, true),
+      this.run(inputs, dims, { timed: true }),
       this.use(dims, async (program) => program.valueShapes(dims)),
     ]);
     return profileSteps(this.spec, values, times as Float64Array);
@@ -125,6 +143,7 @@ export class ProgramRunner {
   dispose(): void {
     this.#disposed = true;
     while (this.#buckets.size > 0) this.#evict();
+    this.placed.dispose();
   }
 
   #bucket(dims: readonly number[]): Bucket {
@@ -145,8 +164,9 @@ export class ProgramRunner {
   }
 
   async #create(capacities: readonly number[], countOnly: boolean): Promise<NativeProgram> {
-    const constants = this.constants.map((constant) => constant.native);
-    return addon().createProgram(this.device, this.spec, constants, capacities, countOnly);
+    const create = (constants: readonly NativeTensor[]) =>
+      addon().createProgram(this.device, this.spec, constants, capacities, countOnly);
+    return countOnly ? create(this.constants.map(({ native }) => native)) : this.placed.use(this.constants, create);
   }
 
   #evict(): void {

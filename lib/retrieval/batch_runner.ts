@@ -1,6 +1,7 @@
 // Checked requests to results, through as few native runs as capacities allow.
 import { SilverlodeError } from '../errors.js';
 import { addon, type CancelFlag, type NativeDevice } from '../native/addon.js';
+import { DeviceConstants } from '../program/device_constants.js';
 import { ProgramRunner } from '../program/program.js';
 import { DTYPES } from '../tensor/dtype.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -25,6 +26,7 @@ type Kind = 'embedding' | 'user';
 /** The native programs of a loaded model. */
 export class BatchRunner {
   readonly #runners: Partial<Record<Kind, ProgramRunner>> = {};
+  readonly #constants: DeviceConstants;
   #bandwidth: Promise<number> | undefined;
 
   constructor(
@@ -34,6 +36,7 @@ export class BatchRunner {
     readonly limits: RequestLimits,
     private readonly rowBytes: number,
   ) {
+    this.#constants = new DeviceConstants(device);
     const { embedding, user } = manifest.programs;
     for (const [kind, spec] of [
       ['embedding', embedding],
@@ -52,8 +55,26 @@ export class BatchRunner {
           symbol === 'batch' || symbol === 'heads' ? 1 : (CAPACITY_FLOORS[symbol] ?? DEFAULT_FLOOR),
         ]),
       );
-      this.#runners[kind] = new ProgramRunner(device, spec, constants, { batch: limits.maxBatch }, floors);
+      this.#runners[kind] = new ProgramRunner(
+        device,
+        spec,
+        constants,
+        { batch: limits.maxBatch },
+        floors,
+        this.#constants,
+      );
     }
+  }
+
+  /** Brings what the programs read to the device. @throws SilverlodeError `OUT_OF_MEMORY`. */
+  async load(): Promise<void> {
+    for (const runner of Object.values(this.#runners)) await runner.load();
+  }
+
+  /** Bytes of the tensors that the programs read: what a GPU holds of the model. */
+  get constantBytes(): number {
+    const constants = new Set(Object.values(this.#runners).flatMap((runner) => runner.constants));
+    return [...constants].reduce((sum, { nbytes }) => sum + nbytes, 0);
   }
 
   /** Requests that may share a run, cut into runs of at most maxBatch; entries are positions in `requests`. */

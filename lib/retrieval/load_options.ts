@@ -15,7 +15,7 @@ export interface LoadOptions extends DeviceOptions {
   maxK?: number;
 }
 
-const KNOWN = ['device', 'threads', 'simd', 'verify', 'maxBatch', 'maxCandidates', 'maxK'];
+const KNOWN = ['device', 'threads', 'simd', 'graphs', 'verify', 'maxBatch', 'maxCandidates', 'maxK'];
 const DEFAULT_LIMITS = { maxBatch: 64, maxK: 2 ** 20, maxCandidates: 2 ** 20 };
 
 /** @throws SilverlodeError `INVALID_ARGUMENT` for unknown names and sizes that are none. */

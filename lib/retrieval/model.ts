@@ -36,7 +36,11 @@ export interface RetrievalPlan {
   variant: string;
   /** Sizes of the bucket the request runs in. */
   capacities: Record<string, number>;
-  memory: { modelBytes: number; arenaBytes: number; preparedBytes: number };
+  /**
+   * `modelBytes`: all tensors of the model. `arenaBytes`, `preparedBytes`: working memory and packed weights of the bucket.
+   * `deviceBytes`: what the device must hold for this request: both, and the tensors that the programs read.
+   */
+  memory: { modelBytes: number; arenaBytes: number; preparedBytes: number; deviceBytes: number };
 }
 
 /** @internal Everything a model is made of, from `publish` or from a file. */
@@ -89,7 +93,7 @@ export class RetrievalModel {
    * Loads a model file. Large files are memory-mapped: replace one by rename, never rewrite it in place.
    *
    * @throws SilverlodeError `IO_ERROR`, `CORRUPT_FILE` (naming the tensor or field), `UNSUPPORTED_VERSION`,
-   * `DEVICE_UNAVAILABLE`, `INVALID_ARGUMENT` for options.
+   * `DEVICE_UNAVAILABLE`, `OUT_OF_MEMORY` where it does not fit on the device, `INVALID_ARGUMENT` for options.
    * @example
    * ```ts
    * await using model = await RetrievalModel.load('books.silverlode');
@@ -102,7 +106,9 @@ export class RetrievalModel {
     try {
       const tensors = await readModelFile(device, path, options.verify ?? true);
       const manifest = parseManifest(requireTensor(tensors, 'manifest').view() as Uint8Array);
-      return new RetrievalModel({ manifest, tensors }, options, device);
+      const model = new RetrievalModel({ manifest, tensors }, options, device);
+      await model.#runner.load();
+      return model;
     } catch (error) {
       device.dispose();
       throw error instanceof SilverlodeError
@@ -146,6 +152,7 @@ export class RetrievalModel {
       tower: tower === null ? null : Object.keys(tower),
       fields: filter.fields,
       bytes: this.#bytes(),
+      deviceBytes: this.#runner.constantBytes,
       tensors,
     };
   }
@@ -218,7 +225,12 @@ export class RetrievalModel {
         scanBytes: Math.round(checked.heads * checked.probes * manifest.clusterRows * rowBytes),
         variant: this.#runner.device.variant,
         capacities,
-        memory: { modelBytes: this.#bytes(), arenaBytes, preparedBytes },
+        memory: {
+          modelBytes: this.#bytes(),
+          arenaBytes,
+          preparedBytes,
+          deviceBytes: this.#runner.constantBytes + arenaBytes + preparedBytes,
+        },
       };
     });
   }

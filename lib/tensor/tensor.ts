@@ -1,6 +1,7 @@
 // Tensors as users hold them: a dtype, a shape and native memory on one device.
 import { SilverlodeError } from '../errors.js';
 import { addon, type NativeTensor } from '../native/addon.js';
+import { deviceFor, resolveDevice } from '../native/device.js';
 import { type ArrayOf, DTYPES, type DType, dtypeOfArray, requireDtype } from './dtype.js';
 import { floatToBfloat16, floatToFloat16 } from './half.js';
 import { elementCount, requireShape } from './shape.js';
@@ -14,7 +15,7 @@ export interface TensorOptions<D extends DType = DType> {
   dtype?: D;
   /** Default: `[data.length]`. */
   shape?: readonly number[];
-  /** Default: `'cpu'`. */
+  /** Default: `'cpu'`. The copy is done when the call returns; `to()` copies without holding up the event loop. */
   device?: string;
   /** Page-locked host memory for fast copies to a GPU. Without a GPU there is nothing to pin and it is ignored. */
   pinned?: boolean;
@@ -24,7 +25,7 @@ export interface TensorOptions<D extends DType = DType> {
 const COPY_BYTES = 16 << 20;
 
 /**
- * A dense tensor in native memory.
+ * A dense tensor in native memory, of the host or of a GPU.
  *
  * Its memory is released by `dispose()` (or `using`), or by garbage collection, but never before running work and the
  * arrays returned by `view()` are done with it.
@@ -39,17 +40,17 @@ export class Tensor<D extends DType = DType> {
   #view: ArrayOf<D> | undefined;
 
   /** @internal Use `tensor()`. */
-  constructor(native: NativeTensor, device = 'cpu') {
+  constructor(native: NativeTensor) {
     this.dtype = native.dtype as D;
     this.shape = Object.freeze(native.shape);
-    this.device = device;
+    this.device = native.device;
     this.nbytes = elementCount(this.shape) * DTYPES[this.dtype].bytes;
     this.#native = native;
   }
 
-  /** @internal Zero-filled memory. */
-  static allocate<D extends DType>(dtype: D, shape: readonly number[]): Tensor<D> {
-    return new Tensor<D>(addon().NativeTensor.allocate(dtype, shape));
+  /** @internal Zero-filled host memory, or memory of a GPU with undefined contents. */
+  static allocate<D extends DType>(dtype: D, shape: readonly number[], device = 'cpu', pinned = false): Tensor<D> {
+    return new Tensor<D>(addon().NativeTensor.allocate(dtype, shape, device, pinned));
   }
 
   /** @internal The native handle. `DISPOSED` after `dispose()`. */
@@ -60,7 +61,9 @@ export class Tensor<D extends DType = DType> {
 
   /**
    * The elements without a copy, as a flat typed array (half types as bit patterns in a Uint16Array). Writing to it
-   * writes the tensor. The array keeps the memory alive, also after `dispose()`. CPU tensors only.
+   * writes the tensor. The array keeps the memory alive, also after `dispose()`.
+   *
+   * @throws SilverlodeError `INVALID_ARGUMENT` for a tensor on a GPU: `read()` copies it to the host.
    */
   view(): ArrayOf<D> {
     if (this.#view === undefined || this.#view.buffer.byteLength !== this.nbytes) {
@@ -73,18 +76,22 @@ export class Tensor<D extends DType = DType> {
 
   /** A copy of the elements, from any device. */
   async read(): Promise<ArrayOf<D>> {
-    return this.view().slice() as ArrayOf<D>;
+    if (this.device === 'cpu') return this.view().slice() as ArrayOf<D>;
+    const copy = await this.to('cpu');
+    return copy.view(); // which keeps the copy's memory
   }
 
   /** The same tensor on another device; itself when it is there already. */
   async to(device: string): Promise<Tensor<D>> {
-    if (device === this.device) return this;
-    throw new SilverlodeError('DEVICE_UNAVAILABLE', `${device}: ${unavailableReason(device)}`);
+    const target = resolveDevice(device);
+    if (target === this.device) return this;
+    const driver = deviceFor(target === 'cpu' ? this.device : target);
+    return new Tensor<D>(await addon().copyTensor(driver, this.native, target));
   }
 
   /** The same memory under another shape of equally many elements. */
   reshape(shape: readonly number[]): Tensor<D> {
-    return new Tensor<D>(this.native.reshape(shape), this.device);
+    return new Tensor<D>(this.native.reshape(shape));
   }
 
   dispose(): void {
@@ -98,15 +105,6 @@ export class Tensor<D extends DType = DType> {
   }
 }
 
-function unavailableReason(device: string): string {
-  const id = device === 'cuda' ? 'cuda:0' : device;
-  return (
-    addon()
-      .devices()
-      .find((info) => info.id === id)?.reason ?? 'there is no such device'
-  );
-}
-
 /**
  * Makes a tensor by copying `data`.
  *
@@ -117,8 +115,7 @@ function unavailableReason(device: string): string {
  * ```
  */
 export function tensor<D extends DType = 'float32'>(data: TensorData, options: TensorOptions<D> = {}): Tensor<D> {
-  const { device = 'cpu', shape } = options;
-  if (device !== 'cpu') throw new SilverlodeError('DEVICE_UNAVAILABLE', `${device}: ${unavailableReason(device)}`);
+  const { device = 'cpu', shape, pinned } = options;
   const typed = ArrayBuffer.isView(data) ? data : fromNumbers(data, options.dtype);
   const dtype = options.dtype === undefined ? dtypeOfArray(typed) : requireDtype(options.dtype);
   if (dtype === undefined) {
@@ -138,7 +135,7 @@ export function tensor<D extends DType = 'float32'>(data: TensorData, options: T
       `shape [${dims.join(', ')}] needs ${elementCount(dims)} elements, got ${typed.byteLength / bytes}`,
     );
   }
-  const made = Tensor.allocate(dtype, dims);
+  const made = Tensor.allocate(dtype, dims, resolveDevice(device), pinned);
   const source = new Uint8Array(typed.buffer as ArrayBuffer, typed.byteOffset, typed.byteLength);
   made.native.write(0, source);
   return made as Tensor as Tensor<D>;

@@ -29,9 +29,7 @@ void sum_task(void* self, int64_t task) {
   pass.sums[static_cast<size_t>(task)] += sum;
 }
 
-}  // namespace
-
-double measure_read_bandwidth(Device& device) {
+double measure_host(Device& device) {
   const AlignedMemory memory = allocate_aligned(static_cast<size_t>(kBytes));
   if (!memory) return 0;
   std::memset(memory.get(), 1, static_cast<size_t>(kBytes));
@@ -45,6 +43,39 @@ double measure_read_bandwidth(Device& device) {
     best = std::max(best, static_cast<double>(kBytes) / elapsed.count());
   }
   return best;
+}
+
+Status copy_passes(Device& device, void* to, const void* from) {
+  Status status = device.begin_run();
+  for (size_t i = 0; i <= kPasses && status.ok(); ++i) {
+    status = device.mark(i);
+    if (status.ok() && i < kPasses) status = device.copy(to, from, static_cast<size_t>(kBytes));
+  }
+  const Status finished = device.finish_run();
+  return status.ok() ? finished : status;
+}
+
+Status measure_gpu(Device& device, double& best) {
+  std::shared_ptr<void> from;
+  std::shared_ptr<void> to;
+  if (Status status = device.allocate(static_cast<size_t>(kBytes), from); !status.ok()) return status;
+  if (Status status = device.allocate(static_cast<size_t>(kBytes), to); !status.ok()) return status;
+  if (Status status = copy_passes(device, to.get(), from.get()); !status.ok()) return status;
+  for (size_t i = 0; i < kPasses; ++i) {
+    double milliseconds = 0;
+    if (Status status = device.elapsed(i, milliseconds); !status.ok()) return status;
+    if (milliseconds > 0) best = std::max(best, 2e3 * static_cast<double>(kBytes) / milliseconds);
+  }
+  return ok_status();
+}
+
+}  // namespace
+
+Status measure_read_bandwidth(Device& device, double& bytes_per_second) {
+  bytes_per_second = 0;
+  if (device.place() != kHost) return measure_gpu(device, bytes_per_second);
+  bytes_per_second = measure_host(device);
+  return ok_status();
 }
 
 }  // namespace silverlode

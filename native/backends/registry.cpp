@@ -6,7 +6,9 @@
 #include <cstdlib>
 #include <fstream>
 
-#include "backends/cpu/backend.h"
+#include "backends/cpu/cpu_device.h"
+#include "backends/plugin_device.h"
+#include "backends/plugin_loader.h"
 
 namespace silverlode {
 
@@ -15,23 +17,6 @@ namespace {
 constexpr cpu::SimdLevel kLevels[] = {cpu::SimdLevel::kSerial, cpu::SimdLevel::kAvx2, cpu::SimdLevel::kAvx512Vnni,
                                       cpu::SimdLevel::kNeon};
 constexpr int32_t kMaxThreads = 1024;
-
-class CpuDevice final : public Device {
- public:
-  CpuDevice(int32_t threads, const cpu::SimdTable& simd) : pool_(threads), runtime_{pool_, simd} {}
-
-  const BackendTable& table() const override { return cpu::backend_table(); }
-  void* backend() const override { return const_cast<cpu::Runtime*>(&runtime_); }
-  int32_t threads() const override { return pool_.threads(); }
-  const char* variant() const override { return runtime_.simd.name; }
-  void parallel_for(int64_t n, void (*body)(void* self, int64_t i), void* self) override {
-    pool_.parallel_for(n, [=](int64_t i, int32_t) { body(self, i); });
-  }
-
- private:
-  cpu::ThreadPool pool_;
-  cpu::Runtime runtime_;
-};
 
 // An unknown or unsupported name is an error, so that a typo never silently measures the wrong level.
 Status pick_simd(const std::string& wanted, const cpu::SimdTable*& table) {
@@ -72,6 +57,47 @@ int64_t memory_bytes() {
   return pages > 0 && page > 0 ? static_cast<int64_t>(pages) * page : 0;
 }
 
+// One entry per GPU; where there is none, cuda:0 with the reason.
+std::vector<DeviceInfo> list_gpus() {
+  std::vector<DeviceInfo> all(1);
+  all[0].id = "cuda:0";
+  all[0].name = "CUDA";
+  const PluginTable* plugin = cuda_plugin(all[0].reason);
+  if (plugin == nullptr) return all;
+  int32_t count = 0;
+  if (const Status status = plugin->count(&count); !status.ok()) {
+    all[0].reason = status.text;
+    return all;
+  }
+  all.resize(static_cast<size_t>(count));
+  for (int32_t ordinal = 0; ordinal < count; ++ordinal) {
+    PluginDeviceInfo described;
+    plugin->describe(ordinal, &described);
+    DeviceInfo& info = all[static_cast<size_t>(ordinal)];
+    info.id = place_name(ordinal);
+    info.name = described.name;
+    info.reason = described.reason;
+    info.note = described.note;
+    info.available = info.reason.empty();
+    info.memory_bytes = described.memory_bytes;
+    info.emulated = described.emulated;
+    info.compute_capability =
+        std::to_string(described.compute_capability / 10) + "." + std::to_string(described.compute_capability % 10);
+  }
+  return all;
+}
+
+Status open_gpu(const std::string& id, int32_t threads, bool graphs, std::unique_ptr<Device>& device) {
+  const std::vector<DeviceInfo> all = list_gpus();
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (all[i].id != id) continue;
+    if (!all[i].available) return make_error(Code::kDeviceUnavailable, "%s: %s", id.c_str(), all[i].reason.c_str());
+    std::string reason;
+    return PluginDevice::open(*cuda_plugin(reason), static_cast<int32_t>(i), threads, graphs, device);
+  }
+  return make_error(Code::kDeviceUnavailable, "there is no device '%.32s'", id.c_str());
+}
+
 }  // namespace
 
 std::vector<DeviceInfo> list_devices() {
@@ -92,26 +118,20 @@ std::vector<DeviceInfo> list_devices() {
   } else {
     info.reason = status.text;
   }
-  DeviceInfo cuda;
-  cuda.id = "cuda:0";
-  cuda.name = "CUDA";
-  cuda.reason = "the CUDA backend is not part of this build";
-  return {info, cuda};
+  std::vector<DeviceInfo> all{info};
+  for (DeviceInfo& gpu : list_gpus()) all.push_back(std::move(gpu));
+  return all;
 }
 
-Status open_device(const std::string& id, int32_t threads, const std::string& simd, std::unique_ptr<Device>& device) {
-  if (id != "cpu") {
-    for (const DeviceInfo& info : list_devices()) {
-      if (info.id == id) return make_error(Code::kDeviceUnavailable, "%s: %s", id.c_str(), info.reason.c_str());
-    }
-    return make_error(Code::kDeviceUnavailable, "there is no device '%.32s'", id.c_str());
+Status open_device(const std::string& id, const DeviceOptions& options, std::unique_ptr<Device>& device) {
+  if (options.threads > kMaxThreads) {
+    return make_error(Code::kInvalidArgument, "threads is %d, the limit is %d", options.threads, kMaxThreads);
   }
+  const int32_t threads = options.threads > 0 ? options.threads : cpu::default_threads();
   const cpu::SimdTable* table = nullptr;
-  if (Status status = pick_simd(simd, table); !status.ok()) return status;
-  if (threads > kMaxThreads) {
-    return make_error(Code::kInvalidArgument, "threads is %d, the limit is %d", threads, kMaxThreads);
-  }
-  device = std::make_unique<CpuDevice>(threads > 0 ? threads : cpu::default_threads(), *table);
+  if (Status status = pick_simd(options.simd, table); !status.ok()) return status;
+  if (id != "cpu") return open_gpu(id, threads, options.graphs, device);
+  device = std::make_unique<cpu::CpuDevice>(threads, *table);
   return ok_status();
 }
 

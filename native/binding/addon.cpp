@@ -20,6 +20,9 @@ Napi::Value devices(const Napi::CallbackInfo& info) {
     entry.Set("name", device.name);
     entry.Set("available", device.available);
     if (!device.reason.empty()) entry.Set("reason", device.reason);
+    if (!device.note.empty()) entry.Set("note", device.note);
+    if (device.emulated) entry.Set("emulated", true);
+    if (!device.compute_capability.empty()) entry.Set("computeCapability", device.compute_capability);
     if (!device.simd.empty()) entry.Set("simd", device.simd);
     if (!device.simd_levels.empty()) {
       const Napi::Array levels = Napi::Array::New(env, device.simd_levels.size());
@@ -65,6 +68,8 @@ static Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("inferOp", Napi::Function::New(env, infer_op, "inferOp"));
   exports.Set("runOp", Napi::Function::New(env, run_op, "runOp"));
   exports.Set("createProgram", Napi::Function::New(env, ProgramHandle::create, "createProgram"));
+  exports.Set("deviceMemory", Napi::Function::New(env, device_memory, "deviceMemory"));
+  exports.Set("copyTensor", Napi::Function::New(env, copy_tensor, "copyTensor"));
   exports.Set("readBandwidth", Napi::Function::New(env, read_bandwidth, "readBandwidth"));
   exports.Set("openFile", Napi::Function::New(env, FileHandle::open, "openFile"));
   exports.Set("checksums", Napi::Function::New(env, checksums, "checksums"));

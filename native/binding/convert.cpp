@@ -85,6 +85,18 @@ DType read_dtype(const Napi::Value& value) {
   return dtype;
 }
 
+Place read_place(const Napi::Value& value) {
+  const std::string name = read_text(value, "a device must be a text");
+  if (name == "cpu") return kHost;
+  const bool is_gpu = name.size() > 5 && name.size() < 9 && name.rfind("cuda:", 0) == 0 &&
+                      name.find_first_not_of("0123456789", 5) == std::string::npos;
+  if (!is_gpu) {
+    const Status status = make_error(Code::kDeviceUnavailable, "there is no device '%.32s'", name.c_str());
+    throw EnvState::of(value.Env()).error(value.Env(), status);
+  }
+  return std::stoi(name.substr(5));
+}
+
 Shape read_shape(const Napi::Value& value) {
   const std::vector<int64_t> dims = read_integers(value);
   if (dims.size() > static_cast<size_t>(Shape::kMaxRank)) refuse(value.Env(), "a tensor has at most 6 dimensions");

@@ -3,11 +3,14 @@
 
 #include <napi.h>
 
+#include "ops/device.h"
 #include "program/spec.h"
 
 namespace silverlode::binding {
 
 DType read_dtype(const Napi::Value& value);
+// "cpu", "cuda:0", "cuda:1", …; whether there is such a device shows when it is used.
+Place read_place(const Napi::Value& value);
 Shape read_shape(const Napi::Value& value);  // number[], negative = symbol
 Napi::Array write_shape(Napi::Env env, const Shape& shape);
 std::vector<int64_t> read_integers(const Napi::Value& value);

@@ -24,7 +24,7 @@ class CancelHandle : public Napi::ObjectWrap<CancelHandle> {
   std::shared_ptr<std::atomic<uint32_t>> flag_ = std::make_shared<std::atomic<uint32_t>>(0);
 };
 
-// new NativeDevice(id, threads, simd): compute threads and the executor that drives them. After dispose() they end with the
+// new NativeDevice(id, threads, simd, graphs): compute threads and the executor that drives them. After dispose() they end with the
 // last program or job that uses them, rather than when the handle is collected.
 class DeviceHandle : public Napi::ObjectWrap<DeviceHandle> {
  public:
@@ -34,6 +34,7 @@ class DeviceHandle : public Napi::ObjectWrap<DeviceHandle> {
   explicit DeviceHandle(const Napi::CallbackInfo& info);
 
  private:
+  Napi::Value id(const Napi::CallbackInfo& info);
   Napi::Value threads(const Napi::CallbackInfo& info);
   Napi::Value variant(const Napi::CallbackInfo& info);
   void dispose(const Napi::CallbackInfo&);
@@ -48,7 +49,7 @@ class ProgramHandle : public Napi::ObjectWrap<ProgramHandle> {
     std::shared_ptr<OpenDevice> device;
     std::vector<std::shared_ptr<void>> constant_memory;
     std::unique_ptr<Plan> plan;
-    std::vector<TensorView> views;  // scratch of the run in progress; runs of a device follow one another
+    RunScratch scratch;  // of the run in progress; runs of a device follow one another
   };
 
   static Napi::Function define(Napi::Env env);
@@ -91,6 +92,10 @@ class FileHandle : public Napi::ObjectWrap<FileHandle> {
 Napi::Value run_op(const Napi::CallbackInfo& info);
 // (device) -> Promise<number>: bytes per second read from memory
 Napi::Value read_bandwidth(const Napi::CallbackInfo& info);
+// (device) -> Promise<{freeBytes, totalBytes} | undefined>
+Napi::Value device_memory(const Napi::CallbackInfo& info);
+// (device, tensor, to) -> Promise<NativeTensor>
+Napi::Value copy_tensor(const Napi::CallbackInfo& info);
 // (op, attributes, inputs: [{dtype, shape} | null]) -> [{dtype, shape}]
 Napi::Value infer_op(const Napi::CallbackInfo& info);
 // (device, tensors) -> Promise<string[]>: 16 hex digits each

@@ -1,9 +1,11 @@
 #include <cstring>
 
+#include "backends/plugin_device.h"
 #include "binding/convert.h"
 #include "binding/env_state.h"
 #include "binding/handles.h"
 #include "binding/tensor.h"
+#include "core/aligned.h"
 
 namespace silverlode::binding {
 
@@ -22,23 +24,25 @@ Napi::Value ProgramHandle::create(const Napi::CallbackInfo& info) {
   auto state = std::make_shared<State>();
   state->device = DeviceHandle::from(info[0]);
   auto spec = std::make_shared<ProgramSpec>(read_program(info[1]));
+  const Place place = state->device->device->place();
+  const bool count_only = info[4].ToBoolean();
   std::vector<TensorView> constants;
   const Napi::Array given = info[2].As<Napi::Array>();
   for (uint32_t i = 0; i < given.Length(); ++i) {
     const Tensor& tensor = Tensor::from(given[i], "constant");
+    if (tensor.place() != place && !count_only) {
+      check(env, make_error(Code::kInvalidArgument, "constant %u is on %s, the program on %s", i,
+                            place_name(tensor.place()).c_str(), place_name(place).c_str()));
+    }
     constants.push_back(tensor.view());
     state->constant_memory.push_back(tensor.memory());
   }
   std::vector<int64_t> capacities = read_integers(info[3]);
-  const bool count_only = info[4].ToBoolean();
 
   auto job = std::make_unique<Job>(env);
   job->device = state->device;
   job->work = [=](Context& context) {
-    const Status status =
-        Plan::make(*spec, constants, capacities, state->device->device->table(), context, count_only, state->plan);
-    if (status.ok()) state->views.resize(state->plan->n_values());
-    return status;
+    return Plan::make(*spec, constants, capacities, *state->device->device, context, count_only, state->plan);
   };
   job->settle = [=](Napi::Env settled) -> Napi::Value {
     const Napi::Object object = EnvState::of(settled).program_class.New({});
@@ -106,8 +110,15 @@ struct RunMemory {
   std::vector<double> step_ms;
 };
 
+// A device reaches its own memory and the host's.
+void require_reachable(Napi::Env env, Place place, const Device& device, const char* what) {
+  if (place == kHost || place == device.place()) return;
+  check(env, make_error(Code::kInvalidArgument, "'%.64s' is on %s, the program on %s", what, place_name(place).c_str(),
+                        place_name(device.place()).c_str()));
+}
+
 // Dense inputs in program order: native tensors are shared, typed arrays are copied into one staging block.
-void read_inputs(Napi::Env env, const Plan& plan, const Napi::Array& given, RunMemory& memory) {
+void read_inputs(Napi::Env env, const Plan& plan, const Device& device, const Napi::Array& given, RunMemory& memory) {
   if (given.Length() != plan.inputs().size()) {
     check(env, make_error(Code::kInvalidArgument, "the program takes %zu inputs, got %u", plan.inputs().size(),
                           given.Length()));
@@ -125,7 +136,8 @@ void read_inputs(Napi::Env env, const Plan& plan, const Napi::Array& given, RunM
     const ValueSpec& spec = plan.inputs()[i];
     if (!value.IsTypedArray()) {
       const Tensor& tensor = Tensor::from(value, spec.name.c_str());
-      memory.request.inputs.push_back(tensor.view());
+      require_reachable(env, tensor.place(), device, spec.name.c_str());
+      memory.request.inputs.push_back({tensor.view(), tensor.place()});
       memory.tensors.push_back(tensor.memory());
       continue;
     }
@@ -141,7 +153,7 @@ void read_inputs(Napi::Env env, const Plan& plan, const Napi::Array& given, RunM
     }
     if (bytes > 0) std::memcpy(next, static_cast<uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset(), bytes);
     next += align_up(bytes);
-    memory.request.inputs.push_back(view);
+    memory.request.inputs.push_back({view});
   }
 }
 
@@ -155,7 +167,7 @@ Napi::Value ProgramHandle::run(const Napi::CallbackInfo& info) {
   const Plan& plan = *state(env).plan;
   auto memory = std::make_shared<RunMemory>();
   memory->request.dims = read_integers(info[1]);
-  read_inputs(env, plan, info[0].As<Napi::Array>(), *memory);
+  read_inputs(env, plan, *shared->device->device, info[0].As<Napi::Array>(), *memory);
 
   auto job = std::make_unique<Job>(env);
   const Napi::Array outputs = info[2].As<Napi::Array>();
@@ -164,11 +176,14 @@ Napi::Value ProgramHandle::run(const Napi::CallbackInfo& info) {
                           outputs.Length()));
   }
   std::vector<TensorView> shapes(plan.n_values());
-  check(env, plan.bind(DimValues{memory->request.dims}, memory->request.inputs, shapes));
+  std::vector<TensorView> inputs;
+  for (const RunInput& input : memory->request.inputs) inputs.push_back(input.view);
+  check(env, plan.bind(DimValues{memory->request.dims}, inputs, shapes));
   for (uint32_t i = 0; i < outputs.Length(); ++i) {
     const Napi::Value value = outputs[i];
     const TensorView& expected = shapes[static_cast<size_t>(plan.outputs()[i])];
     TensorView target;
+    Place place = kHost;
     if (value.IsTypedArray()) {
       Napi::TypedArray array = value.As<Napi::TypedArray>();
       target = {static_cast<uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset(),
@@ -178,13 +193,15 @@ Napi::Value ProgramHandle::run(const Napi::CallbackInfo& info) {
     } else if (!value.IsNull()) {
       const Tensor& tensor = Tensor::from(value, "output");
       target = tensor.view();
+      place = tensor.place();
+      require_reachable(env, place, *shared->device->device, "output");
       memory->tensors.push_back(tensor.memory());
     }
     if (!target.absent() && target.bytes() != expected.bytes()) {
       check(env, make_error(Code::kShapeMismatch, "output %u has %lld bytes, expected %lld", i,
                             static_cast<long long>(target.bytes()), static_cast<long long>(expected.bytes())));
     }
-    memory->request.outputs.push_back(target.data);
+    memory->request.outputs.push_back({target.data, place});
   }
   const bool timed = info[4].ToBoolean();
   if (timed) {
@@ -194,7 +211,7 @@ Napi::Value ProgramHandle::run(const Napi::CallbackInfo& info) {
   job->device = shared->device;
   job->cancel = CancelHandle::from(info[3]);
   job->work = [shared, memory](Context& context) {
-    return run_plan(*shared->plan, shared->device->device->table(), context, memory->request, shared->views);
+    return run_plan(*shared->plan, *shared->device->device, context, memory->request, shared->scratch);
   };
   job->settle = [memory, timed](Napi::Env settled) -> Napi::Value {
     if (!timed) return settled.Undefined();

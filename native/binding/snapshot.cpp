@@ -22,7 +22,7 @@ std::shared_ptr<SharedTensors> read_tensors(const Napi::Value& value) {
   auto tensors = std::make_shared<SharedTensors>();
   const Napi::Array array = value.As<Napi::Array>();
   for (uint32_t i = 0; i < array.Length(); ++i) {
-    const Tensor& tensor = Tensor::from(array[i], "entry");
+    const Tensor& tensor = Tensor::on_host(array[i], "entry");
     tensors->views.push_back(tensor.view());
     tensors->memory.push_back(tensor.memory());
   }

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "backends/plugin_device.h"
 #include "binding/convert.h"
 #include "binding/env_state.h"
 #include "core/aligned.h"
@@ -15,9 +16,9 @@ constexpr napi_type_tag kTag = {0x51a1e7f0c0de0001ull, 0x9d3c5b7a12e4f601ull};
 Napi::Function Tensor::define(Napi::Env env) {
   return DefineClass(env, "NativeTensor",
                      {StaticMethod("allocate", &Tensor::allocate), InstanceAccessor<&Tensor::dtype>("dtype"),
-                      InstanceAccessor<&Tensor::shape>("shape"), InstanceMethod("buffer", &Tensor::buffer),
-                      InstanceMethod("write", &Tensor::write), InstanceMethod("reshape", &Tensor::reshape),
-                      InstanceMethod("dispose", &Tensor::dispose)});
+                      InstanceAccessor<&Tensor::shape>("shape"), InstanceAccessor<&Tensor::device>("device"),
+                      InstanceMethod("buffer", &Tensor::buffer), InstanceMethod("write", &Tensor::write),
+                      InstanceMethod("reshape", &Tensor::reshape), InstanceMethod("dispose", &Tensor::dispose)});
 }
 
 Tensor::Tensor(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Tensor>(info) {
@@ -28,12 +29,14 @@ Tensor::~Tensor() {
   if (accounted_ != 0) Napi::MemoryManagement::AdjustExternalMemory(Env(), -accounted_);
 }
 
-Napi::Object Tensor::make(Napi::Env env, const TensorView& view, std::shared_ptr<void> memory, int64_t accounted) {
+Napi::Object Tensor::make(Napi::Env env, const TensorView& view, std::shared_ptr<void> memory, int64_t accounted,
+                          Place place) {
   const Napi::Object object = EnvState::of(env).tensor_class.New({});
   Tensor& tensor = *Unwrap(object);
   tensor.view_ = view;
   tensor.memory_ = std::move(memory);
   tensor.accounted_ = accounted;
+  tensor.place_ = place;
   if (accounted != 0) Napi::MemoryManagement::AdjustExternalMemory(env, accounted);
   return object;
 }
@@ -47,10 +50,35 @@ Tensor& Tensor::from(const Napi::Value& value, const char* what) {
   return tensor;
 }
 
+Tensor& Tensor::on_host(const Napi::Value& value, const char* what) {
+  Tensor& tensor = from(value, what);
+  tensor.require_host(value.Env());
+  return tensor;
+}
+
 void Tensor::require_alive(Napi::Env env) const {
   if (!memory_) check(env, make_error(Code::kDisposed, "the tensor was disposed"));
 }
 
+void Tensor::require_host(Napi::Env env) const {
+  if (place_ == kHost) return;
+  check(env, make_error(Code::kInvalidArgument, "the tensor is on %s; read() or to('cpu') copies it to the host",
+                        place_name(place_).c_str()));
+}
+
+namespace {
+
+std::shared_ptr<void> allocate_host(Napi::Env env, size_t bytes, bool pinned) {
+  std::shared_ptr<void> memory = pinned ? allocate_pinned(bytes) : nullptr;
+  if (!memory) memory = allocate_aligned(bytes);
+  if (!memory) check(env, make_error(Code::kOutOfMemory, "cannot allocate %zu bytes", bytes));
+  std::memset(memory.get(), 0, bytes);
+  return memory;
+}
+
+}  // namespace
+
+// allocate(dtype, shape, device?, pinned?): zero-filled on the host, contents undefined on a GPU
 Napi::Value Tensor::allocate(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   TensorView view;
@@ -58,22 +86,29 @@ Napi::Value Tensor::allocate(const Napi::CallbackInfo& info) {
   view.shape = read_shape(info[1]);
   const int64_t bytes = view.shape.elements() < 0 ? -1 : view.bytes();
   if (bytes < 0) check(env, make_error(Code::kLimitExceeded, "the shape is too large"));
-  AlignedMemory memory = allocate_aligned(static_cast<size_t>(bytes));
-  if (!memory) check(env, make_error(Code::kOutOfMemory, "cannot allocate %lld bytes", static_cast<long long>(bytes)));
-  std::memset(memory.get(), 0, static_cast<size_t>(bytes));
+  const Place place = info[2].IsUndefined() ? kHost : read_place(info[2]);
+  std::shared_ptr<void> memory;
+  if (place == kHost) {
+    memory = allocate_host(env, static_cast<size_t>(bytes), info[3].ToBoolean());
+  } else {
+    check(env, allocate_on(place, static_cast<size_t>(bytes), memory));
+  }
   view.data = memory.get();
-  return make(env, view, std::shared_ptr<void>(std::move(memory)), bytes);
+  return make(env, view, std::move(memory), place == kHost ? bytes : 0, place);
 }
 
 Napi::Value Tensor::dtype(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), dtype_name(view_.dtype));
 }
 
+Napi::Value Tensor::device(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), place_name(place_)); }
+
 Napi::Value Tensor::shape(const Napi::CallbackInfo& info) { return write_shape(info.Env(), view_.shape); }
 
 Napi::Value Tensor::buffer(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   require_alive(env);
+  require_host(env);
   const size_t bytes = static_cast<size_t>(view_.bytes());
   if (bytes == 0) return Napi::ArrayBuffer::New(env, 0);
   auto* share = new std::shared_ptr<void>(memory_);
@@ -101,7 +136,12 @@ void Tensor::write(const Napi::CallbackInfo& info) {
                           static_cast<long long>(length), static_cast<long long>(offset),
                           static_cast<long long>(view_.bytes())));
   }
-  if (length > 0) std::memcpy(view_.as<uint8_t>() + offset, bytes.Data(), static_cast<size_t>(length));
+  if (length == 0) return;
+  if (place_ == kHost) {
+    std::memcpy(view_.as<uint8_t>() + offset, bytes.Data(), static_cast<size_t>(length));
+  } else {
+    check(env, write_on(place_, view_.as<uint8_t>() + offset, bytes.Data(), static_cast<size_t>(length)));
+  }
 }
 
 Napi::Value Tensor::reshape(const Napi::CallbackInfo& info) {
@@ -114,7 +154,7 @@ Napi::Value Tensor::reshape(const Napi::CallbackInfo& info) {
           make_error(Code::kShapeMismatch, "reshape: %lld elements into %lld",
                      static_cast<long long>(view_.shape.elements()), static_cast<long long>(view.shape.elements())));
   }
-  return make(env, view, memory_, 0);
+  return make(env, view, memory_, 0, place_);
 }
 
 void Tensor::dispose(const Napi::CallbackInfo& info) { release(info.Env()); }

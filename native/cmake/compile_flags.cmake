@@ -7,9 +7,12 @@ function(silverlode_compile_flags target)
     CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON
     POSITION_INDEPENDENT_CODE ON)
   target_include_directories(${target} PRIVATE "${CMAKE_SOURCE_DIR}/native")
-  target_compile_options(${target} PRIVATE -O3 -ffp-contract=off -Wall -Wextra)
+  target_compile_options(${target} PRIVATE
+    $<$<COMPILE_LANGUAGE:CXX>:-O3;-ffp-contract=off;-Wall;-Wextra>
+    $<$<COMPILE_LANGUAGE:CUDA>:-O3;-fmad=false;--expt-relaxed-constexpr;-lineinfo;-Xcompiler=-Wall,-Wextra>)
   if(SILVERLODE_WERROR)
-    target_compile_options(${target} PRIVATE -Werror)
+    target_compile_options(${target} PRIVATE
+      $<$<COMPILE_LANGUAGE:CXX>:-Werror> $<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings>)
   endif()
   if(SILVERLODE_SANITIZE)
     set(sanitize -fsanitize=${SILVERLODE_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)

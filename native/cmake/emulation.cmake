@@ -4,6 +4,10 @@
 # SILVERLODE_SANITIZE applies to both. SILVERLODE_CHECKER instruments the kernels instead, for the checker of races, bounds and
 # uninitialised reads.
 
+if(SILVERLODE_CHECKER AND SILVERLODE_SANITIZE)
+  message(FATAL_ERROR "SILVERLODE_CHECKER and SILVERLODE_SANITIZE exclude each other.")
+endif()
+
 file(GLOB emulation_sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/native/emulation/src/*.cpp")
 add_library(silverlode_emulation STATIC ${emulation_sources})
 silverlode_compile_flags(silverlode_emulation)
@@ -28,7 +32,8 @@ function(silverlode_emulated_sources target)
   endforeach()
   target_sources(${target} PRIVATE ${ARGN})
   target_include_directories(${target} BEFORE PRIVATE "${CMAKE_SOURCE_DIR}/native/emulation/include")
-  target_compile_definitions(${target} PRIVATE SILVERLODE_EMULATION)
+  target_compile_definitions(${target} PRIVATE SILVERLODE_EMULATION
+    $<$<BOOL:${SILVERLODE_CHECKER}>:SILVERLODE_CHECKER>)
   target_link_libraries(${target} PRIVATE silverlode_emulation)
 endfunction()
 

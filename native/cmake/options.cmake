@@ -2,9 +2,12 @@
 
 option(SILVERLODE_WERROR "Treat compiler warnings as errors" OFF)
 option(SILVERLODE_TESTS "Build the native test executable (needs GoogleTest)" OFF)
-set(SILVERLODE_GTEST_SOURCE "" CACHE PATH "Sources of GoogleTest, for a compiler that the installed library is not for")
 option(SILVERLODE_EMULATION "Build the host emulation of CUDA, for tests" OFF)
 option(SILVERLODE_CHECKER "Instrument emulated kernels for the checker of races and memory" OFF)
+set(SILVERLODE_CUDA AUTO CACHE STRING "The CUDA backend: AUTO builds it where nvcc is found, ON insists, OFF does not")
+set_property(CACHE SILVERLODE_CUDA PROPERTY STRINGS AUTO ON OFF)
+set(SILVERLODE_GTEST_SOURCE "" CACHE PATH "Sources of GoogleTest, for a compiler that the installed library is not for")
+option(SILVERLODE_NVTX "Ranges for Nsight Systems in the CUDA backend, where the header of NVTX is found" ON)
 set(SILVERLODE_SANITIZE "" CACHE STRING "Sanitizers, comma separated, for example address,undefined")
 
 if(NOT CMAKE_BUILD_TYPE)

@@ -100,29 +100,12 @@ Status parse_hashes(const Attributes& attributes, int64_t& hashes) {
 
 namespace {
 
-// Stack entries a step takes, or -1 when the step itself is wrong.
-int32_t operands(const FilterStep& step, const FilterIndexRef& index) {
-  const auto within = [&](int64_t count) { return step.arg >= 0 && step.arg < count ? 0 : -1; };
-  switch (step.op) {
-    case FilterOp::kAll:
-    case FilterOp::kNone: return 0;
-    case FilterOp::kSlice: return within(index.n_slices);
-    case FilterOp::kBloom: return index.hashes > 0 ? within(INT32_MAX) : -1;
-    case FilterOp::kRange32: return within(index.n_columns32);
-    case FilterOp::kRange64: return within(index.n_columns64);
-    case FilterOp::kNot: return 1;
-    case FilterOp::kAnd:
-    case FilterOp::kOr: return 2;
-  }
-  return -1;
-}
-
 Status check_plan(const FilterPlansRef& plans, int64_t plan, const FilterIndexRef& index) {
   const int32_t begin = plans.offsets[plan];
   const int32_t end = plans.offsets[plan + 1];
   int32_t depth = 0;
   for (int32_t i = begin; i < end; ++i) {
-    const int32_t taken = operands(plans.steps[i], index);
+    const int32_t taken = filter_operands(plans.steps[i], index);
     if (taken < 0 || taken > depth || depth - taken >= kMaxFilterStack) {
       return make_error(Code::kInvalidArgument, "filter plan %lld: step %d is not valid", static_cast<long long>(plan),
                         i - begin);

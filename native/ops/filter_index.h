@@ -113,6 +113,23 @@ FilterPlansRef bind_plans(Inputs inputs, size_t first);
 // terms.
 Status parse_hashes(const Attributes& attributes, int64_t& hashes);
 
+// Stack entries a step takes, or -1 when the step itself is wrong.
+constexpr int32_t filter_operands(const FilterStep& step, const FilterIndexRef& index) {
+  const auto within = [&](int64_t count) { return step.arg >= 0 && step.arg < count ? 0 : -1; };
+  switch (step.op) {
+    case FilterOp::kAll:
+    case FilterOp::kNone: return 0;
+    case FilterOp::kSlice: return within(index.n_slices);
+    case FilterOp::kBloom: return index.hashes > 0 ? within(INT32_MAX) : -1;
+    case FilterOp::kRange32: return within(index.n_columns32);
+    case FilterOp::kRange64: return within(index.n_columns64);
+    case FilterOp::kNot: return 1;
+    case FilterOp::kAnd:
+    case FilterOp::kOr: return 2;
+  }
+  return -1;
+}
+
 // Steps are run-time data from outside: every opcode, argument and the stack depth are checked before use.
 Status check_filter_plans(const FilterPlansRef& plans, const FilterIndexRef& index);
 

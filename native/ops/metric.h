@@ -13,10 +13,14 @@ enum class Metric : int32_t { kInnerProduct = 0, kCosine = 1, kL2 = 2 };
 
 Status parse_metric(const char* name, Metric& metric);  // "ip", "cosine", "l2"
 
-// s = fround(fround(float(dot) * row_scale) * query_scale)
-constexpr float scaled_dot(int32_t dot, float row_scale, float query_scale) {
-  const float by_row = static_cast<float>(dot) * row_scale;
+// s = fround(fround(float(dot) * row_scale) * query_scale), of a dot product that is a float already.
+constexpr float scaled_float_dot(float dot, float row_scale, float query_scale) {
+  const float by_row = dot * row_scale;
   return by_row * query_scale;
+}
+
+constexpr float scaled_dot(int32_t dot, float row_scale, float query_scale) {
+  return scaled_float_dot(static_cast<float>(dot), row_scale, query_scale);
 }
 
 // The negative squared distance from a biased score: min(0, fround(2*s - |q̂|²)).

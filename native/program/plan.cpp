@@ -34,7 +34,7 @@ Status check_tensor(const char* kind, const ValueSpec& spec, const Shape& expect
 }  // namespace
 
 Status Plan::make(const ProgramSpec& spec, std::vector<TensorView> constants, std::vector<int64_t> capacities,
-                  const BackendTable& table, Context& context, bool count_only, std::unique_ptr<Plan>& out) {
+                  Device& device, Context& context, bool count_only, std::unique_ptr<Plan>& out) {
   if (capacities.size() != spec.symbols.size() || constants.size() != spec.constants.size()) {
     return make_error(Code::kInvalidArgument, "the program has %zu symbols and %zu constants, got %zu and %zu",
                       spec.symbols.size(), spec.constants.size(), capacities.size(), constants.size());
@@ -49,14 +49,13 @@ Status Plan::make(const ProgramSpec& spec, std::vector<TensorView> constants, st
   std::vector<TensorView> inputs;
   for (const ValueSpec& input : plan->inputs_) inputs.push_back({nullptr, input.dtype, resolve(input.shape, dims)});
   if (Status status = plan->bind(dims, inputs, views); !status.ok()) return status;
-  plan->lay_out(table, context, views);
+  plan->lay_out(device, context, views);
   if (!count_only) {
-    plan->arena_ = allocate_aligned(plan->arena_bytes_);
-    if (!plan->arena_) {
-      return make_error(Code::kOutOfMemory, "cannot allocate %zu bytes for the arena of a program", plan->arena_bytes_);
+    if (Status status = device.allocate(plan->arena_bytes_, plan->arena_); !status.ok()) {
+      return make_error(status.code, "the arena of a program: %s", status.text);
     }
   }
-  if (Status status = plan->prepare(table, context, views, count_only); !status.ok()) return status;
+  if (Status status = plan->prepare(device, context, views, count_only); !status.ok()) return status;
   out = std::move(plan);
   return ok_status();
 }
@@ -71,6 +70,7 @@ Status Plan::read(const ProgramSpec& spec) {
   for (const StepSpec& step_spec : spec.steps) {
     PlannedStep step;
     step.label = step_spec.label;
+    step.title = step_spec.op + (step.label.empty() ? "" : " " + step.label);
     step.inputs = step_spec.inputs;
     step.first_output = static_cast<int32_t>(values_.size());
     step.outputs = step_spec.outputs;
@@ -135,6 +135,7 @@ Inputs Plan::gather(const PlannedStep& step, const std::vector<TensorView>& view
 
 Status Plan::infer_steps(const DimValues& dims, std::vector<TensorView>& views) const {
   uint8_t* arena = static_cast<uint8_t*>(arena_.get());
+  const int32_t first_made = static_cast<int32_t>(inputs_.size() + constants_.size());
   TensorView storage[kMaxStepInputs];
   for (const PlannedStep& step : steps_) {
     OutputSpecs specs;
@@ -156,7 +157,7 @@ Status Plan::infer_steps(const DimValues& dims, std::vector<TensorView>& views) 
         return at_step(step, make_error(Code::kLimitExceeded, "%s: output %s is too large", step.op->name(),
                                         shape_text(view.shape).c_str()));
       }
-      if (root.offset != kNotInArena) {
+      if (root.offset != kNotInArena && value.root >= first_made) {
         view.data = arena == nullptr ? nullptr : arena + root.offset;
       } else {
         view.data = views[static_cast<size_t>(value.root)].data;
@@ -166,7 +167,19 @@ Status Plan::infer_steps(const DimValues& dims, std::vector<TensorView>& views) 
   return ok_status();
 }
 
-void Plan::lay_out(const BackendTable& table, const Context& context, const std::vector<TensorView>& views) {
+bool Plan::redirect(int32_t value, void* memory, std::vector<TensorView>& views) const {
+  const int32_t root = values_[static_cast<size_t>(value)].root;
+  const size_t made = static_cast<size_t>(root);
+  if (made < inputs_.size() + constants_.size()) return false;
+  if (views[made].data != static_cast<uint8_t*>(arena_.get()) + values_[made].offset) return false;
+  for (size_t id = made; id < values_.size(); ++id) {
+    if (values_[id].root == root) views[id].data = memory;
+  }
+  return true;
+}
+
+void Plan::lay_out(const Device& device, const Context& context, const std::vector<TensorView>& views) {
+  const BackendTable& table = device.table();
   const int32_t n_steps = static_cast<int32_t>(steps_.size());
   // A value lives from the step that makes it to the last one that reads it, program outputs to the end.
   std::vector<int32_t> last(n_values(), -1);
@@ -182,6 +195,9 @@ void Plan::lay_out(const BackendTable& table, const Context& context, const std:
 
   ArenaPlan arena;
   std::vector<int32_t> value_block(n_values(), -1);
+  for (size_t id = 0; id < inputs_.size() && device.place() != kHost; ++id) {
+    value_block[id] = arena.add(static_cast<size_t>(views[id].bytes()), 0, last[id]);
+  }
   std::vector<int32_t> step_block(steps_.size());
   TensorView storage[kMaxStepInputs];
   for (int32_t s = 0; s < n_steps; ++s) {
@@ -215,23 +231,35 @@ bool Plan::has_constant_weights(const PlannedStep& step) const {
   return true;
 }
 
-Status Plan::prepare(const BackendTable& table, Context& context, std::vector<TensorView>& views, bool count_only) {
+Status Plan::prepare(Device& device, Context& context, std::vector<TensorView>& views, bool count_only) {
   TensorView storage[kMaxStepInputs];
   const DimValues dims{capacities_};
   for (PlannedStep& step : steps_) {
     if (step.op->is_view() || !has_constant_weights(step)) continue;
     const Inputs inputs = gather(step, views, storage);
     const Outputs outputs{views.data() + step.first_output, static_cast<size_t>(step.outputs)};
-    const size_t bytes = step.op->prepared_bytes(table, dims, inputs, outputs);
+    const size_t bytes = step.op->prepared_bytes(device.table(), dims, inputs, outputs);
     prepared_bytes_ += bytes;
     if (bytes == 0 || count_only) continue;
-    step.prepared = allocate_aligned(bytes);
-    if (!step.prepared) return make_error(Code::kOutOfMemory, "cannot allocate %zu bytes for packed weights", bytes);
-    if (Status status = step.op->prepare(table, context, dims, inputs, outputs, step.prepared.get()); !status.ok()) {
-      return at_step(step, status);
-    }
+    if (Status status = prepare_step(device, context, step, views, bytes); !status.ok()) return at_step(step, status);
   }
   return ok_status();
+}
+
+Status Plan::prepare_step(Device& device, Context& context, PlannedStep& step, std::vector<TensorView>& views,
+                          size_t bytes) {
+  if (Status status = device.allocate(bytes, step.prepared); !status.ok()) {
+    return make_error(status.code, "packed weights: %s", status.text);
+  }
+  TensorView storage[kMaxStepInputs];
+  const Inputs inputs = gather(step, views, storage);
+  const Outputs outputs{views.data() + step.first_output, static_cast<size_t>(step.outputs)};
+  Status status = device.begin_run();
+  if (status.ok()) {
+    status = step.op->prepare(device.table(), context, DimValues{capacities_}, inputs, outputs, step.prepared.get());
+  }
+  const Status finished = device.finish_run();
+  return status.ok() ? finished : status;
 }
 
 }  // namespace silverlode

@@ -1,19 +1,38 @@
-// Running a planned program: no allocation, no validation of what planning already settled, cancellation between steps.
+// Running a planned program: no allocation, no validation of what planning already settled, cancellation between steps. On a
+// device that works by itself everything is enqueued, and one wait ends the run.
 #pragma once
 
 #include "program/plan.h"
+#include "program/recordings.h"
 
 namespace silverlode {
 
+struct RunInput {
+  TensorView view;
+  Place place = kHost;  // used where it is when that is where the device's ops read, else brought there
+};
+
+struct RunOutput {
+  void* data = nullptr;  // null to leave it out
+  Place place = kHost;   // on the device: the program writes it there, without a copy
+};
+
 struct RunRequest {
-  std::vector<int64_t> dims;               // one per symbol
-  std::vector<TensorView> inputs;          // in program order, dense
-  std::vector<void*> outputs;              // where each program output is copied; null to leave it
+  std::vector<int64_t> dims;     // one per symbol
+  std::vector<RunInput> inputs;  // in program order, dense
+  std::vector<RunOutput> outputs;
   std::vector<double>* step_ms = nullptr;  // when given, has room for one entry per step
 };
 
-// `views` is scratch of plan.n_values() entries. A plan owns its memory, so one run at a time.
-Status run_plan(const Plan& plan, const BackendTable& table, Context& context, const RunRequest& request,
-                std::vector<TensorView>& views);
+// What runs of a plan share, one run at a time.
+struct RunScratch {
+  std::vector<TensorView> inputs;
+  std::vector<TensorView> views;
+  std::vector<int64_t> key;
+  Recordings recordings;
+};
+
+// A plan owns its memory, so one run at a time.
+Status run_plan(const Plan& plan, Device& device, Context& context, const RunRequest& request, RunScratch& scratch);
 
 }  // namespace silverlode

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { cases, run } from '../cases/embedding_bag.js';
 import { embeddingBag } from '../reference/embedding_bag.js';
 import { checkClose } from '../support/close.js';
-import { expectCode, forEachLevel } from '../support/ops.js';
+import { expectCode, expectFault, forEachLevel } from '../support/ops.js';
 
 checkClose(cases, run, embeddingBag);
 
@@ -22,8 +22,7 @@ forEachLevel(() => {
   test('an id outside the table is named', async () => {
     for (const bad of [-1, 3, -(2 ** 31), 2 ** 31 - 1]) {
       const wrong = () => ops.embeddingBag(table, int32(0, bad, 1), int32(0));
-      await expectCode('INVALID_ARGUMENT', wrong);
-      await expect(wrong()).rejects.toThrow(`ids[1] is ${bad}`);
+      await expectFault('embedding_bag', `ids[1] is ${bad}`, wrong);
     }
     const none = tensor(new Float32Array(0), { shape: [0, 2] });
     await expectCode('INVALID_ARGUMENT', () => ops.embeddingBag(none, int32(0), int32(0)));

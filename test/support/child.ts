@@ -24,15 +24,21 @@ export interface ChildOptions {
   /** Shell words before the command, such as `ulimit -f 8 &&`. */
   shell?: string;
   timeout?: number;
+  /** Added to the environment. */
+  env?: Readonly<Record<string, string>>;
 }
 
 /** Runs a script as an ES module file `path`, where `silverlode` is the built package. */
 export function runScript(path: string, options: ChildOptions = {}): Finished {
-  const { flags = [], args = [], shell, timeout = 120_000 } = options;
+  const { flags = [], args = [], shell, timeout = 120_000, env } = options;
   const command = [process.execPath, ...flags, path, ...args.map(String)];
   const started = performance.now();
   const [file, ...rest] = shell === undefined ? command : ['bash', '-c', `${shell} exec "$@"`, 'bash', ...command];
-  const { status, signal, stdout, stderr } = spawnSync(file as string, rest, { encoding: 'utf8', timeout });
+  const { status, signal, stdout, stderr } = spawnSync(file as string, rest, {
+    encoding: 'utf8',
+    timeout,
+    env: { ...process.env, ...env },
+  });
   return { code: status, signal, output: stdout, errors: stderr, milliseconds: performance.now() - started };
 }
 

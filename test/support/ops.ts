@@ -1,21 +1,26 @@
-// How every op is tested: all cases of its table, on every SIMD level and several thread counts, bit for bit.
+// How every op is tested: all cases of its table, on every SIMD level and several thread counts or on a GPU, bit for bit.
 import { devices, SilverlodeError, setDefaultDevice, type Tensor } from 'silverlode';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { Random } from '../../lib/data/random.js';
 import type { OpCase } from '../cases/op_case.js';
+import { testDevice } from './device.js';
 
 export { type CaseRow, type Cost, defineCases, type OpCase } from '../cases/op_case.js';
 
 const THREADS = [1, 2, 3];
 
-/** SIMD levels of this processor, least first. */
-export const simdLevels: readonly string[] = devices()[0]?.simdLevels ?? [];
+/** SIMD levels of this processor, least first; on a GPU there is one way to run. */
+export const simdLevels: readonly string[] = testDevice === 'cpu' ? (devices()[0]?.simdLevels ?? []) : [''];
 
 /** What a reference returns for an op's outputs: typed arrays under the same names. */
 export type Arrays<Outputs extends object> = { readonly [name in keyof Outputs]: ArrayBufferView };
 
-/** Declares `body`'s tests once per SIMD level and thread count, with eager ops running there. */
+/** Declares `body`'s tests once per SIMD level and thread count, or once for a GPU, with eager ops running there. */
 export function forEachLevel(body: (level: { simd: string; threads: number }) => void): void {
+  if (testDevice !== 'cpu') {
+    describe(testDevice, () => body({ simd: '', threads: 0 }));
+    return;
+  }
   for (const simd of simdLevels) {
     for (const threads of THREADS) {
       describe(`${simd}, ${threads} threads`, () => {
@@ -91,6 +96,15 @@ export async function expectCode(code: SilverlodeError['code'], action: () => un
     );
   expect(error).toBeInstanceOf(SilverlodeError);
   expect((error as SilverlodeError).code, (error as SilverlodeError).message).toBe(code);
+}
+
+/**
+ * The action is refused with `INVALID_ARGUMENT`, saying which of the data is wrong. A GPU checks all of it at once, so there it
+ * says what is wrong and in which op, but may name another one of several bad entries.
+ */
+export async function expectFault(op: string, text: string, action: () => Promise<unknown>): Promise<void> {
+  await expectCode('INVALID_ARGUMENT', action);
+  await expect(action()).rejects.toThrow(testDevice === 'cpu' ? text : `${op}: `);
 }
 
 /** A property of random inputs: `rounds` seeds, new ones on every run; a failure names its seed. */

@@ -14,13 +14,14 @@ export function runDevices(flags: { device?: string }, output: Output): void {
   }
   output.result(shown, () =>
     table(
-      shown.map(({ id, available, name, simd, threads, reason }) => ({
+      shown.map(({ id, available, name, simd, computeCapability, threads, memoryBytes, reason, note }) => ({
         id,
         available,
         name,
-        simd,
+        variant: simd ?? computeCapability,
         threads,
-        reason,
+        memory: memoryBytes && `${(memoryBytes / 2 ** 30).toFixed(1)} GiB`,
+        reason: reason ?? note,
       })),
     ),
   );

@@ -7,10 +7,10 @@ namespace {
 
 constexpr unsigned kThreads = 256;
 
-__global__ void sl_gather_check(RunError* error, const int32_t* index, int64_t n, int64_t table_rows) {
+__global__ void sl_gather_check(RunError* error, const char* op, const int32_t* index, int64_t n, int64_t table_rows) {
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += stride) {
-    if (index[i] >= table_rows) raise(error, GatherRows::kName, Fault::kIndex, index[i], table_rows);
+    if (index[i] >= table_rows) raise(error, op, Fault::kIndex, index[i], table_rows);
   }
 }
 
@@ -54,7 +54,7 @@ Status run(Context& context, const GatherRows::Args& args, Workspace) {
   const int64_t n = args.batch * args.index_rows;
   if (n == 0) return ok_status();
   const Status status = launch(device, sl_gather_check, grid_for(device, n, 4 * kThreads, 16), kThreads, 0,
-                               device.error, args.index, n, args.table_rows);
+                               device.error, GatherRows::kName, args.index, n, args.table_rows);
   if (!status.ok() || args.row_bytes == 0) return status;
   // Tensors start where a program's arena or a user's view puts them, so alignment is asked of the addresses too.
   const auto aligned = [&](uintptr_t bytes) {

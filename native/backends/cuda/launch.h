@@ -50,7 +50,7 @@ template <class T, class Tag>
 __device__ __forceinline__ T& shared() {
 #ifdef SILVERLODE_EMULATION
   static const char identity = 0;
-  return *static_cast<T*>(emulation::shared_memory(&identity, sizeof(T), alignof(T)));
+  return *static_cast<T*>(emulation::shared_memory(&identity, sizeof(T), alignof(T), __PRETTY_FUNCTION__));
 #else
   __shared__ __align__(16) unsigned char memory[sizeof(T)];
   return *reinterpret_cast<T*>(memory);

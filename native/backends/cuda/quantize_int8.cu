@@ -21,14 +21,14 @@ __device__ unsigned largest_magnitude(const float* values, int64_t dim, unsigned
 
 __device__ bool finite(unsigned magnitude) { return magnitude < kInfinityBits; }
 
-__global__ void sl_quantize_check(RunError* error, const float* values, int64_t rows, int64_t dim) {
+__global__ void sl_quantize_check(RunError* error, const char* op, const float* values, int64_t rows, int64_t dim) {
   const unsigned lane = threadIdx.x % 32;
   const int64_t stride = static_cast<int64_t>(gridDim.x) * kWarps;
   for (int64_t row = static_cast<int64_t>(blockIdx.x) * kWarps + threadIdx.x / 32; row < rows; row += stride) {
     if (finite(largest_magnitude(values + row * dim, dim, lane)) || lane != 0) continue;
     for (int64_t d = 0; d < dim; ++d) {
       if (finite(float_bits(values[row * dim + d]) & 0x7fffffffu)) continue;
-      raise(error, QuantizeInt8::kName, Fault::kNotFinite, row * dim + d, rows * dim);
+      raise(error, op, Fault::kNotFinite, row * dim + d, rows * dim);
       break;
     }
   }
@@ -62,8 +62,8 @@ Status run(Context& context, const QuantizeInt8::Args& args, Workspace) {
   if (args.rows == 0) return ok_status();
   const Runtime& device = runtime(context);
   const unsigned grid = grid_for(device, args.rows, kWarps, 16);
-  const Status status =
-      launch(device, sl_quantize_check, grid, kThreads, 0, device.error, args.values, args.rows, args.dim);
+  const Status status = launch(device, sl_quantize_check, grid, kThreads, 0, device.error, QuantizeInt8::kName,
+                               args.values, args.rows, args.dim);
   if (!status.ok()) return status;
   return launch(device, sl_quantize_rows, grid, kThreads, 0, device.error, args.values, args.quantized, args.scales,
                 args.rows, args.dim, args.padded_dim);

@@ -15,8 +15,8 @@ class KernelCall {
  public:
   virtual ~KernelCall() = default;
   virtual void run() const = 0;
-  // Where the arguments lie: device code may read them.
-  virtual std::pair<const void*, size_t> arguments() const = 0;
+  // The bytes of the object: device code may read them.
+  virtual std::pair<const void*, size_t> extent() const = 0;
 };
 
 template <class... Parameters>
@@ -26,7 +26,7 @@ class BoundKernel final : public KernelCall {
   explicit BoundKernel(void (*kernel)(Parameters...), Arguments&&... arguments)
       : kernel_(kernel), arguments_(static_cast<Parameters>(std::forward<Arguments>(arguments))...) {}
   void run() const override { std::apply(kernel_, arguments_); }
-  std::pair<const void*, size_t> arguments() const override { return {&arguments_, sizeof arguments_}; }
+  std::pair<const void*, size_t> extent() const override { return {this, sizeof *this}; }
 
  private:
   void (*kernel_)(Parameters...);

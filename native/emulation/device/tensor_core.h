@@ -154,23 +154,14 @@ inline void async_copy(void* target, const void* source, unsigned bytes = kBytes
   }
   const AsyncCopy copy{target, source, kBytes, bytes, current->async_group};
   if (async_copies_land_at_issue()) return land_copy(copy);
-  current->async_copies.push_back(copy);
+  queue_async_copy(copy);
 }
 
-inline void async_commit() { ++current->async_group; }
+[[gnu::no_sanitize_thread]] inline void async_commit() { ++current->async_group; }
 
 // Waits until at most `pending` of the committed groups have not landed.
 inline void async_wait(unsigned pending) {
-  std::vector<AsyncCopy>& copies = current->async_copies;
-  size_t kept = 0;
-  for (const AsyncCopy& copy : copies) {
-    if (copy.group + pending < current->async_group) {
-      land_copy(copy);
-    } else {
-      copies[kept++] = copy;
-    }
-  }
-  copies.resize(kept);
+  for (AsyncCopy copy; take_async_copy(pending, &copy);) land_copy(copy);
 }
 
 }  // namespace silverlode::emulation

@@ -11,6 +11,7 @@
 namespace silverlode::emulation {
 
 struct Block;
+struct Clocks;
 struct Fiber;
 struct Warp;
 
@@ -63,6 +64,7 @@ struct Warp {
   Block* block;
   unsigned index;
   unsigned existing, ready, waiting, exited;  // bit sets of lanes
+  Clocks* clocks;                             // of the checker
 };
 
 struct SharedArray {
@@ -77,7 +79,7 @@ struct Block {
   unsigned rank;  // in the grid
   unsigned n_threads, n_alive, n_arrived;
   unsigned ready_warps;  // bit set
-  uint32_t epoch;        // barriers passed, for the checker
+  uint32_t interval;     // between two barriers; numbered by the checker
   int count, all, any;   // votes of the barrier in progress
   int counted, all_voted, any_voted;
   CallSite barrier;
@@ -102,6 +104,9 @@ void block_barrier(CallSite site);
 void grid_barrier(CallSite site);
 void yield_thread();
 bool async_copies_land_at_issue();
+void queue_async_copy(const AsyncCopy& copy);
+// Takes one copy out of the queue whose group must have landed when at most `pending` groups have not.
+bool take_async_copy(unsigned pending, AsyncCopy* copy);
 
 // The storage of a shared variable of the current block, the same for the same key; garbage when first asked for.
 void* shared_memory(const void* key, size_t bytes, size_t align, const char* name = "shared variable");

@@ -91,7 +91,7 @@ void fault(Fault kind, const char* format, ...) {
 
 #ifdef __SANITIZE_ADDRESS__
 // AddressSanitizer calls this before its report, which knows nothing of blocks and threads.
-extern "C" void __asan_on_error() {
+extern "C" __attribute__((visibility("default"))) void __asan_on_error() {
   if (silverlode::emulation::current == nullptr) return;
   silverlode::emulation::print_position("silverlode emulation: in a kernel, ");
   std::fprintf(stderr, "\n");

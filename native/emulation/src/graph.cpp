@@ -22,7 +22,8 @@ bool all_joined(const CUgraph_st& graph, const std::vector<size_t>& tail) {
 }
 
 // The order in which the nodes of a launch run: as captured, or any other that the dependencies allow.
-std::vector<size_t> launch_order(const std::vector<CUgraphNode_st>& nodes, uint64_t* random) {
+std::vector<size_t> launch_order(const std::vector<CUgraphNode_st>& nodes) {
+  const bool any_order = settings().streams == StreamMode::kRandom;
   std::vector<size_t> order;
   std::vector<bool> done(nodes.size());
   while (order.size() < nodes.size()) {
@@ -31,14 +32,10 @@ std::vector<size_t> launch_order(const std::vector<CUgraphNode_st>& nodes, uint6
       const auto& before = nodes[node].dependencies;
       if (!done[node] && std::all_of(before.begin(), before.end(), [&](size_t i) { return done[i]; })) {
         ready.push_back(node);
-        if (random == nullptr) break;
+        if (!any_order) break;
       }
     }
-    size_t pick = 0;
-    if (random != nullptr) {
-      *random = *random * 6364136223846793005u + 1442695040888963407u;
-      pick = (*random >> 33) % ready.size();
-    }
+    const size_t pick = any_order ? stream_random() % ready.size() : 0;
     done[ready[pick]] = true;
     order.push_back(ready[pick]);
   }
@@ -189,11 +186,8 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t handle) {
   if (executable == nullptr || stream == nullptr) return leave(cudaErrorInvalidResourceHandle);
   if (stream->capture != nullptr) return leave(cudaErrorNotSupported);  // child graphs are not emulated
   if (fails_now("launch")) return leave(cudaErrorLaunchOutOfResources);
-  static uint64_t random = 0;
-  if (random == 0) random = settings().streams_seed;
-  const bool shuffle = settings().streams == StreamMode::kRandom;
   const std::vector<CUgraphNode_st> nodes = executable->nodes;  // the lock may be given up below
-  for (const size_t node : launch_order(nodes, shuffle ? &random : nullptr)) {
+  for (const size_t node : launch_order(nodes)) {
     if (const cudaError_t error = enqueue(lock, handle, nodes[node].operation); error != cudaSuccess) {
       return leave(error);
     }

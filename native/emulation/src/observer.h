@@ -12,9 +12,11 @@ class Observer {
  public:
   virtual ~Observer() = default;
 
-  virtual void launch_begins(const void* arguments, size_t bytes) = 0;
+  virtual void launch_begins(const void* call, size_t bytes) = 0;
   // The number of defects that the launch has shown.
   virtual int launch_ends() = 0;
+  // A block starts or has passed a barrier; returns a number for what follows up to the next barrier.
+  virtual uint32_t interval_begins(const Block& block) = 0;
   virtual void grid_barrier_passed() = 0;
   virtual void warp_operation_passed(Warp& warp, unsigned lanes) = 0;
 

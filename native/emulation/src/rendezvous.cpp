@@ -92,7 +92,7 @@ void Scheduler::release_barrier(Block& block) {
   block.count = block.any = 0;
   block.all = 1;
   block.n_arrived = 0;
-  ++block.epoch;
+  if (observer != nullptr) block.interval = observer->interval_begins(block);
   for (Thread& thread : block.threads) {
     if (thread.state == ThreadState::kInBarrier) set_ready(thread);
   }
@@ -129,5 +129,15 @@ void grid_barrier(CallSite site) { scheduler().grid_barrier(site); }
 void yield_thread() { scheduler().yield(); }
 
 bool async_copies_land_at_issue() { return settings().copies_at_issue; }
+
+void queue_async_copy(const AsyncCopy& copy) { current->async_copies.push_back(copy); }
+
+bool take_async_copy(unsigned pending, AsyncCopy* copy) {
+  std::vector<AsyncCopy>& queue = current->async_copies;
+  if (queue.empty() || queue.front().group + pending >= current->async_group) return false;  // groups ascend
+  *copy = queue.front();
+  queue.erase(queue.begin());
+  return true;
+}
 
 }  // namespace silverlode::emulation

@@ -248,7 +248,9 @@ void Scheduler::start_block(Block& block) {
   }
   if (observer != nullptr) {
     observer->exempt(block.threads.data(), n * sizeof(Thread));
+    observer->exempt(block.warps.data(), block.warps.size() * sizeof(Warp));
     observer->exempt(&block, sizeof block);
+    block.interval = observer->interval_begins(block);
   }
   n_alive_ += n;
   prepare_shared_memory(block);
@@ -296,7 +298,7 @@ void Scheduler::end_grid() {
 
 cudaError_t Scheduler::run(const Grid& grid) {
   if (observer != nullptr) {
-    const auto [arguments, bytes] = grid.call->arguments();
+    const auto [arguments, bytes] = grid.call->extent();
     observer->launch_begins(arguments, bytes);
   }
   begin_grid(grid);

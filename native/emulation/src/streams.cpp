@@ -64,15 +64,6 @@ class Ticker {
 
 double now() { return std::chrono::duration<double>(Clock::now().time_since_epoch()).count(); }
 
-uint64_t random() {
-  uint64_t& state = streams().random;
-  if (state == 0) state = (settings().streams_seed + 1) * 0x9E3779B97F4A7C15u | 1;
-  state ^= state << 13;
-  state ^= state >> 7;
-  state ^= state << 17;
-  return state;
-}
-
 // Runs without the lock: it may take a lock of the program that another thread holds while it calls this API.
 cudaError_t run_host_function(Lock& lock, const Operation& operation) {
   in_host_function() = true;
@@ -126,13 +117,22 @@ cudaError_t add_node(CUstream_st& stream, Operation operation) {
 
 void run_some(Lock& lock) {
   for (size_t i = 0; i < streams().all.size(); ++i) {
-    if (random() % 4 != 0) continue;
+    if (stream_random() % 4 != 0) continue;
     CUstream_st& stream = *streams().all[i];
-    for (uint64_t steps = random() % 4; steps > 0 && !stream.busy && advance(lock, stream);) --steps;
+    for (uint64_t steps = stream_random() % 4; steps > 0 && !stream.busy && advance(lock, stream);) --steps;
   }
 }
 
 }  // namespace
+
+uint64_t stream_random() {
+  uint64_t& state = streams().random;
+  if (state == 0) state = (settings().streams_seed + 1) * 0x9E3779B97F4A7C15u | 1;
+  state ^= state << 13;
+  state ^= state >> 7;
+  state ^= state << 17;
+  return state;
+}
 
 cudaError_t enqueue(Lock& lock, cudaStream_t handle, Operation operation) {
   CUstream_st* stream = find_stream(handle);

@@ -52,6 +52,8 @@ void remove_stream(CUstream_st* stream);
 cudaError_t refuse_during_capture();
 // Takes every stream out of the capture.
 void end_capture(const Capture* capture);
+// The next random number of the streams' own sequence.
+uint64_t stream_random();
 void clear_streams();
 
 }  // namespace silverlode::emulation

@@ -11,6 +11,10 @@
 #include "ops/check.h"
 #include "tests/op_harness.h"
 
+#ifdef SILVERLODE_EMULATION
+#include "emulation/settings.h"
+#endif
+
 namespace silverlode::cuda {
 
 using cpu::GuardedMemory;
@@ -40,10 +44,12 @@ class DeviceMemory {
 
   void* data() const { return data_; }
   void upload(const void* from) {
-    if (bytes_ > 0) EXPECT_EQ(cudaMemcpy(data_, from, bytes_, cudaMemcpyHostToDevice), cudaSuccess);
+    if (bytes_ == 0) return;
+    EXPECT_EQ(cudaMemcpy(data_, from, bytes_, cudaMemcpyHostToDevice), cudaSuccess);
   }
   void download(void* to) const {
-    if (bytes_ > 0) EXPECT_EQ(cudaMemcpy(to, data_, bytes_, cudaMemcpyDeviceToHost), cudaSuccess);
+    if (bytes_ == 0) return;
+    EXPECT_EQ(cudaMemcpy(to, data_, bytes_, cudaMemcpyDeviceToHost), cudaSuccess);
   }
 
  private:
@@ -135,6 +141,33 @@ OpResult run_cuda(const OpEntry<typename Op::Args>& entry, const Attributes& att
   const size_t first = inputs.size();
   for (size_t i = 0; i < result.outputs.size(); ++i) memory[first + i].download(result.outputs[i].data);
   return result;
+}
+
+// Runs threads, warps and blocks in another order from now on: forward, reverse, then ever new random ones. On a GPU the order
+// is not ours to choose.
+inline void change_order([[maybe_unused]] uint64_t turn) {
+#ifdef SILVERLODE_EMULATION
+  emulation::Settings settings = emulation::settings();
+  settings.order = turn == 0   ? emulation::Order::kForward
+                   : turn == 1 ? emulation::Order::kReverse
+                               : emulation::Order::kRandom;
+  settings.order_seed = turn;
+  emulation::reset(settings);
+#endif
+}
+
+// Runs an op 100 times in changing orders: always the bytes `first`.
+template <class Op>
+void expect_repeats(const OpEntry<typename Op::Args>& entry, const Attributes& attributes,
+                    const std::vector<TensorView>& inputs, const std::vector<uint8_t>& first,
+                    const DeviceOptions& options = {}) {
+  for (uint64_t turn = 0; turn < 100; ++turn) {
+    change_order(turn);
+    const OpResult again = run_cuda<Op>(entry, attributes, inputs, options);
+    EXPECT_EQ(again.bytes(), first) << Op::kName << " in order " << turn;
+    if (again.bytes() != first) break;
+  }
+  change_order(0);
 }
 
 // Both tables on the same inputs: equal outputs bit for bit, or the same error code. Returns the CUDA result.

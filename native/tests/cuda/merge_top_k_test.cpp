@@ -52,5 +52,18 @@ TEST(CudaMergeTopK, MoreRequestsThanASlab) {
   compare(scores, ids, nullptr, 4);
 }
 
+TEST(CudaMergeTopK, ManyRepeatsInAnyOrderGiveTheSameBytes) {
+  Tensor<float> scores = {{2, 3, 200}, {}};
+  Tensor<int32_t> ids = {{2, 3, 200}, {}};
+  for (int32_t i = 0; i < 1200; ++i) {
+    scores.values.push_back(static_cast<float>(i * 31 % 7));
+    ids.values.push_back(i * 17 % 151);
+  }
+  Attributes attributes;
+  attributes.values["k"] = int64_t{40};
+  expect_repeats<MergeTopK>(merge_top_k_entry(), attributes, {scores.view(), ids.view()},
+                            compare(scores, ids, nullptr, 40).bytes());
+}
+
 }  // namespace
 }  // namespace silverlode::cuda

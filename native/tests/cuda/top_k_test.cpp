@@ -98,5 +98,15 @@ TEST(CudaTopK, AnyGridGivesTheSameBytes) {
   }
 }
 
+TEST(CudaTopK, ManyRepeatsInAnyOrderGiveTheSameBytes) {
+  std::mt19937 random(10);
+  const Tensor<float> scores = draw_scores(2, 5000, true, random);
+  const Tensor<int32_t> payload = draw_payload(scores.shape, random);
+  Attributes attributes;
+  attributes.values["k"] = int64_t{70};
+  expect_repeats<TopK>(top_k_entry(), attributes, {scores.view(), payload.view()},
+                       compare(scores, &payload, 70).bytes());
+}
+
 }  // namespace
 }  // namespace silverlode::cuda

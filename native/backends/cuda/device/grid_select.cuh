@@ -196,19 +196,27 @@ __global__ void __launch_bounds__(kSelectThreads)
 
 }  // namespace
 
-// Memory for the selection of `rows` rows at a time.
+// Lists to be sorted: states[row].count items of each.
 template <class Item>
-struct SelectLists {
-  int64_t rows, capacity;
-  Item* items[2];        // [rows, capacity] each
-  SelectState* states;   // [rows]
-  uint32_t* histograms;  // [rows, kBins]
+struct SortLists {
+  int64_t rows, capacity;  // a multiple of kSortItems
+  Item* items[2];          // [rows, capacity] each
+  SelectState* states;     // [rows]
 
-  SelectLists(int64_t row_count, int64_t k, Carve& carve) : rows(row_count), capacity(select_capacity(k)) {
+  SortLists(int64_t row_count, int64_t room, Carve& carve)
+      : rows(row_count), capacity((room + kSortItems - 1) / kSortItems * kSortItems) {
     for (Item*& list : items) list = carve.take<Item>(rows * capacity);
     states = carve.take<SelectState>(rows);
-    histograms = carve.take<uint32_t>(rows * kBins);
   }
+};
+
+// Memory for the selection of `rows` rows at a time.
+template <class Item>
+struct SelectLists : SortLists<Item> {
+  uint32_t* histograms;  // [rows, kBins]
+
+  SelectLists(int64_t row_count, int64_t k, Carve& carve)
+      : SortLists<Item>(row_count, select_capacity(k), carve), histograms(carve.take<uint32_t>(row_count * kBins)) {}
 };
 
 // Puts the best items of rows [first_row, first_row + rows) into lists.items[target], unsorted: all that are wanted and a few
@@ -238,8 +246,7 @@ Status select_rows(const Runtime& device, const Source& source, int64_t first_ro
 
 // Sorts the lists in items[target]; the result is in items[target] again, or in the other one: `target` tells.
 template <class Item>
-Status sort_rows(const Runtime& device, const SelectLists<Item>& lists, int64_t rows, int64_t longest,
-                 int32_t& target) {
+Status sort_rows(const Runtime& device, const SortLists<Item>& lists, int64_t rows, int64_t longest, int32_t& target) {
   const int64_t chunks = lists.capacity / kSortItems;
   SILVERLODE_RETURN_IF_ERROR(launch(device, sl_select_sort<Item>, static_cast<unsigned>(rows * chunks), kSelectThreads,
                                     0, device.error, lists.states, lists.items[target], lists.capacity));

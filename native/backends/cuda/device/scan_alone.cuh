@@ -1,0 +1,148 @@
+// Queries whose buffer overflowed (rows that come in ascending order of score can do that): each is scanned again on its
+// own, by several blocks that keep the best k of their share of the tiles in a part of the query's buffer.
+#pragma once
+
+#include "backends/cuda/device/scan_work.cuh"
+
+namespace silverlode::cuda {
+
+namespace {
+
+// The best k of a stream of keys, by one block, in `room` keys of global memory: whenever they are full, all but the best
+// `capacity` are dropped. room >= capacity + kSelectThreads.
+class BlockCollector {
+ public:
+  struct State {
+    SelectState select;
+    uint32_t count;
+  };
+
+  __device__ BlockCollector(State& state, uint32_t* bins, RankKey* keys, uint32_t room, uint32_t k, uint32_t capacity)
+      : state_(state), bins_(bins), keys_(keys), room_(room), k_(k), capacity_(capacity) {
+    if (threadIdx.x == 0) state_ = {};
+    __syncthreads();
+  }
+
+  // By every thread of the block; kEmptyKey for nothing.
+  __device__ void push(RankKey key) {
+    const uint32_t count = state_.count;
+    __syncthreads();
+    if (count + kSelectThreads > room_) shrink();
+    if (key != kEmptyKey && key >= bound_) keys_[atomicAdd(&state_.count, 1u)] = key;
+    __syncthreads();
+  }
+
+  // Clears the keys that are not used.
+  __device__ void finish() {
+    for (uint32_t i = state_.count + threadIdx.x; i < room_; i += kSelectThreads) keys_[i] = kEmptyKey;
+  }
+
+ private:
+  __device__ void shrink() {
+    const uint32_t n = state_.count;
+    __syncthreads();
+    if (threadIdx.x == 0) {
+      state_.select = {};
+      state_.select.needed = k_;
+    }
+    __syncthreads();
+    for (int pass = 0; state_.select.done == 0; ++pass) {
+      for (int i = static_cast<int>(threadIdx.x); i < kBins; i += kSelectThreads) bins_[i] = 0;
+      __syncthreads();
+      for (uint32_t first = 0; first < n; first += kSelectThreads) {
+        const uint32_t at = first + threadIdx.x;
+        add_to_bin(bins_, rank_digit(at < n ? keys_[at] : empty_item<RankKey>(), state_.select.cut, pass));
+      }
+      __syncthreads();
+      const Bin bin = bin_of_rank(bins_, state_.select.needed);
+      if (threadIdx.x == 0) narrow<RankKey>(state_.select, bin, pass, capacity_);
+      __syncthreads();
+    }
+    compact(n);
+  }
+
+  // In place: what is kept never moves behind where it was read.
+  __device__ void compact(uint32_t n) {
+    const SelectState known = state_.select;
+    uint32_t kept = 0;
+    for (uint32_t first = 0; first < n; first += kSelectThreads) {
+      const uint32_t at = first + threadIdx.x;
+      const RankKey key = at < n ? keys_[at] : empty_item<RankKey>();
+      const bool keep = at < n && selected(state_.select, known, key);
+      const ScanResult<uint32_t> sum = block_scan<kSelectThreads>(keep ? 1u : 0u);
+      if (keep) keys_[kept + sum.before] = key;
+      kept += sum.total;
+      __syncthreads();
+    }
+    bound_ = uint64_t{known.cut.words[0]} << 32 | known.cut.words[1];
+    if (threadIdx.x == 0) state_.count = kept;
+    __syncthreads();
+  }
+
+  State& state_;
+  uint32_t* bins_;
+  RankKey* keys_;
+  uint32_t room_, k_, capacity_;
+  RankKey bound_ = kEmptyKey;
+};
+
+__device__ inline int32_t dot_row(const int8_t* row, const int8_t* query, int64_t dim) {
+  int32_t sum = 0;
+  for (int64_t d = 0; d < dim; d += 16) {
+    const uint4 a = *reinterpret_cast<const uint4*>(row + d);
+    const uint4 b = *reinterpret_cast<const uint4*>(query + d);
+    sum = __dp4a(static_cast<int>(a.x), static_cast<int>(b.x), sum);
+    sum = __dp4a(static_cast<int>(a.y), static_cast<int>(b.y), sum);
+    sum = __dp4a(static_cast<int>(a.z), static_cast<int>(b.z), sum);
+    sum = __dp4a(static_cast<int>(a.w), static_cast<int>(b.w), sum);
+  }
+  return sum;
+}
+
+// `parts` blocks per query.
+__global__ void __launch_bounds__(kSelectThreads, 3)
+    sl_scan_alone(const RunError* error, IvfScan::Args args, ScanWork work, int32_t parts) {
+  if (stopped(error)) return;
+  const int64_t query = blockIdx.x / parts;
+  const auto part = static_cast<int32_t>(blockIdx.x % parts);
+  ScanQuery& state = work.queries[query];
+  if (state.overflow == 0) return;
+  struct Bins;
+  struct Collected;
+  const int64_t request = query / args.heads;
+  const int32_t limit = args.limits[request];
+  const auto room = static_cast<uint32_t>(work.room / parts);
+  BlockCollector collector(shared<BlockCollector::State, Collected>(), shared<uint32_t[kBins], Bins>(),
+                           work.candidates + query * work.room + int64_t{part} * room, room,
+                           static_cast<uint32_t>(limit < work.k ? limit : work.k),
+                           static_cast<uint32_t>(work.lists.capacity));
+  const QueryScore score = {args.query_scales[query], state.norm};
+  const int32_t mask_row = args.mask_of[request];
+  const uint64_t* mask = mask_row < 0 ? args.live : args.mask + mask_row * args.words;
+  for (int32_t i = part; i < work.counters->n_tiles; i += parts) {
+    const ScanTile tile = work.tiles[i];
+    if (!work.is_member(tile.cluster, query)) continue;
+    for (int32_t first = 0; first < tile.n_words * 64; first += kSelectThreads) {
+      const int32_t offset = first + static_cast<int32_t>(threadIdx.x);
+      const int64_t row = int64_t{tile.first_word} * 64 + offset;
+      RankKey key = kEmptyKey;
+      if (offset < tile.n_words * 64 && (mask[row / 64] >> (row % 64) & 1) != 0) {
+        const auto dot =
+            static_cast<float>(dot_row(args.rows + row * args.dim, args.queries + query * args.dim, args.dim));
+        const float* bias = args.row_bias == nullptr ? nullptr : args.row_bias + row;
+        key = make_key(finish_score(dot, args.row_scales[row], bias, score, args.metric == Metric::kL2),
+                       static_cast<uint32_t>(args.ordinals[row]));
+      }
+      collector.push(key);
+    }
+  }
+  collector.finish();
+  if (part == 0 && threadIdx.x == 0) {
+    state.carried = 0;
+    state.count = room * static_cast<uint32_t>(parts);
+  }
+}
+
+}  // namespace
+
+}  // namespace silverlode::cuda
