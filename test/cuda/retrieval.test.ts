@@ -1,10 +1,11 @@
 // One model file, loaded on the CPU and on a GPU: the same answers.
 import { readFile } from 'node:fs/promises';
-import { nn, publish, RetrievalModel, type RetrieveRequest, type RetrieveResult } from 'silverlode';
+import { nn, RetrievalModel, type RetrieveRequest, type RetrieveResult } from 'silverlode';
 import { describe, expect, test } from 'vitest';
 import { Random } from '../../lib/data/random.js';
 import { columnsOf } from '../index/catalogue.js';
 import { answerOf, publishCatalogue, randomCatalogue, randomRequest, randomVectors } from '../retrieval/catalogue.js';
+import { publish } from '../retrieval/publish.js';
 import { expectCode } from '../support/ops.js';
 import { tempFolder } from '../support/temp_folder.js';
 

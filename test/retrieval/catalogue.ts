@@ -1,16 +1,11 @@
 // Random catalogues with a reference beside each published model.
-import {
-  type PublishOptions,
-  publish,
-  type RetrievalModel,
-  type RetrieveRequest,
-  type RetrieveResult,
-} from 'silverlode';
+import type { PublishOptions, RetrievalModel, RetrieveRequest, RetrieveResult } from 'silverlode';
 import { expect } from 'vitest';
 import type { Random } from '../../lib/data/random.js';
 import { formatFilter, randomAttributes, randomFilter } from '../filter/random_filter.js';
 import { columnsOf } from '../index/catalogue.js';
 import { type ReferenceCatalogue, type ReferenceRequest, ReferenceRetrieval } from '../reference/retrieval.js';
+import { publish } from './publish.js';
 
 export interface CatalogueOptions {
   items: number;

@@ -1,10 +1,12 @@
-import { f, publish, type RetrievalModel } from 'silverlode';
+import { f, type RetrievalModel } from 'silverlode';
 import { describe, expect, test } from 'vitest';
 import { Random } from '../../lib/data/random.js';
 import { formatFilter, randomFilter } from '../filter/random_filter.js';
 import { columnsOf } from '../index/catalogue.js';
+import { testDevice } from '../support/device.js';
 import { expectCode, property } from '../support/ops.js';
 import { publishCatalogue, ReferenceRetrieval, randomCatalogue, randomVectors } from './catalogue.js';
+import { publish } from './publish.js';
 
 describe('filter violations are 0 and missed items are 0', () => {
   for (const [mode, clusters] of [
@@ -32,7 +34,7 @@ describe('filter violations are 0 and missed items are 0', () => {
 });
 
 describe('every selectivity', () => {
-  const items = 20_000;
+  const items = testDevice === 'cpu' ? 20_000 : 5000;
   const shares = { half: 2, tenth: 10, percent: 100, permille: 1000, single: items };
   const random = new Random(20260502);
   const data = randomVectors(random, items, 16);

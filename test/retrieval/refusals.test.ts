@@ -1,10 +1,11 @@
 // Bad input is refused by a typed error before work starts; odd but valid input works.
-import { publish, RetrievalModel, type RetrieveResult, type SilverlodeError, tensor } from 'silverlode';
+import { RetrievalModel, type RetrieveResult, type SilverlodeError, tensor } from 'silverlode';
 import { describe, expect, test } from 'vitest';
 import { Random } from '../../lib/data/random.js';
 import { expectCode } from '../support/ops.js';
 import { tempFolder } from '../support/temp_folder.js';
 import { randomVectors } from './catalogue.js';
+import { publish } from './publish.js';
 
 const folder = await tempFolder();
 

@@ -3,7 +3,6 @@ import {
   Module,
   nn,
   ops,
-  publish,
   RetrievalModel,
   type RetrieveResult,
   raggedInput,
@@ -16,6 +15,7 @@ import { Random } from '../../lib/data/random.js';
 import { expectCode } from '../support/ops.js';
 import { tempFolder } from '../support/temp_folder.js';
 import { answerOf, randomCatalogue, randomVectors } from './catalogue.js';
+import { publish } from './publish.js';
 
 const folder = await tempFolder();
 

@@ -7,7 +7,8 @@ import { testDevice } from './device.js';
 
 export { type CaseRow, type Cost, defineCases, type OpCase } from '../cases/op_case.js';
 
-const THREADS = [1, 2, 3];
+/** Thread counts to test with; a GPU has none. */
+export const threadCounts: readonly number[] = testDevice === 'cpu' ? [1, 2, 3] : [0];
 
 /** SIMD levels of this processor, least first; on a GPU there is one way to run. */
 export const simdLevels: readonly string[] = testDevice === 'cpu' ? (devices()[0]?.simdLevels ?? []) : [''];
@@ -22,7 +23,7 @@ export function forEachLevel(body: (level: { simd: string; threads: number }) =>
     return;
   }
   for (const simd of simdLevels) {
-    for (const threads of THREADS) {
+    for (const threads of threadCounts) {
       describe(`${simd}, ${threads} threads`, () => {
         beforeAll(() => setDefaultDevice({ device: 'cpu', simd, threads }));
         body({ simd, threads });
@@ -107,7 +108,7 @@ export async function expectFault(op: string, text: string, action: () => Promis
   await expect(action()).rejects.toThrow(testDevice === 'cpu' ? text : `${op}: `);
 }
 
-/** A property of random inputs: `rounds` seeds, new ones on every run; a failure names its seed. */
+/** A property of random inputs: `rounds` seeds (fewer on a GPU), new ones on every run; a failure names its seed. */
 export function property(
   name: string,
   rounds: number,
@@ -115,7 +116,8 @@ export function property(
   first: number = Date.now() % 1_000_000,
 ): void {
   test(`${name} (seeds from ${first})`, async () => {
-    for (let seed = first; seed < first + rounds; seed++) {
+    const last = first + (testDevice === 'cpu' ? rounds : Math.ceil(rounds / 3));
+    for (let seed = first; seed < last; seed++) {
       await body(new Random(seed)).catch((error: unknown) => {
         if (error instanceof Error) error.message = `seed ${seed}: ${error.message}`;
         throw error;

@@ -90,6 +90,7 @@ __device__ Extremes block_extremes(uint64_t largest, int64_t lowest) {
   __syncthreads();
   if (threadIdx.x % 32 == 0) all[threadIdx.x / 32] = {largest, lowest};
   __syncthreads();
+#pragma unroll 4
   for (const Extremes& of_warp : all) {
     if (of_warp.largest > largest) largest = of_warp.largest;
     if (of_warp.lowest < lowest) lowest = of_warp.lowest;

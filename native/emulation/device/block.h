@@ -12,6 +12,15 @@ extern constinit thread_local uint3 blockIdx __attribute__((tls_model("initial-e
 extern constinit thread_local dim3 blockDim __attribute__((tls_model("initial-exec")));
 extern constinit thread_local dim3 gridDim __attribute__((tls_model("initial-exec")));
 
+namespace silverlode::emulation {
+
+// Nanoseconds, as the register %globaltimer counts them.
+inline long long global_timer() {
+  return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace silverlode::emulation
+
 // Votes travel with the arrivals, so that one barrier does.
 [[gnu::no_sanitize_thread]] inline void emulated_barrier_vote(int predicate) {
   silverlode::emulation::Block& block = *silverlode::emulation::current->block;
@@ -58,5 +67,4 @@ inline void __nanosleep(unsigned) { silverlode::emulation::yield_thread(); }
 
 [[noreturn]] inline void __trap() { silverlode::emulation::fault(silverlode::emulation::Fault::kTrap, "__trap()"); }
 
-inline long long clock64() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
-inline unsigned long long emulated_global_timer() { return static_cast<unsigned long long>(clock64()); }
+inline long long clock64() { return silverlode::emulation::global_timer(); }

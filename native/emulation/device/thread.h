@@ -94,13 +94,14 @@ struct Block {
 // The CUDA thread that runs on this host thread now; null in host code.
 extern constinit thread_local Thread* current __attribute__((tls_model("initial-exec")));
 
-enum class Fault { kDeadlock, kDivergence, kIllegalAddress, kAssert, kTrap, kLaunch };
+enum class Fault { kDeadlock, kDivergence, kIllegalAddress, kTrap, kLaunch };
 
 // Reports, abandons the grid and makes the launch fail. Only in device code.
 [[noreturn, gnu::format(printf, 2, 3)]] void fault(Fault kind, const char* format, ...);
 
 void warp_rendezvous(WarpOperation operation, unsigned mask, void* arguments, CallSite site);
 void block_barrier(CallSite site);
+// Of a cooperative launch, in which every block is alive at once.
 void grid_barrier(CallSite site);
 void yield_thread();
 bool async_copies_land_at_issue();

@@ -14,7 +14,6 @@ const char* name_of(Fault kind) {
     case Fault::kDeadlock: return "deadlock";
     case Fault::kDivergence: return "divergence";
     case Fault::kIllegalAddress: return "illegal address";
-    case Fault::kAssert: return "assertion failed";
     case Fault::kTrap: return "trap";
     case Fault::kLaunch: return "launch";
   }
@@ -22,8 +21,7 @@ const char* name_of(Fault kind) {
 }
 
 cudaError_t error_of(Fault kind) {
-  if (kind == Fault::kIllegalAddress) return cudaErrorIllegalAddress;
-  return kind == Fault::kAssert ? cudaErrorAssert : cudaErrorLaunchFailure;
+  return kind == Fault::kIllegalAddress ? cudaErrorIllegalAddress : cudaErrorLaunchFailure;
 }
 
 const char* name_of(ThreadState state) {

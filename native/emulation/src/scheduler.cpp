@@ -162,24 +162,32 @@ void Scheduler::fiber_main() {
   scheduler().live();
 }
 
-// Runs one thread after the other; never returns.
+// The life of a fiber; never returns. A parked fiber may go on in another host thread, by a later grid. So nothing here
+// uses a thread_local variable: the compiler may keep its address over the switch.
 void Scheduler::live() {
   for (;;) {
-    Fiber* self = current->fiber;
+    Fiber* self = run_threads();
+    switch_fiber(self, running_);
+  }
+}
+
+// Runs one CUDA thread after the other, until the next one has a stack already. Returns the fiber that is parked now.
+Fiber* Scheduler::run_threads() {
+  Fiber* self = current->fiber;
+  for (;;) {
     current->state = ThreadState::kReady;
     grid_->call->run();
     Thread& done = *current;
     done.fiber = nullptr;
     Thread* other = retire(done);
-    if (other != nullptr && other->fiber == nullptr) {  // no switch at all: this stack runs the next thread
-      other->fiber = self;
-      set_current(*other);
-      continue;
+    if (other == nullptr || other->fiber != nullptr) {
+      parked_.push_back(self);
+      if (other != nullptr) set_current(*other);
+      running_ = other != nullptr ? other->fiber : &host_;
+      return self;
     }
-    parked_.push_back(self);
-    if (other != nullptr) set_current(*other);
-    running_ = other != nullptr ? other->fiber : &host_;
-    switch_fiber(self, running_);
+    other->fiber = self;  // no switch at all: this stack runs the next thread
+    set_current(*other);
   }
 }
 

@@ -42,6 +42,7 @@ class Scheduler {
  private:
   static void fiber_main();
   void live();
+  [[gnu::noinline, gnu::noclone]] Fiber* run_threads();
 
   void begin_grid(const Grid& grid);
   unsigned block_at(size_t position) const;

@@ -167,6 +167,62 @@ TEST(Block, LastBlockSumsUp) {
   EXPECT_EQ(total.values()[0], std::accumulate(values.begin(), values.end(), 0u));
 }
 
+__global__ void sl_clock(long long* spent) {
+  const long long start = clock64();
+  __syncthreads();
+  spent[threadIdx.x] = clock64() - start;
+}
+
+TEST(Block, ClockDoesNotGoBack) {
+  DeviceArray<long long> spent(64);
+  ASSERT_EQ(run({.block = 64}, sl_clock, spent.data()), cudaSuccess);
+  for (const long long nanoseconds : spent.values()) EXPECT_GE(nanoseconds, 0);
+}
+
+// A block that waits for a value of an earlier one, spinning.
+__global__ void sl_wait_for_flag(uint32_t* turn, uint32_t* order) {
+  auto& rank = cuda::shared<uint32_t, struct Rank>();
+  if (threadIdx.x == 0) rank = atomicAdd(&turn[0], 1u);  // blocks may start in any order
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    while (atomicAdd(&turn[1], 0u) != rank) __nanosleep(20);
+    order[rank] = rank;
+    __threadfence();
+    atomicAdd(&turn[1], 1u);
+  }
+  __syncthreads();
+}
+
+TEST(Block, SpinningLetsOthersRun) {
+  DeviceArray<uint32_t> turn(std::vector<uint32_t>{0, 0}), order(24);
+  ASSERT_EQ(run({.grid = 24, .block = 64}, sl_wait_for_flag, turn.data(), order.data()), cudaSuccess);
+  const std::vector<uint32_t> got = order.values();
+  for (uint32_t i = 0; i < 24; ++i) EXPECT_EQ(got[i], i);
+}
+
+#ifdef SILVERLODE_EMULATION
+
+__global__ void sl_grid_barrier(uint32_t* words, uint32_t* sums) {
+  words[blockIdx.x * blockDim.x + threadIdx.x] = threadIdx.x;
+  emulation::grid_barrier({"grid barrier", std::source_location::current()});
+  if (threadIdx.x != 0) return;
+  uint32_t sum = 0;
+  for (unsigned i = 0; i < gridDim.x * blockDim.x; ++i) sum += words[i];
+  sums[blockIdx.x] = sum;
+}
+
+TEST(Block, GridBarrier) {
+  DeviceArray<uint32_t> words(8 * 128), sums(8);
+  ASSERT_EQ(run({.grid = 8, .block = 128, .cooperative = true}, sl_grid_barrier, words.data(), sums.data()),
+            cudaSuccess);
+  EXPECT_EQ(sums.values(), std::vector<uint32_t>(8, 8 * 127 * 64));
+  EXPECT_EQ(run({.grid = 65, .block = 128, .cooperative = true}, sl_grid_barrier, words.data(), sums.data()),
+            cudaErrorCooperativeLaunchTooLarge);
+  cudaGetLastError();
+}
+
+#endif
+
 TEST(Block, LaunchesThatCannotBe) {
   DeviceArray<uint32_t> out(1);
   EXPECT_EQ(start({.grid = dim3(0)}, sl_positions, out.data()), cudaErrorInvalidConfiguration);

@@ -72,7 +72,6 @@ TEST(PlantedBug, FaultStaysUntilReset) {
 }
 
 TEST(PlantedBugDeathTest, FaultMayEndTheProcess) {
-  testing::GTEST_FLAG(death_test_style) = "threadsafe";
   EXPECT_DEATH(
       {
         emulation::reset(emulation::parse_settings("on_fault=abort"));
@@ -112,7 +111,6 @@ TEST(PlantedBug, CheckerFindsUninitialisedReads) {
 #ifdef __SANITIZE_ADDRESS__
 
 TEST(PlantedBugDeathTest, SanitizersFindBounds) {
-  testing::GTEST_FLAG(death_test_style) = "threadsafe";
   EXPECT_DEATH(launch_bug("global bounds"),
                "in a kernel, block \\(0,0,0\\) thread \\(63,0,0\\)(.|\n)*heap-buffer-overflow");
   EXPECT_DEATH(launch_bug("shared bounds"), "use-after-poison");
@@ -121,7 +119,6 @@ TEST(PlantedBugDeathTest, SanitizersFindBounds) {
 }
 
 TEST(PlantedBugDeathTest, SanitizersGuardDeviceMemoryFromTheHost) {
-  testing::GTEST_FLAG(death_test_style) = "threadsafe";
   EXPECT_DEATH(
       {
         DeviceArray<uint32_t> out(std::vector<uint32_t>(64, 7));

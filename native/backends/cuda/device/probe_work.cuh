@@ -234,9 +234,8 @@ __global__ void __launch_bounds__(kProbeThreads, 2)
         const int i = j * kTileQueries + lane % 4 * 2 + e % 2;
         const int64_t cluster = clusters[e / 2];
         if (i >= n || row + 8 * (e / 2) >= args.n_clusters) continue;
-        const float* bias = args.centroid_bias == nullptr ? nullptr : args.centroid_bias + cluster;
-        const float score =
-            finish_score(Dots::to_float(dots[j][e]), args.centroid_scales[cluster], bias, scores[i], l2);
+        const float score = finish_score(Dots::to_float(dots[j][e]), args.centroid_scales[cluster],
+                                         row_bias(args.centroid_bias, cluster), scores[i], l2);
         work.order.items[0][(first + i) * work.order.capacity + cluster] =
             make_key(score, static_cast<uint32_t>(cluster));
         if (cluster == 0) work.order.states[first + i].count = static_cast<uint32_t>(args.n_clusters);

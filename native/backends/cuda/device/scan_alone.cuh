@@ -100,7 +100,7 @@ __device__ inline int32_t dot_row(const int8_t* row, const int8_t* query, int64_
 }
 
 // `parts` blocks per query.
-__global__ void __launch_bounds__(kSelectThreads, 3)
+__global__ void __launch_bounds__(kSelectThreads, 2)
     sl_scan_alone(const RunError* error, IvfScan::Args args, ScanWork work, int32_t parts) {
   if (stopped(error)) return;
   const int64_t query = blockIdx.x / parts;
@@ -129,9 +129,9 @@ __global__ void __launch_bounds__(kSelectThreads, 3)
       if (offset < tile.n_words * 64 && (mask[row / 64] >> (row % 64) & 1) != 0) {
         const auto dot =
             static_cast<float>(dot_row(args.rows + row * args.dim, args.queries + query * args.dim, args.dim));
-        const float* bias = args.row_bias == nullptr ? nullptr : args.row_bias + row;
-        key = make_key(finish_score(dot, args.row_scales[row], bias, score, args.metric == Metric::kL2),
-                       static_cast<uint32_t>(args.ordinals[row]));
+        key = make_key(
+            finish_score(dot, args.row_scales[row], row_bias(args.row_bias, row), score, args.metric == Metric::kL2),
+            static_cast<uint32_t>(args.ordinals[row]));
       }
       collector.push(key);
     }

@@ -63,10 +63,8 @@ __device__ void load_group(ScanGroup<kTiles>& group, const IvfScan::Args& args, 
     group.masks[query][2 * word + 1] = static_cast<uint32_t>(bits >> 32);
   }
   for (int i = static_cast<int>(threadIdx.x); i < kQueries; i += kScanThreads) {
-    if (i >= n) continue;
-    const ScanQuery& query = work.queries[members[i]];
-    group.scores[i] = {args.query_scales[members[i]], query.norm};
-    group.bounds[i] = query.bound;
+    group.scores[i] = i < n ? QueryScore{args.query_scales[members[i]], work.queries[members[i]].norm} : QueryScore{};
+    group.bounds[i] = i < n ? work.queries[members[i]].bound : ~RankKey{0};
   }
 }
 
@@ -131,10 +129,10 @@ __device__ uint32_t reserve(ScanGroup<kTiles>& group, const ScanWork& work, cons
 // One of a lane's two rows.
 struct ScanRow {
   int32_t offset;  // in the tile
-  int64_t row;
+  int32_t row;
   bool present;
   float scale;
-  const float* bias;
+  float bias;
 };
 
 // Whether the row is eligible for query i and its score reaches the query's bound.
@@ -188,12 +186,12 @@ __device__ void score_rows(ScanGroup<kTiles>& group, const IvfScan::Args& args, 
       const int32_t at = first + r * 8 + lane / 4;
       rows[r].present = at < n_rows;
       rows[r].offset = group.rows[at < n_rows ? at : n_rows - 1];
-      rows[r].row = int64_t{tile.first_word} * 64 + rows[r].offset;
+      rows[r].row = tile.first_word * 64 + rows[r].offset;
       rows[r].scale = args.row_scales[rows[r].row];
-      rows[r].bias = args.row_bias == nullptr ? nullptr : args.row_bias + rows[r].row;
+      rows[r].bias = row_bias(args.row_bias, rows[r].row);
     }
     int32_t dots[kTiles][4];
-    Dots::run(dots, args.rows + rows[0].row * args.dim, args.rows + rows[1].row * args.dim, queries);
+    Dots::run(dots, args.rows + int64_t{rows[0].row} * args.dim, args.rows + int64_t{rows[1].row} * args.dim, queries);
 #pragma unroll
     for (int j = 0; j < kTiles; ++j) {
       if (j >= queries.tiles) continue;

@@ -170,9 +170,11 @@ struct QueryScore {
   float norm;  // |q̂|², read for l2 only
 };
 
-__device__ inline float finish_score(float dot, float row_scale, const float* bias, const QueryScore& query, bool l2) {
-  float score = scaled_float_dot(dot, row_scale, query.scale);
-  if (bias != nullptr) score += *bias;
+// The bias of a row; -0 where there is none, since x + -0 is x for every x.
+__device__ inline float row_bias(const float* biases, int64_t row) { return biases == nullptr ? -0.0f : biases[row]; }
+
+__device__ inline float finish_score(float dot, float row_scale, float bias, const QueryScore& query, bool l2) {
+  const float score = scaled_float_dot(dot, row_scale, query.scale) + bias;
   return l2 ? l2_score(score, query.norm) : score;
 }
 
