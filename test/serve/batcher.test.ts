@@ -121,6 +121,7 @@ describe('fairness', () => {
       const { requests, end } = await model.started(run);
       if (run <= 40 && requests[0]?.k === 1) heavy += 1;
       now += 4;
+      await turns(1);
       end();
     }
     await Promise.all(answers);
