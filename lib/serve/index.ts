@@ -1,0 +1,16 @@
+// The subpath silverlode/serve: re-exports only. Importing it loads no optional package.
+
+export { Batcher, type BatcherOptions, type BatcherStatistics, type BatchModel, type RunEvent } from './batcher.js';
+export { BATCH_BOUNDS, type HistogramData, MILLISECOND_BOUNDS, quantile } from './histogram.js';
+export {
+  type HubEvents,
+  type HubOptions,
+  MODEL_NAME,
+  type ModelFile,
+  ModelHub,
+  type ServeOptions,
+} from './model_hub.js';
+export { DEFAULT_SLOTS, RunSlots, type SlotUser } from './run_slots.js';
+export type { OpenModel, ServedModel, ServedVersion, VersionInfo } from './served_model.js';
+export { type WatchOptions, watchDirectory } from './watch_directory.js';
+export { type ObjectStoreOptions, watchObjectStore } from './watch_object_store.js';
