@@ -7,6 +7,7 @@ export interface Pending {
   readonly request: RetrieveRequest;
   /** `performance.now()` of its arrival. */
   readonly arrived: number;
+  readonly onStart: ((waited: number, batch: number) => void) | undefined;
   /** Settles it once; later calls do nothing. */
   readonly settle: (outcome: RetrieveResult | Error) => void;
   settled: boolean;

@@ -42,6 +42,14 @@ export interface BatcherOptions {
   onRun?: (event: RunEvent) => void;
 }
 
+/** Options of one call of {@link Batcher.retrieve}. */
+export interface BatchedCall {
+  /** The call ends at once. */
+  signal?: AbortSignal;
+  /** Called when the run of this call starts: milliseconds that it waited, and requests in the run. It must not throw. */
+  onStart?: (waited: number, batch: number) => void;
+}
+
 /** What a batcher has done so far, as plain data. */
 export interface BatcherStatistics {
   /** Requests that wait for a run now. */
@@ -105,19 +113,18 @@ export class Batcher {
   /**
    * Answers one request.
    *
-   * @param options `signal`: the call ends at once.
    * @throws SilverlodeError what `RetrievalModel.retrieve` throws, `OVERLOADED` when the queue is full, `DEADLINE`, `ABORTED`,
    * `DISPOSED` after `close()`.
    */
-  retrieve(request: RetrieveRequest, options: { signal?: AbortSignal } = {}): Promise<RetrieveResult> {
-    const refusal = this.#refusal(request, options.signal);
+  retrieve(request: RetrieveRequest, call: BatchedCall = {}): Promise<RetrieveResult> {
+    const refusal = this.#refusal(request, call.signal);
     if (refusal) {
       this.#count(refusal);
       return Promise.reject(refusal);
     }
     this.#accepted += 1;
     return new Promise((resolve, reject) => {
-      this.#queue.add(this.#pending(request, options.signal, resolve, reject));
+      this.#queue.add(this.#pending(request, call, resolve, reject));
       this.#schedule();
     });
   }
@@ -164,7 +171,7 @@ export class Batcher {
 
   #pending(
     { deadlineMs, ...request }: RetrieveRequest,
-    signal: AbortSignal | undefined,
+    { signal, onStart }: BatchedCall,
     resolve: (result: RetrieveResult) => void,
     reject: (error: Error) => void,
   ): Pending {
@@ -184,7 +191,7 @@ export class Batcher {
       this.#settleClose();
     };
     const onAbort = () => giveUp(aborted(signal as AbortSignal));
-    const pending: Pending = { request, arrived: performance.now(), settle, settled: false };
+    const pending: Pending = { request, arrived: performance.now(), onStart, settle, settled: false };
     const timer =
       deadlineMs !== undefined && deadlineMs <= MAX_TIMEOUT
         ? setTimeout(() => giveUp(deadlinePassed(deadlineMs)), deadlineMs)
@@ -234,14 +241,18 @@ export class Batcher {
     if (batch === undefined) return;
     if (this.#queue.length > 0) this.#schedule();
     const started = performance.now();
+    const size = batch.members.length;
     const waits = batch.members.map(({ arrived }) => started - arrived);
+    batch.members.forEach(({ onStart }, i) => {
+      onStart?.(waits[i] as number, size);
+    });
     await this.#answer(batch);
     const milliseconds = performance.now() - started;
     batch.done(milliseconds);
-    this.#sizes.add(waits.length);
+    this.#sizes.add(size);
     this.#runs.add(milliseconds);
     for (const wait of waits) this.#waits.add(wait);
-    this.options.onRun?.({ size: waits.length, waits, milliseconds });
+    this.options.onRun?.({ size, waits, milliseconds });
     if (this.#queue.length > 0) this.#slot.ask(() => this.#run()); // before the slot is free again, or others always win it
     this.#settleClose();
   }

@@ -2,6 +2,12 @@
 
 export { Batcher, type BatcherOptions, type BatcherStatistics, type BatchModel, type RunEvent } from './batcher.js';
 export { BATCH_BOUNDS, type HistogramData, MILLISECOND_BOUNDS, quantile } from './histogram.js';
+export type { ErrorBody, HttpErrorCode } from './http/errors.js';
+export type { JsonRequest, JsonResult } from './http/json.js';
+export type { ServiceLimits, ServiceOptions } from './http/options.js';
+export { createService } from './http/service.js';
+export { type DrainOptions, drain, untilSignal } from './http/shutdown.js';
+export { type ItemColumns, isUpdatable, type UpdatableModel } from './item_updates.js';
 export {
   type HubEvents,
   type HubOptions,

@@ -6,7 +6,7 @@ import type { LoadOptions } from '../retrieval/load_options.js';
 import { RetrievalModel } from '../retrieval/model.js';
 import { asError } from '../retrieval/results.js';
 import type { RetrieveRequest, RetrieveResult } from '../retrieval/types.js';
-import type { BatcherOptions, RunEvent } from './batcher.js';
+import type { BatchedCall, BatcherOptions, RunEvent } from './batcher.js';
 import { RunSlots } from './run_slots.js';
 import {
   type OpenModel,
@@ -165,15 +165,11 @@ export class ModelHub extends EventEmitter<HubEvents> {
   }
 
   /** Answers one request of the version that serves the name. @throws SilverlodeError `INVALID_ARGUMENT` for an unknown name. */
-  async retrieve(
-    name: string,
-    request: RetrieveRequest,
-    options: { signal?: AbortSignal } = {},
-  ): Promise<RetrieveResult> {
+  async retrieve(name: string, request: RetrieveRequest, call: BatchedCall = {}): Promise<RetrieveResult> {
     const version = this.current(name);
     if (version === undefined)
       throw new SilverlodeError('INVALID_ARGUMENT', `no model is called '${name}'`, { model: name });
-    return version.retrieve(request, options);
+    return version.retrieve(request, call);
   }
 
   /** Stops serving a name; settles when its requests are answered and its memory is freed. */

@@ -3,7 +3,20 @@ import type { SilverlodeError } from '../errors.js';
 import type { LoadOptions } from '../retrieval/load_options.js';
 import type { StageProfile } from '../retrieval/stage_profile.js';
 import type { RetrieveRequest, RetrieveResult } from '../retrieval/types.js';
-import { Batcher, type BatcherOptions } from './batcher.js';
+import { type BatchedCall, Batcher, type BatcherOptions } from './batcher.js';
+
+/** What serving reads of `describe()`. */
+export interface ModelFacts {
+  bytes: number;
+  /** Embeddings per user; null: any number. */
+  heads: number | null;
+  ids: 'string' | 'number' | 'bigint';
+  tasks: readonly string[];
+  weights: readonly { name: string; default: number }[];
+  /** Names of the tower's inputs; null without a tower. */
+  tower: readonly string[] | null;
+  fields: readonly { name: string; type: string; multi: boolean }[];
+}
 
 /** What serving needs of a model; `RetrievalModel` has it. */
 export interface ServedModel {
@@ -54,6 +67,7 @@ const SAMPLES = 8;
 /** A loaded model, its batcher, and what is told about it. */
 export class ServedVersion {
   readonly info: VersionInfo;
+  readonly facts: ModelFacts;
   readonly batcher: Batcher;
   #samples: RetrieveRequest[] = [];
   #next = 0;
@@ -66,6 +80,7 @@ export class ServedVersion {
     batching: BatcherOptions,
   ) {
     this.batcher = new Batcher(model, batching);
+    this.facts = model.describe() as unknown as ModelFacts;
     this.info = {
       name,
       version,
@@ -74,7 +89,7 @@ export class ServedVersion {
       state: 'serving',
       items: model.items,
       dims: model.dims,
-      bytes: Number(model.describe().bytes),
+      bytes: this.facts.bytes,
       loadedAt: new Date().toISOString(),
     };
   }
@@ -84,8 +99,13 @@ export class ServedVersion {
     return this.#samples;
   }
 
-  async retrieve(request: RetrieveRequest, options: { signal?: AbortSignal } = {}): Promise<RetrieveResult> {
-    const result = await this.batcher.retrieve(request, options);
+  /** The request that was answered last. */
+  get latestSample(): RetrieveRequest | undefined {
+    return this.#samples[(this.#next - 1) % SAMPLES];
+  }
+
+  async retrieve(request: RetrieveRequest, call: BatchedCall = {}): Promise<RetrieveResult> {
+    const result = await this.batcher.retrieve(request, call);
     const { deadlineMs: _, ...sample } = request;
     this.#samples[this.#next++ % SAMPLES] = sample;
     return result;

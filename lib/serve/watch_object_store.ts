@@ -46,13 +46,12 @@ export async function* watchObjectStore(options: ObjectStoreOptions): AsyncGener
   const store = await new Objm(connection).open(bucket).catch((error: Error) => {
     throw new SilverlodeError('IO_ERROR', `object store '${bucket}': ${error.message}`, { bucket }, { cause: error });
   });
-  const objects = await store.watch({ ignoreDeletes: true });
+  const objects = await store.watch({ ignoreDeletes: true, includeHistory: true });
   const stop = () => objects.stop();
   signal?.addEventListener('abort', stop, { once: true });
   if (signal?.aborted) stop();
   try {
     for await (const object of objects) {
-      if (object === null) continue; // all that were there at the start have been seen
       const name = object.name.replace(EXTENSION, '');
       if (!MODEL_NAME.test(name)) continue;
       const folder = join(options.folder, name);

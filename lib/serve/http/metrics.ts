@@ -1,0 +1,121 @@
+// Prometheus metrics of a service, in a registry of its own.
+import type * as Prometheus from 'prom-client';
+import { asError } from '../../retrieval/results.js';
+import type { StageProfile } from '../../retrieval/stage_profile.js';
+import type { RetrieveStats } from '../../retrieval/types.js';
+import { BATCH_BOUNDS } from '../histogram.js';
+import { updateLagMs } from '../item_updates.js';
+import type { ModelHub } from '../model_hub.js';
+import type { RequestTimes } from './context.js';
+
+/** 50 µs to 5 s. */
+const SECONDS = [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+const ROWS = [100, 1000, 10_000, 100_000, 1_000_000, 10_000_000];
+
+/** Counts what a service does. */
+export class ServiceMetrics {
+  readonly registry: Prometheus.Registry;
+  readonly #requests: Prometheus.Counter<'model' | 'code'>;
+  readonly #latency: Prometheus.Histogram<'model' | 'stage'>;
+  readonly #native: Prometheus.Histogram<'model' | 'stage'>;
+  readonly #scanned: Prometheus.Histogram<'model'>;
+
+  constructor({ Registry, Counter, Histogram, Gauge, collectDefaultMetrics }: typeof Prometheus, hub: ModelHub) {
+    const registry = new Registry();
+    const registers = [registry];
+    this.registry = registry;
+    this.#requests = new Counter({
+      name: 'silverlode_requests_total',
+      help: 'Retrieve requests by outcome: ok or an error code.',
+      labelNames: ['model', 'code'],
+      registers,
+    });
+    this.#latency = new Histogram({
+      name: 'silverlode_request_seconds',
+      help: 'Time of answered requests: waiting in the queue, and the run.',
+      labelNames: ['model', 'stage'],
+      buckets: SECONDS,
+      registers,
+    });
+    this.#native = new Histogram({
+      name: 'silverlode_stage_seconds',
+      help: 'Time of native stages, from requests that are profiled at intervals.',
+      labelNames: ['model', 'stage'],
+      buckets: SECONDS,
+      registers,
+    });
+    this.#scanned = new Histogram({
+      name: 'silverlode_scanned_rows',
+      help: 'Index rows scored per request.',
+      labelNames: ['model'],
+      buckets: ROWS,
+      registers,
+    });
+    const batches = new Histogram({
+      name: 'silverlode_batch_size',
+      help: 'Requests per native run.',
+      labelNames: ['model'],
+      buckets: [...BATCH_BOUNDS],
+      registers,
+    });
+    const swaps = new Counter({
+      name: 'silverlode_versions_total',
+      help: 'Model versions that were taken or refused.',
+      labelNames: ['model', 'outcome'],
+      registers,
+    });
+    hub.on('run', (model, { size }) => batches.observe({ model }, size));
+    hub.on('version', ({ name }) => swaps.inc({ model: name, outcome: 'taken' }));
+    hub.on('refused', ({ name }) => swaps.inc({ model: name, outcome: 'refused' }));
+
+    const gauge = (name: string, help: string, read: (model: string) => number | undefined) =>
+      new Gauge({
+        name,
+        help,
+        labelNames: ['model'],
+        registers,
+        collect() {
+          this.reset();
+          for (const model of hub.names) {
+            const value = read(model);
+            if (value !== undefined) this.set({ model }, value);
+          }
+        },
+      });
+    gauge('silverlode_queue_depth', 'Requests that wait for a run.', (model) => batching(hub, model)?.queued);
+    gauge('silverlode_runs_in_flight', 'Native runs in flight.', (model) => batching(hub, model)?.running);
+    gauge('silverlode_model_version', 'The version that serves.', (model) => hub.current(model)?.info.version);
+    gauge('silverlode_model_items', 'Items in the catalogue.', (model) => hub.current(model)?.model.items);
+    gauge('silverlode_model_bytes', 'Memory of the tensors of all versions loaded.', (model) =>
+      loadedBytes(hub, model),
+    );
+    gauge('silverlode_update_lag_seconds', 'Age of the oldest item update that is not visible yet.', (model) => {
+      const lag = updateLagMs(hub.current(model)?.model);
+      return lag === undefined ? undefined : lag / 1000;
+    });
+    collectDefaultMetrics({ register: registry });
+  }
+
+  answered(model: string, { queue, run }: RequestTimes, { scannedRows }: RetrieveStats): void {
+    this.#requests.inc({ model, code: 'ok' });
+    this.#latency.observe({ model, stage: 'queue' }, queue / 1000);
+    this.#latency.observe({ model, stage: 'run' }, run / 1000);
+    this.#scanned.observe({ model }, scannedRows);
+  }
+
+  failed(model: string, error: unknown): void {
+    this.#requests.inc({ model, code: asError(error).code });
+  }
+
+  profiled(model: string, stages: readonly StageProfile[]): void {
+    for (const { label, op, milliseconds } of stages)
+      this.#native.observe({ model, stage: label ? `${label}.${op}` : op }, milliseconds / 1000);
+  }
+}
+
+const batching = (hub: ModelHub, model: string) => hub.current(model)?.batcher.statistics();
+
+function loadedBytes(hub: ModelHub, model: string): number {
+  const loaded = hub.versions(model).filter(({ state }) => state !== 'retired');
+  return loaded.reduce((sum, { bytes }) => sum + bytes, 0);
+}
