@@ -22,6 +22,11 @@ export async function importPeer<T>(name: Peer): Promise<T> {
   }
 }
 
+/** Says early what the HTTP service lacks. @throws SilverlodeError `INVALID_ARGUMENT` naming what to install. */
+export async function requireServicePeers(): Promise<void> {
+  for (const name of SERVICE_PEERS) await importPeer(name);
+}
+
 /** Imports an optional package that one can do without. */
 export async function tryPeer<T>(name: Peer): Promise<T | undefined> {
   try {

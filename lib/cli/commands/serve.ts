@@ -5,6 +5,7 @@ import { SilverlodeError } from '../../errors.js';
 import { createService } from '../../serve/http/service.js';
 import { drain, untilSignal } from '../../serve/http/shutdown.js';
 import { ModelHub } from '../../serve/model_hub.js';
+import { requireServicePeers } from '../../serve/peers.js';
 import { watchDirectory } from '../../serve/watch_directory.js';
 import type { Output } from '../output.js';
 
@@ -44,8 +45,9 @@ export async function runServe(paths: readonly string[], flags: ServeFlags, outp
   const watching = new AbortController();
   const stopped = untilSignal();
   try {
-    const app = await createService(hub, await serviceOptions(flags));
+    await requireServicePeers();
     for (const [i, path] of paths.entries()) await hub.load(names[i] as string, path);
+    const app = await createService(hub, await serviceOptions(flags));
     const source = flags.watch && watchDirectory(flags.watch, { signal: watching.signal });
     const watched = source ? hub.watch(source) : undefined;
     try {
