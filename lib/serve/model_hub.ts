@@ -120,7 +120,7 @@ export class ModelHub extends EventEmitter<HubEvents> {
     return this.#change(name, async () => {
       try {
         const { model, identity } = await this.#openFile(path);
-        return await this.#take(name, model, { path, identity, label: options.label }, options);
+        return await this.#take(name, model, { path, identity }, options);
       } catch (error) {
         const failed = asError(error);
         this.emit('refused', { name, path, label: options.label }, failed);
@@ -160,7 +160,7 @@ export class ModelHub extends EventEmitter<HubEvents> {
         await model.close();
         throw replaced(info);
       }
-      return this.#take(name, model, file, {}, info.version);
+      return this.#take(name, model, file, { label: info.label }, info.version);
     });
   }
 
@@ -248,7 +248,7 @@ export class ModelHub extends EventEmitter<HubEvents> {
     }
     const weight = options.weight ?? entry?.weight ?? 1;
     const last = entry?.versions.reduce((most, { info }) => Math.max(most, info.version), 0) ?? 0;
-    const version = new ServedVersion(name, number ?? last + 1, model, file, {
+    const version = new ServedVersion(name, number ?? last + 1, model, file, options.label, {
       ...this.options.batching,
       slots: this.#slots,
       weight,

@@ -56,7 +56,6 @@ export interface VersionInfo {
 /** What identifies a model file. */
 export interface VersionFile {
   path: string;
-  label?: string;
   /** Tells whether the file is still the one that was loaded. */
   identity: string;
 }
@@ -77,6 +76,7 @@ export class ServedVersion {
     version: number,
     readonly model: ServedModel,
     readonly file: VersionFile | undefined,
+    label: string | undefined,
     batching: BatcherOptions,
   ) {
     this.batcher = new Batcher(model, batching);
@@ -85,7 +85,7 @@ export class ServedVersion {
       name,
       version,
       path: file?.path,
-      label: file?.label,
+      label,
       state: 'serving',
       items: model.items,
       dims: model.dims,
