@@ -1,6 +1,13 @@
 // The subpath silverlode/serve: re-exports only. Importing it loads no optional package.
 
-export { Batcher, type BatcherOptions, type BatcherStatistics, type BatchModel, type RunEvent } from './batcher.js';
+export {
+  type BatchedCall,
+  Batcher,
+  type BatcherOptions,
+  type BatcherStatistics,
+  type BatchModel,
+  type RunEvent,
+} from './batcher.js';
 export { BATCH_BOUNDS, type HistogramData, MILLISECOND_BOUNDS, quantile } from './histogram.js';
 export type { ErrorBody, HttpErrorCode } from './http/errors.js';
 export type { JsonRequest, JsonResult } from './http/json.js';
