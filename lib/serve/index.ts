@@ -14,7 +14,7 @@ export type { JsonRequest, JsonResult } from './http/json.js';
 export type { ServiceLimits, ServiceOptions } from './http/options.js';
 export { createService } from './http/service.js';
 export { type DrainOptions, drain, untilSignal } from './http/shutdown.js';
-export { type ItemColumns, isUpdatable, type UpdatableModel } from './item_updates.js';
+export { type ItemColumns, isUpdatable, type UpdatableModel, type UpdateFacts } from './item_updates.js';
 export {
   type HubEvents,
   type HubOptions,

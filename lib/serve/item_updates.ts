@@ -38,10 +38,18 @@ export function isUpdatable(model: unknown): model is UpdatableModel {
   return METHODS.every((name) => typeof (model as Record<string, unknown> | undefined)?.[name] === 'function');
 }
 
-/** Milliseconds that the oldest update has not been visible for; undefined where the model does not tell. */
-export function updateLagMs(model: unknown): number | undefined {
-  const lag = (model as { updateLagMs?: unknown } | undefined)?.updateLagMs;
-  return typeof lag === 'number' ? lag : undefined;
+/** Where a model's updates stand; other facts that it tells are passed on as they are. */
+export interface UpdateFacts {
+  /** Live items that came by updates, and the memory that they take. */
+  freshItems: number;
+  freshBytes: number;
+  [fact: string]: unknown;
+}
+
+/** Undefined for a model that does not tell. */
+export function freshnessOf(model: unknown): UpdateFacts | undefined {
+  const { freshness } = (model ?? {}) as { freshness?: unknown };
+  return typeof freshness === 'function' ? (freshness.call(model) as UpdateFacts) : undefined;
 }
 
 /** Puts items in, new or in place of those with the same id; every item with its embedding. */
@@ -54,7 +62,10 @@ export async function upsertItems(model: UpdatableModel, items: readonly ItemUpd
   });
 }
 
-/** Changes attributes and features of items that are there; what an item leaves out stays. */
+/**
+ * Changes attributes and features of items that are there; what an item leaves out stays. Items with the same fields are changed
+ * together, those with others one group after another: a refusal leaves the groups before it changed.
+ */
 export async function patchItems(model: UpdatableModel, items: readonly ItemUpdate[], ids: ModelFacts['ids']) {
   for (const group of groupsOfSameFields(items.filter(({ attributes }) => attributes !== undefined)))
     await model.updateAttributes(

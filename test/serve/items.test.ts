@@ -21,7 +21,8 @@ async function updatable() {
     updateAttributes: record('updateAttributes'),
     updateFeatures: record('updateFeatures'),
   };
-  return Object.assign(model, methods, { updateLagMs: 250 });
+  const freshness = () => ({ freshItems: 7, freshBytes: 700, version: 3 });
+  return Object.assign(model, methods, { freshness });
 }
 
 beforeAll(async () => {
@@ -110,10 +111,15 @@ test.each<[Method, object]>([
   expect(calls).toEqual([]);
 });
 
-test('the lag of updates is a metric', async () => {
+test('where updates stand, and how long they take to show', async () => {
+  await send('DELETE', { ids: [1] });
   const { body } = await service.app.inject({ url: '/metrics' });
-  expect(body).toContain('silverlode_update_lag_seconds{model="live"} 0.25');
-  expect(body).not.toContain('silverlode_update_lag_seconds{model="fixed"}');
+  expect(body).toContain('silverlode_fresh_items{model="live"} 7');
+  expect(body).toContain('silverlode_fresh_bytes{model="live"} 700');
+  expect(body).toMatch(/silverlode_update_seconds_count\{model="live",kind="delete"\} \d/);
+  expect(body).not.toContain('silverlode_fresh_items{model="fixed"}');
+  const { models } = (await service.app.inject({ url: '/v1/models' })).json();
+  expect(models[1].freshness).toEqual({ freshItems: 7, freshBytes: 700, version: 3 });
 });
 
 test('changes can be left out', async () => {

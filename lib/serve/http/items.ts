@@ -13,6 +13,8 @@ import { type ServiceContext, servedVersion } from './context.js';
 import { HttpError } from './errors.js';
 import { failures, nameParams } from './schemas.js';
 
+type IdKind = ServedVersion['facts']['ids'];
+
 const MAX_ITEMS = 10_000;
 
 const id = { anyOf: [{ type: 'string' }, { type: 'integer' }] } as const;
@@ -57,14 +59,20 @@ const done = { 200: { type: 'object', properties: { accepted: { type: 'integer' 
 export function itemRoutes(app: FastifyInstance, context: ServiceContext): void {
   const url = '/v1/models/:name/items';
   type Route<Body> = { Params: { name: string }; Body: Body };
+  /** Settles when every later request sees the change. */
+  const change = async (name: string, kind: string, work: (model: UpdatableModel, ids: IdKind) => Promise<void>) => {
+    const { model, ids } = updatable(servedVersion(context, name));
+    const started = performance.now();
+    await work(model, ids);
+    context.metrics.updated(name, kind, performance.now() - started);
+  };
   const common = { tags: ['items'], params: nameParams, response: done };
 
   app.post<Route<{ items: ItemUpdate[] }>>(
     url,
     { schema: { ...common, summary: 'put items in, new or in place of old ones', body: itemsOf(['id', 'embedding']) } },
     async ({ params, body }) => {
-      const { model, ids } = updatable(servedVersion(context, params.name));
-      await upsertItems(model, body.items, ids);
+      await change(params.name, 'upsert', (model, ids) => upsertItems(model, body.items, ids));
       return { accepted: body.items.length };
     },
   );
@@ -72,10 +80,9 @@ export function itemRoutes(app: FastifyInstance, context: ServiceContext): void 
     url,
     { schema: { ...common, summary: 'change attributes and features of items', body: itemsOf(['id']) } },
     async ({ params, body }) => {
-      const { model, ids } = updatable(servedVersion(context, params.name));
       if (body.items.some(({ embedding }) => embedding !== undefined))
         throw new HttpError(400, 'INVALID_ARGUMENT', 'an embedding is changed by POST, with the whole item');
-      await patchItems(model, body.items, ids);
+      await change(params.name, 'patch', (model, ids) => patchItems(model, body.items, ids));
       return { accepted: body.items.length };
     },
   );
@@ -83,15 +90,14 @@ export function itemRoutes(app: FastifyInstance, context: ServiceContext): void 
     url,
     { schema: { ...common, summary: 'take items out, at once', body: idsBody } },
     async ({ params, body }) => {
-      const { model, ids } = updatable(servedVersion(context, params.name));
-      await deleteItems(model, body.ids, ids);
+      await change(params.name, 'delete', (model, ids) => deleteItems(model, body.ids, ids));
       return { accepted: body.ids.length };
     },
   );
 }
 
 /** @throws HttpError 405 for a model without updates. */
-function updatable({ model, facts, info }: ServedVersion): { model: UpdatableModel; ids: typeof facts.ids } {
+function updatable({ model, facts, info }: ServedVersion): { model: UpdatableModel; ids: IdKind } {
   if (isUpdatable(model)) return { model, ids: facts.ids };
   throw new HttpError(405, 'INVALID_ARGUMENT', `'${info.name}' takes no item updates`);
 }

@@ -4,7 +4,7 @@ import { asError } from '../../retrieval/results.js';
 import type { StageProfile } from '../../retrieval/stage_profile.js';
 import type { RetrieveStats } from '../../retrieval/types.js';
 import { BATCH_BOUNDS } from '../histogram.js';
-import { updateLagMs } from '../item_updates.js';
+import { freshnessOf } from '../item_updates.js';
 import type { ModelHub } from '../model_hub.js';
 import type { RequestTimes } from './context.js';
 
@@ -18,6 +18,7 @@ export class ServiceMetrics {
   readonly #requests: Prometheus.Counter<'model' | 'code'>;
   readonly #latency: Prometheus.Histogram<'model' | 'stage'>;
   readonly #native: Prometheus.Histogram<'model' | 'stage'>;
+  readonly #updates: Prometheus.Histogram<'model' | 'kind'>;
   readonly #scanned: Prometheus.Histogram<'model'>;
 
   constructor({ Registry, Counter, Histogram, Gauge, collectDefaultMetrics }: typeof Prometheus, hub: ModelHub) {
@@ -41,6 +42,13 @@ export class ServiceMetrics {
       name: 'silverlode_stage_seconds',
       help: 'Time of native stages, from requests that are profiled at intervals.',
       labelNames: ['model', 'stage'],
+      buckets: SECONDS,
+      registers,
+    });
+    this.#updates = new Histogram({
+      name: 'silverlode_update_seconds',
+      help: 'Lag of item updates: from their arrival until every later request sees them.',
+      labelNames: ['model', 'kind'],
       buckets: SECONDS,
       registers,
     });
@@ -89,10 +97,8 @@ export class ServiceMetrics {
     gauge('silverlode_model_bytes', 'Memory of the tensors of all versions loaded.', (model) =>
       loadedBytes(hub, model),
     );
-    gauge('silverlode_update_lag_seconds', 'Age of the oldest item update that is not visible yet.', (model) => {
-      const lag = updateLagMs(hub.current(model)?.model);
-      return lag === undefined ? undefined : lag / 1000;
-    });
+    gauge('silverlode_fresh_items', 'Live items that came by updates.', (model) => fresh(hub, model)?.freshItems);
+    gauge('silverlode_fresh_bytes', 'Memory of these.', (model) => fresh(hub, model)?.freshBytes);
     collectDefaultMetrics({ register: registry });
   }
 
@@ -107,12 +113,17 @@ export class ServiceMetrics {
     this.#requests.inc({ model, code: asError(error).code });
   }
 
+  updated(model: string, kind: string, milliseconds: number): void {
+    this.#updates.observe({ model, kind }, milliseconds / 1000);
+  }
+
   profiled(model: string, stages: readonly StageProfile[]): void {
     for (const { label, op, milliseconds } of stages)
       this.#native.observe({ model, stage: label ? `${label}.${op}` : op }, milliseconds / 1000);
   }
 }
 
+const fresh = (hub: ModelHub, model: string) => freshnessOf(hub.current(model)?.model);
 const batching = (hub: ModelHub, model: string) => hub.current(model)?.batcher.statistics();
 
 function loadedBytes(hub: ModelHub, model: string): number {

@@ -1,6 +1,6 @@
 // What is served: models, versions, statistics, and going back to an earlier version.
 import type { FastifyInstance } from 'fastify';
-import { isUpdatable } from '../item_updates.js';
+import { freshnessOf, isUpdatable } from '../item_updates.js';
 import type { ServedVersion, VersionInfo } from '../served_model.js';
 import { type ServiceContext, servedVersion } from './context.js';
 import { failures, nameParams, versionSchema } from './schemas.js';
@@ -80,6 +80,7 @@ function describe({ info, facts, model }: ServedVersion) {
     weights: facts.weights,
     fields: facts.fields.map(({ name, type, multi }) => ({ name, type, multi })),
     updatable: isUpdatable(model),
+    freshness: freshnessOf(model),
   };
 }
 
