@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BenchOptions, BenchResult, Suite } from '../support/suite.js';
-import { lists, measureLoad } from './load.js';
+import { answers, measureLoad } from './load.js';
 import { publishTask, type Side, startFunnel, startSilverlode } from './sides.js';
 import { FULL, makeTask, QUICK, recall, type Task } from './task.js';
 import { exactLists } from './truth.js';
@@ -19,6 +19,7 @@ interface Tuned {
   side: Side;
   effort: number;
   recall: number;
+  hops: number[];
 }
 
 /** The least effort that reaches the recall; else the most. */
@@ -30,8 +31,9 @@ async function tune(
 ): Promise<Tuned> {
   for (const effort of efforts) {
     const side = await start(effort);
-    const found = recall(await lists(side, truth.length), truth);
-    if (found >= RECALL || effort === efforts.at(-1)) return { side, effort, recall: found };
+    const { lists, hops } = await answers(side, truth.length);
+    const found = recall(lists, truth);
+    if (found >= RECALL || effort === efforts.at(-1)) return { side, effort, recall: found, hops };
     await side.stop();
   }
   throw new Error(`no effort for ${task.size.items} items`);
@@ -47,13 +49,21 @@ async function* measureSide(
   for (const connections of CONNECTIONS) {
     const full = `${name}, ${connections} connections`;
     if (!full.includes(filter)) continue;
-    const { requestsPerSecond, p50, p95, p99, answered, failed } = await measureLoad(
+    const { requestsPerSecond, cpuMicroseconds, p50, p95, p99, answered, failed } = await measureLoad(
       side,
       task.size.requests,
       connections,
       quick ? 2 : 6,
     );
-    const figures = { 'req/s': requestsPerSecond, 'p95 ms': p95, 'p99 ms': p99, recall: found, effort, failed };
+    const figures = {
+      'req/s': requestsPerSecond,
+      'cpu us': cpuMicroseconds,
+      'p95 ms': p95,
+      'p99 ms': p99,
+      recall: found,
+      effort,
+      failed,
+    };
     yield { name: full, medianMs: p50, samples: answered, figures };
   }
   await side.stop();
@@ -61,7 +71,7 @@ async function* measureSide(
 
 const suite: Suite = {
   note:
-    'Client and services share one machine, which may do other work too: compare sides of one run only. The funnel (tower, ' +
+    'Client and services share one machine, which may do other work too: compare sides of one run only. "cpu us" is processor time per answer of all processes of a side, which other work disturbs least. The funnel (tower, ' +
     'usearch HNSW with filter, reranker, front, one HTTP process each) has its networks in plain JavaScript and its filters as ' +
     'bitmaps cached by text; a native runtime would make its reranker faster. "effort" is probes, or expansion of the search.',
   async *run(options: BenchOptions): AsyncGenerator<BenchResult> {
@@ -78,7 +88,16 @@ const suite: Suite = {
       const single = { ...batched, side: await startSilverlode(task, path, ['--max-batch', '1']) };
       yield* measureSide('silverlode, one request per run', single, task, options);
       const funnel = await tune(EXPANSIONS, task, truth, (expansion) => startFunnel(task, expansion));
-      yield* measureSide('three services and a front', funnel, task, options);
+      const name = 'three services and a front';
+      const [tower = 0, search = 0, reranker = 0] = funnel.hops;
+      const hops = { 'tower ms': tower, 'search ms': search, 'rerank ms': reranker };
+      yield {
+        name: `${name}, hops of a lone request`,
+        medianMs: tower + search + reranker,
+        samples: truth.length,
+        figures: hops,
+      };
+      yield* measureSide(name, funnel, task, options);
     } finally {
       await rm(folder, { recursive: true, force: true });
     }

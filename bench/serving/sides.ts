@@ -11,6 +11,8 @@ export interface Side {
   url: string;
   /** The body of request i. */
   body: (i: number) => string;
+  /** Its processes. */
+  pids: readonly number[];
   stop: () => Promise<void>;
 }
 
@@ -76,6 +78,7 @@ export async function startSilverlode({ requests, size }: Task, path: string, fl
       const { k, candidates } = size;
       return JSON.stringify({ user: { features: Array.from(features) }, filter, k, candidates });
     },
+    pids: [child.pid as number],
     stop: () => stop(child),
   };
 }
@@ -94,6 +97,7 @@ export async function startFunnel({ requests, size }: Task, expansion: number): 
       const { features, filter } = requests[i] as Task['requests'][number];
       return JSON.stringify({ features: Array.from(features), filter });
     },
+    pids: [front, ...parts].map(({ child }) => child.pid as number),
     stop: async () => {
       for (const { child } of [front, ...parts]) await stop(child);
     },

@@ -19,8 +19,13 @@ function call<Answer>(port: number, body: object): Promise<Answer> {
 
 await serveFunnelPart((app) => {
   app.post<{ Body: { features: number[]; filter: string } }>('/recommend', async ({ body }) => {
+    const times = [performance.now()];
     const { embedding } = await call<{ embedding: number[] }>(tower, { features: body.features });
+    times.push(performance.now());
     const { ids } = await call<{ ids: number[] }>(ann, { embedding, filter: body.filter, count: candidates });
-    return call(rerank, { embedding, ids });
+    times.push(performance.now());
+    const answer = await call<object>(rerank, { embedding, ids });
+    times.push(performance.now());
+    return { ...answer, times: times.slice(1).map((time, i) => time - (times[i] as number)) };
   });
 });
