@@ -40,29 +40,30 @@ function stateOf(layers: readonly Layer[]): Map<string, Tensor> {
   );
 }
 
-/** Publishes the task as one model. @param probes Clusters to look at; undefined: tuned by `publish`. */
-export async function publishTask(
-  { catalogue, tower, rerank, size }: Task,
-  path: string,
-  probes?: number,
-): Promise<void> {
+/** Publishes the task as one model; how many clusters to look at is said by each request. */
+export async function publishTask({ catalogue, tower, rerank, size }: Task, path: string): Promise<void> {
   const userTower = new UserTower(size.dims);
   userTower.loadStateDict(stateOf(tower));
   const overArch = new nn.OverArch({ dims: size.dims, hidden: [64, 32], tasks: ['click', 'like'] });
   overArch.loadStateDict(stateOf(rerank.layers));
   await using model = await publish({
     items: { ids: catalogue.ids, embeddings: catalogue.embeddings, attributes: { ...catalogue.attributes } },
-    index: { clusters: Math.round(Math.sqrt(size.items)), probes },
+    index: { clusters: Math.round(Math.sqrt(size.items)), probes: 1 },
     tower: userTower,
     rerank: overArch,
+    rerankEmbeddings: 'float32',
     value: VALUE,
-    queries: catalogue.queries,
   });
   await model.save(path);
 }
 
 /** `silverlode serve`, as a user would start it. */
-export async function startSilverlode({ requests, size }: Task, path: string, flags: readonly string[]): Promise<Side> {
+export async function startSilverlode(
+  { requests, size }: Task,
+  path: string,
+  probes: number,
+  flags: readonly string[] = [],
+): Promise<Side> {
   const main = fileURLToPath(import.meta.resolve('silverlode/package.json')).replace(
     'package.json',
     'dist/cli/main.js',
@@ -76,7 +77,7 @@ export async function startSilverlode({ requests, size }: Task, path: string, fl
     body: (i) => {
       const { features, filter } = requests[i] as Task['requests'][number];
       const { k, candidates } = size;
-      return JSON.stringify({ user: { features: Array.from(features) }, filter, k, candidates });
+      return JSON.stringify({ user: { features: Array.from(features) }, filter, k, candidates, probes });
     },
     pids: [child.pid as number],
     stop: () => stop(child),

@@ -30,10 +30,12 @@ export function bestByValue(
   user: Float32Array,
   candidates: readonly number[],
 ) {
-  const logits = rerank(network, user, catalogue.embeddings.data, candidates);
-  const scored = candidates.map((id, i) => ({
-    id,
-    score: value(logits[2 * i] as number, logits[2 * i + 1] as number),
-  }));
+  const { data } = catalogue.embeddings;
+  const logits = rerank(network, user, data, candidates);
+  const scored = candidates.map((id, i) => {
+    let score = 0;
+    for (let dim = 0; dim < size.dims; dim++) score += (user[dim] as number) * (data[id * size.dims + dim] as number);
+    return { id, score: value(score, logits[2 * i] as number, logits[2 * i + 1] as number) };
+  });
   return scored.sort((a, b) => b.score - a.score).slice(0, size.k);
 }

@@ -243,10 +243,7 @@ export class Batcher {
     const started = performance.now();
     const size = batch.members.length;
     const waits = batch.members.map(({ arrived }) => started - arrived);
-    batch.members.forEach(({ onStart }, i) => {
-      onStart?.(waits[i] as number, size);
-    });
-    await this.#answer(batch);
+    await this.#answer(batch, waits);
     const milliseconds = performance.now() - started;
     batch.done(milliseconds);
     this.#sizes.add(size);
@@ -257,13 +254,16 @@ export class Batcher {
     this.#settleClose();
   }
 
-  async #answer({ members }: Batch): Promise<void> {
+  async #answer({ members }: Batch, waits: readonly number[]): Promise<void> {
     const controller = new AbortController();
     const whenUnwanted = () => {
       if (members.every(({ settled }) => settled)) controller.abort();
     };
     for (const member of members) this.#started.set(member, whenUnwanted);
     try {
+      members.forEach(({ onStart }, i) => {
+        onStart?.(waits[i] as number, members.length);
+      });
       const requests = members.map(({ request }) => request);
       const answers = await this.model.retrieve(requests, { signal: controller.signal });
       members.forEach((member, i) => {

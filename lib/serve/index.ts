@@ -24,6 +24,6 @@ export {
   type ServeOptions,
 } from './model_hub.js';
 export { DEFAULT_SLOTS, RunSlots, type SlotUser } from './run_slots.js';
-export type { OpenModel, ServedModel, ServedVersion, VersionInfo } from './served_model.js';
+export type { ModelFacts, OpenModel, ServedModel, ServedVersion, VersionInfo } from './served_model.js';
 export { type WatchOptions, watchDirectory } from './watch_directory.js';
 export { type ObjectStoreOptions, watchObjectStore } from './watch_object_store.js';

@@ -29,6 +29,11 @@ export interface HubOptions {
   history?: number;
   /** Default `RetrievalModel.load`. */
   open?: OpenModel;
+  /**
+   * Called with every model before it is warmed and serves, such as to replay a log of updates up to its end. The version is
+   * refused when it rejects.
+   */
+  prepare?: (name: string, model: ServedModel) => Promise<void>;
 }
 
 /** How one name is served. */
@@ -241,6 +246,7 @@ export class ModelHub extends EventEmitter<HubEvents> {
   ): Promise<VersionInfo> {
     const entry = this.#entries.get(name);
     try {
+      await this.options.prepare?.(name, model);
       await warmUp(model, entry?.current.samples ?? []);
     } catch (error) {
       await model.close();

@@ -77,11 +77,14 @@ export class RunSlots {
   async #hold(share: Share, user: User, run: () => Promise<void>): Promise<void> {
     const charged = share.begin();
     const started = performance.now();
-    await run();
-    share.end(charged, performance.now() - started);
-    user.held -= 1;
-    this.#free += 1;
-    this.#grant();
+    try {
+      await run();
+    } finally {
+      share.end(charged, performance.now() - started);
+      user.held -= 1;
+      this.#free += 1;
+      this.#grant();
+    }
   }
 }
 

@@ -19,6 +19,7 @@ const EXTENSION = /\.(silverlode|safetensors)$/;
  * label in natural order (`v9` before `v10`) counts. `.safetensors` is understood too; names with a leading dot are left alone.
  *
  * Put files there by renaming. A file that is copied in is found half written, refused, and found again when it has grown.
+ * A file that goes away leaves its model in service, or the last label that is still there.
  *
  * @example
  * ```ts

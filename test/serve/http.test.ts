@@ -2,6 +2,7 @@
 import type { InjectOptions } from 'fastify';
 import type { RetrieveResult } from 'silverlode';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createService } from '../../lib/serve/index.js';
 import { tempFolder } from '../support/temp_folder.js';
 import { queryVector, smallModel, writeModel } from './models.js';
 import { namedModel, scoredModel, serve, type TestService } from './service.js';
@@ -285,6 +286,17 @@ describe('operation', () => {
     expect(content['application/json'].schema.$ref).toBe('#/components/schemas/RetrieveRequest');
     expect(document.components.schemas.RetrieveRequest.properties.k.maximum).toBe(10_000);
     expect(document.components.schemas.RetrieveResult.required).toEqual(['ids', 'scores', 'stats']);
+  });
+
+  test('a service that is closed leaves its hub as it was', async () => {
+    const events = ['run', 'version', 'refused'] as const;
+    const counts = () => events.map((event) => service.hub.listenerCount(event));
+    const before = counts();
+    const another = await createService(service.hub);
+    expect(counts()).not.toEqual(before);
+    await another.close();
+    expect(counts()).toEqual(before);
+    expect((await retrieve({ embedding: asJson })).statusCode).toBe(200);
   });
 
   test('options that are none are refused', async () => {

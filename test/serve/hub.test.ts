@@ -1,6 +1,6 @@
 // Versions under load: swap, refusal, rollback, and memory that is given back.
 import { copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import type { RetrieveResult } from 'silverlode';
+import { type RetrieveResult, SilverlodeError } from 'silverlode';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { ModelHub, watchDirectory } from '../../lib/serve/index.js';
 import type { HubOptions, ModelFile } from '../../lib/serve/model_hub.js';
@@ -142,6 +142,20 @@ describe('hot swap', () => {
     expect(await outcome(hub.add('books', broken))).toBe('DISPOSED');
     expect(origin(await hub.retrieve('books', { embedding }))).toBe(1);
   });
+});
+
+test('a model is prepared before it serves, and refused when that fails', async () => {
+  const prepared: string[] = [];
+  const hub = newHub({
+    prepare: async (name, { items }) => {
+      prepared.push(`${name} ${items}`);
+      if (prepared.length > 1) throw new SilverlodeError('IO_ERROR', 'the log is gone');
+    },
+  });
+  await hub.load('books', path('v1.silverlode'));
+  expect(await outcome(hub.load('books', path('v2.silverlode')))).toBe('IO_ERROR');
+  expect(prepared).toEqual([`books ${ITEMS}`, `books ${ITEMS}`]);
+  expect(origin(await hub.retrieve('books', { embedding }))).toBe(1);
 });
 
 describe('versions', () => {

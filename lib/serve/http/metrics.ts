@@ -4,6 +4,7 @@ import { asError } from '../../retrieval/results.js';
 import type { StageProfile } from '../../retrieval/stage_profile.js';
 import type { RetrieveStats } from '../../retrieval/types.js';
 import { BATCH_BOUNDS } from '../histogram.js';
+import type { HubListeners } from '../hub_listeners.js';
 import { freshnessOf } from '../item_updates.js';
 import type { ModelHub } from '../model_hub.js';
 import type { RequestTimes } from './context.js';
@@ -15,6 +16,8 @@ const ROWS = [100, 1000, 10_000, 100_000, 1_000_000, 10_000_000];
 /** Counts what a service does. */
 export class ServiceMetrics {
   readonly registry: Prometheus.Registry;
+  /** To be called for the events of the hub. */
+  readonly events: HubListeners;
   readonly #requests: Prometheus.Counter<'model' | 'code'>;
   readonly #latency: Prometheus.Histogram<'model' | 'stage'>;
   readonly #native: Prometheus.Histogram<'model' | 'stage'>;
@@ -72,9 +75,11 @@ export class ServiceMetrics {
       labelNames: ['model', 'outcome'],
       registers,
     });
-    hub.on('run', (model, { size }) => batches.observe({ model }, size));
-    hub.on('version', ({ name }) => swaps.inc({ model: name, outcome: 'taken' }));
-    hub.on('refused', ({ name }) => swaps.inc({ model: name, outcome: 'refused' }));
+    this.events = {
+      run: (model, { size }) => batches.observe({ model }, size),
+      version: ({ name }) => swaps.inc({ model: name, outcome: 'taken' }),
+      refused: ({ name }) => swaps.inc({ model: name, outcome: 'refused' }),
+    };
 
     const gauge = (name: string, help: string, read: (model: string) => number | undefined) =>
       new Gauge({

@@ -4,6 +4,7 @@ import type * as Swagger from '@fastify/swagger';
 import type * as Fastify from 'fastify';
 import type { FastifyInstance } from 'fastify';
 import type * as Prometheus from 'prom-client';
+import { listenTo } from '../hub_listeners.js';
 import type { ModelHub } from '../model_hub.js';
 import { importPeer } from '../peers.js';
 import { requireToken } from './auth.js';
@@ -69,9 +70,17 @@ export async function createService(hub: ModelHub, options: ServiceOptions = {})
   app.decorate('startDraining', () => {
     context.draining = true;
   });
-  app.addHook('onClose', () => stages.close());
-  hub.on('version', (info) => app.log.info({ version: info }, 'a version serves'));
-  hub.on('refused', ({ path: _, ...file }, error) => app.log.error({ file, err: error }, 'a model file was refused'));
+  const detach = [
+    listenTo(hub, metrics.events),
+    listenTo(hub, {
+      version: (info) => app.log.info({ version: info }, 'a version serves'),
+      refused: (file, error) => app.log.error({ file, err: error }, 'a model file was refused'),
+    }),
+  ];
+  app.addHook('onClose', async () => {
+    for (const each of detach) each();
+    await stages.close();
+  });
   answerErrors(app);
   if (options.token !== undefined) requireToken(app, options.token);
 
