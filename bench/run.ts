@@ -9,6 +9,7 @@ const SUITES: Readonly<Record<string, () => Promise<{ default: Suite }>>> = {
   ops: () => import('./ops/index.js'),
   pipeline: () => import('./pipelines/index.js'),
   kernels: () => import('./kernels/index.js'),
+  serving: () => import('./serving/index.js'),
 };
 
 function line({ name, medianMs, figures }: BenchResult): string {
@@ -37,15 +38,18 @@ async function main(): Promise<void> {
       .map(([fact, value]) => `${fact} ${value}`)
       .join(', '),
   );
+  const notes: Record<string, string> = {};
   const results: (BenchResult & { suite: string })[] = [];
   for (const suite of names) {
     const { default: loaded } = await (SUITES[suite] as (typeof SUITES)[string])();
+    if (loaded.note !== undefined) notes[suite] = loaded.note;
     for await (const result of loaded.run(values)) {
       results.push({ suite, ...result });
       console.log(line(result));
     }
   }
-  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify({ machine, results }, undefined, 2)}\n`);
+  if (values.json !== undefined)
+    writeFileSync(values.json, `${JSON.stringify({ machine, notes, results }, undefined, 2)}\n`);
 }
 
 await main().catch((error: unknown) => {

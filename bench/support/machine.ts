@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cpus } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 import { devices } from 'silverlode';
 
 /** What figures depend on besides the code. */
@@ -9,6 +9,8 @@ export function machineFacts(): Record<string, string | number> {
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
     simd: cpu?.simd ?? 'unknown',
     threads: cpu?.threads ?? 0,
+    /** Processes that wanted to run in the last minute: above the number of cores, others were measured along. */
+    'load before': Number((loadavg()[0] as number).toFixed(1)),
     node: process.version,
     commit: commit(),
   };

@@ -20,6 +20,8 @@ export interface BenchResult {
 
 /** Measures case by case; the runner prints each result as it comes. */
 export interface Suite {
+  /** What a reader of its figures must know; kept beside them. */
+  note?: string;
   run(options: BenchOptions): AsyncIterable<BenchResult>;
 }
 

@@ -50,6 +50,7 @@ Examples:
   silverlode query items.silverlode --vector 0.1,0.2,0.3 --filter 'language:en AND year:[1990 TO *]' -k 10
   silverlode tune items.silverlode --queries users.npy --recall 0.98
   silverlode inspect items.silverlode --json
+  silverlode serve items.silverlode --port 8080
 
 Exit codes: 0 done, 1 failed (reason on stderr), 2 wrong usage.`,
     );
@@ -59,6 +60,7 @@ Exit codes: 0 done, 1 failed (reason on stderr), 2 wrong usage.`,
   defineQuery(program, () => output);
   defineTune(program, () => output);
   defineBench(program, () => output);
+  defineServe(program, () => output);
   try {
     await program.parseAsync(args, { from: 'user' });
     return 0;
@@ -196,6 +198,51 @@ function defineBench(program: Command, output: () => Output): void {
     .option('--seconds <n>', 'how long each batch size is measured', positiveNumber, 2)
     .option('--threads <n>', 'compute threads (default: physical cores)', positive)
     .action(async (model, flags) => (await import('./commands/bench.js')).runBench(model, flags, output()));
+}
+
+function defineServe(program: Command, output: () => Output): void {
+  define(program, 'serve', 'answer requests over HTTP (needs fastify, @fastify/swagger and prom-client)')
+    .argument('[model...]', 'model files; a model is called like its file, without the extension')
+    .option('--watch <folder>', 'also serve the models in a folder, in new versions as they come')
+    .option('--port <n>', 'TCP port, 0 for any free one', nonNegative, 8080)
+    .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .addOption(new Option('--token <text>', 'bearer token that requests must carry').conflicts('tokenFile'))
+    .option('--token-file <file>', 'the same, from a file')
+    .option('--tls-key <file>', 'PEM key; with --tls-cert the service speaks HTTPS')
+    .option('--tls-cert <file>', 'PEM certificate')
+    .option('--threads <n>', 'compute threads per model (default: physical cores)', positive)
+    .option('--no-verify', 'do not check the checksums of model files')
+    .option('--max-batch <n>', 'requests per native run (default: 64)', positive)
+    .option(
+      '--max-delay-us <n>',
+      'microseconds that a request waits for company under load (default: 500)',
+      nonNegative,
+    )
+    .option('--max-queue <n>', 'requests that may wait; beyond them 429 (default: 1024)', positive)
+    .option('--deadline-ms <n>', 'deadline of requests that have none', positive)
+    .option('--grace-ms <n>', 'at the end: time to be unready before connections are refused', nonNegative, 0)
+    .option('--no-changes', 'offer neither item updates nor rollback')
+    .option('--no-page', 'do not serve the page at /')
+    .addOption(
+      new Option('--log-level <name>', 'logs go to stderr')
+        .choices(['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'])
+        .default('warn'),
+    )
+    .addHelpText(
+      'after',
+      `
+SIGTERM and SIGINT answer what is in flight and end with exit code 0.
+
+Examples:
+  silverlode serve books.silverlode --port 8080 --token-file token.txt
+  silverlode serve --watch /var/models --host 0.0.0.0 --log-level info`,
+    )
+    .action(async (models, flags, command: Command) => {
+      if (models.length === 0 && flags.watch === undefined) command.error("error: give model files or '--watch'");
+      if ((flags.tlsKey === undefined) !== (flags.tlsCert === undefined))
+        command.error("error: '--tls-key' and '--tls-cert' belong together");
+      await (await import('./commands/serve.js')).runServe(models, flags, output());
+    });
 }
 
 function packageVersion(): string {

@@ -33,6 +33,11 @@ describe('usage', () => {
     [['bench', 'a']],
     [['bench', 'a', '--queries', 'a.npy', '--batches', '1,0']],
     [['bench', 'a', '--queries', 'a.npy', '--seconds', '0']],
+    [['serve']],
+    [['serve', 'a', '--port', 'http']],
+    [['serve', 'a', '--tls-key', 'a.pem']],
+    [['serve', 'a', '--token', 'x', '--token-file', 'a']],
+    [['serve', 'a', '--log-level', 'loud']],
   ])('%j is refused with exit code 2', async (args) => {
     const { code, stdout, stderr } = await run(...args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
@@ -43,7 +48,7 @@ describe('usage', () => {
     const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'));
     expect(await run('--version')).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
     expect(await text('--help')).toMatch(/^Usage: silverlode [\s\S]*Examples:[\s\S]*Exit codes:/);
-    for (const command of ['devices', 'publish', 'inspect', 'query', 'tune'])
+    for (const command of ['devices', 'publish', 'inspect', 'query', 'tune', 'bench', 'serve'])
       expect(await text(command, '--help')).toMatch(`Usage: silverlode ${command}`);
   });
 });

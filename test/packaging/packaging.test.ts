@@ -81,12 +81,28 @@ describe('with install scripts allowed', () => {
 
   test('a CommonJS script retrieves', () => expect(runScript(folder, 'commonjs.cjs')).toEqual(answer));
 
-  test('types resolve under module nodenext', () => {
-    const tsc = path.join(root, 'node_modules/typescript/bin/tsc');
-    const typeRoots = path.join(root, 'node_modules/@types');
-    const flags = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023', '--types', 'node'];
-    succeed(process.execPath, [tsc, ...flags, '--typeRoots', typeRoots, 'typed.ts'], folder);
+  test('without its optional packages, serving works up to HTTP, which names what to install', () => {
+    const { ids, refusal } = runScript(folder, 'serve.mjs');
+    expect(ids).toEqual(['a', 'b']);
+    expect(refusal).toEqual({
+      code: 'INVALID_ARGUMENT',
+      message: 'fastify is not installed; serving needs it: npm install fastify @fastify/swagger prom-client',
+    });
+    const main = path.join(folder, 'node_modules/silverlode/dist/cli/main.js');
+    const { status, output } = run(process.execPath, [main, 'serve', 'none.silverlode'], folder);
+    expect({ status, output }).toEqual({ status: 1, output: `error: ${refusal.message} (INVALID_ARGUMENT)\n` });
   });
+
+  // Types of optional packages are not there, which only --skipLibCheck forgives.
+  test.each([['typed.ts'], ['typed_serve.ts', '--skipLibCheck']])(
+    'types resolve under module nodenext, %s',
+    (...args) => {
+      const tsc = path.join(root, 'node_modules/typescript/bin/tsc');
+      const typeRoots = path.join(root, 'node_modules/@types');
+      const flags = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023', '--types', 'node'];
+      succeed(process.execPath, [tsc, ...flags, '--typeRoots', typeRoots, ...args], folder);
+    },
+  );
 });
 
 describe('with install scripts blocked', () => {

@@ -1,0 +1,95 @@
+import { readFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { basename, extname } from 'node:path';
+import { SilverlodeError } from '../../errors.js';
+import { createService } from '../../serve/http/service.js';
+import { drain, untilSignal } from '../../serve/http/shutdown.js';
+import { ModelHub } from '../../serve/model_hub.js';
+import { requireServicePeers } from '../../serve/peers.js';
+import { watchDirectory } from '../../serve/watch_directory.js';
+import type { Output } from '../output.js';
+
+/** Options of `silverlode serve`. */
+export interface ServeFlags {
+  device?: string;
+  threads?: number;
+  verify: boolean;
+  port: number;
+  host: string;
+  token?: string;
+  tokenFile?: string;
+  tlsKey?: string;
+  tlsCert?: string;
+  maxBatch?: number;
+  maxDelayUs?: number;
+  maxQueue?: number;
+  deadlineMs?: number;
+  watch?: string;
+  graceMs: number;
+  changes: boolean;
+  page: boolean;
+  logLevel: string;
+}
+
+/** Serves models until SIGTERM or SIGINT, then answers what is in flight. */
+export async function runServe(paths: readonly string[], flags: ServeFlags, output: Output): Promise<void> {
+  const names = paths.map(modelName);
+  const repeated = names.find((name, i) => names.indexOf(name) < i);
+  if (repeated !== undefined)
+    throw new SilverlodeError('INVALID_ARGUMENT', `two of the models are called '${repeated}'`, { model: repeated });
+  const { device, threads, verify, maxBatch, maxDelayUs, maxQueue } = flags;
+  const hub = new ModelHub({
+    load: { device, threads, verify },
+    batching: { maxBatch, maxDelayMicroseconds: maxDelayUs, maxQueue },
+  });
+  const watching = new AbortController();
+  const stopped = untilSignal();
+  try {
+    await requireServicePeers();
+    for (const [i, path] of paths.entries()) await hub.load(names[i] as string, path);
+    const app = await createService(hub, await serviceOptions(flags));
+    const source = flags.watch && watchDirectory(flags.watch, { signal: watching.signal });
+    const watched = source ? hub.watch(source) : undefined;
+    try {
+      await app.listen({ port: flags.port, host: flags.host });
+    } catch (error) {
+      const { message } = error as Error;
+      throw new SilverlodeError('IO_ERROR', `cannot listen: ${message}`, {}, { cause: error });
+    }
+    const url = addressOf(app.server.address() as AddressInfo, flags.tlsKey !== undefined);
+    output.result({ url, models: hub.names }, () => `serving ${hub.names.join(', ') || 'no model yet'} at ${url}`);
+    await stopped;
+    watching.abort();
+    await drain(app, hub, { graceMs: flags.graceMs });
+    await watched;
+  } finally {
+    watching.abort();
+    await hub.close();
+  }
+}
+
+/** `/models/books.silverlode` is `books`. */
+function modelName(path: string): string {
+  return basename(path, extname(path));
+}
+
+async function serviceOptions(flags: ServeFlags) {
+  const { tokenFile, tlsKey, tlsCert, deadlineMs, changes, page, logLevel } = flags;
+  const token = tokenFile === undefined ? flags.token : (await readText(tokenFile)).trim();
+  const tls = tlsKey && tlsCert ? { key: await readText(tlsKey), cert: await readText(tlsCert) } : undefined;
+  // Logs are for stderr: stdout has the one document of --json.
+  const logger = logLevel === 'silent' ? false : { level: logLevel, stream: process.stderr };
+  return { token, tls, deadlineMs, changes, page, logger };
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    throw new SilverlodeError('IO_ERROR', (error as Error).message, { path }, { cause: error });
+  }
+}
+
+function addressOf({ address, family, port }: AddressInfo, isSecure: boolean): string {
+  return `${isSecure ? 'https' : 'http'}://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+}

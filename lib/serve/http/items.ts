@@ -1,0 +1,103 @@
+// Item updates: POST, PATCH and DELETE /v1/models/:name/items, for models that take them.
+import type { FastifyInstance } from 'fastify';
+import {
+  deleteItems,
+  type ItemUpdate,
+  isUpdatable,
+  patchItems,
+  type UpdatableModel,
+  upsertItems,
+} from '../item_updates.js';
+import type { ServedVersion } from '../served_model.js';
+import { type ServiceContext, servedVersion } from './context.js';
+import { HttpError } from './errors.js';
+import { failures, nameParams } from './schemas.js';
+
+type IdKind = ServedVersion['facts']['ids'];
+
+const MAX_ITEMS = 10_000;
+
+const id = { anyOf: [{ type: 'string' }, { type: 'integer' }] } as const;
+const scalar = { type: ['string', 'number', 'boolean', 'null'] } as const;
+const list = { type: 'array', items: { type: 'number' }, maxItems: 65_536 } as const;
+const attributes = {
+  type: 'object',
+  description: 'one value, a list of values, or null per filter field',
+  maxProperties: 1024,
+  additionalProperties: { anyOf: [scalar, { type: 'array', items: { type: ['string', 'number', 'boolean'] } }] },
+} as const;
+
+const itemsOf = (required: readonly string[]) =>
+  ({
+    type: 'object',
+    required: ['items'],
+    additionalProperties: false,
+    properties: {
+      items: {
+        type: 'array',
+        minItems: 1,
+        maxItems: MAX_ITEMS,
+        items: {
+          type: 'object',
+          required,
+          additionalProperties: false,
+          properties: { id, embedding: list, attributes, features: list },
+        },
+      },
+    },
+  }) as const;
+
+const idsBody = {
+  type: 'object',
+  required: ['ids'],
+  additionalProperties: false,
+  properties: { ids: { type: 'array', minItems: 1, maxItems: MAX_ITEMS, items: id } },
+} as const;
+
+const done = { 200: { type: 'object', properties: { accepted: { type: 'integer' } } }, ...failures } as const;
+
+export function itemRoutes(app: FastifyInstance, context: ServiceContext): void {
+  const url = '/v1/models/:name/items';
+  type Route<Body> = { Params: { name: string }; Body: Body };
+  /** Settles when every later request sees the change. */
+  const change = async (name: string, kind: string, work: (model: UpdatableModel, ids: IdKind) => Promise<void>) => {
+    const { model, ids } = updatable(servedVersion(context, name));
+    const started = performance.now();
+    await work(model, ids);
+    context.metrics.updated(name, kind, performance.now() - started);
+  };
+  const common = { tags: ['items'], params: nameParams, response: done };
+
+  app.post<Route<{ items: ItemUpdate[] }>>(
+    url,
+    { schema: { ...common, summary: 'put items in, new or in place of old ones', body: itemsOf(['id', 'embedding']) } },
+    async ({ params, body }) => {
+      await change(params.name, 'upsert', (model, ids) => upsertItems(model, body.items, ids));
+      return { accepted: body.items.length };
+    },
+  );
+  app.patch<Route<{ items: ItemUpdate[] }>>(
+    url,
+    { schema: { ...common, summary: 'change attributes and features of items', body: itemsOf(['id']) } },
+    async ({ params, body }) => {
+      if (body.items.some(({ embedding }) => embedding !== undefined))
+        throw new HttpError(400, 'INVALID_ARGUMENT', 'an embedding is changed by POST, with the whole item');
+      await change(params.name, 'patch', (model, ids) => patchItems(model, body.items, ids));
+      return { accepted: body.items.length };
+    },
+  );
+  app.delete<Route<{ ids: (string | number)[] }>>(
+    url,
+    { schema: { ...common, summary: 'take items out, at once', body: idsBody } },
+    async ({ params, body }) => {
+      await change(params.name, 'delete', (model, ids) => deleteItems(model, body.ids, ids));
+      return { accepted: body.ids.length };
+    },
+  );
+}
+
+/** @throws HttpError 405 for a model without updates. */
+function updatable({ model, facts, info }: ServedVersion): { model: UpdatableModel; ids: IdKind } {
+  if (isUpdatable(model)) return { model, ids: facts.ids };
+  throw new HttpError(405, 'INVALID_ARGUMENT', `'${info.name}' takes no item updates`);
+}

@@ -1,0 +1,81 @@
+// Requests and results between JSON and what models take and give.
+import { SilverlodeError } from '../../errors.js';
+import type { FilterExpr } from '../../filter/ast.js';
+import type { ItemId, RetrieveRequest, RetrieveResult } from '../../retrieval/types.js';
+import type { ModelFacts } from '../served_model.js';
+
+/** A request as it comes, valid by its schema. */
+export interface JsonRequest extends Omit<RetrieveRequest, 'embedding' | 'exclude' | 'user'> {
+  embedding?: readonly number[] | readonly (readonly number[])[];
+  user?: Record<string, number | number[]>;
+  exclude?: readonly (string | number)[];
+}
+
+/** A result as it goes out. */
+export interface JsonResult {
+  ids: (string | number)[];
+  scores: (number | null)[];
+  tasks?: Record<string, (number | null)[]>;
+  stats: RetrieveResult['stats'];
+}
+
+/** What a filter tree's node counts for, in characters of text. */
+const NODE_LENGTH = 8;
+
+/**
+ * @param filterLength Longest filter.
+ * @throws SilverlodeError `INVALID_ARGUMENT`, `LIMIT_EXCEEDED`.
+ */
+export function fromJson(json: JsonRequest, ids: ModelFacts['ids'], filterLength: number): RetrieveRequest {
+  const { embedding, exclude, filter, ...same } = json;
+  if (typeof filter === 'object') checkTreeSize(filter, filterLength);
+  const request: RetrieveRequest = { ...same };
+  if (embedding !== undefined) request.embedding = toEmbedding(embedding);
+  if (filter !== undefined) request.filter = filter;
+  if (exclude !== undefined) request.exclude = exclude.map((each) => parseId(each, ids));
+  return request;
+}
+
+function toEmbedding(embedding: readonly (number | readonly number[])[]): Float32Array | Float32Array[] {
+  if (embedding.every((each) => typeof each === 'number')) return Float32Array.from(embedding as number[]);
+  if (embedding.every(Array.isArray)) return embedding.map((head) => Float32Array.from(head as number[]));
+  throw new SilverlodeError('INVALID_ARGUMENT', 'embedding must be a list of numbers, or of such lists');
+}
+
+/**
+ * An id in the type that the model's ids have; integers of 64 bits come as decimal strings.
+ *
+ * @throws SilverlodeError `INVALID_ARGUMENT` for another type.
+ */
+export function parseId(id: string | number, kind: ModelFacts['ids']): ItemId {
+  if (kind === 'bigint' && /^-?\d{1,19}$/.test(String(id))) return BigInt(id);
+  if (kind === typeof id) return id;
+  const expected = kind === 'bigint' ? 'decimal strings' : `${kind}s`;
+  throw new SilverlodeError('INVALID_ARGUMENT', `ids of this model are ${expected}, got ${JSON.stringify(id)}`);
+}
+
+/** Counts without recursion, so that no depth does harm. */
+function checkTreeSize(tree: FilterExpr, filterLength: number): void {
+  const open: unknown[] = [tree];
+  for (let nodes = 0; open.length > 0; nodes++) {
+    if (nodes * NODE_LENGTH > filterLength)
+      throw new SilverlodeError('LIMIT_EXCEEDED', `the filter is longer than ${filterLength} allows`);
+    const node = open.pop();
+    if (typeof node === 'object' && node !== null) for (const child of Object.values(node)) open.push(child);
+  }
+}
+
+export function toJsonResult({ ids, scores, tasks, stats }: RetrieveResult): JsonResult {
+  const result: JsonResult = { ids: ids.map(jsonId), scores: finite(scores), stats };
+  if (tasks) result.tasks = Object.fromEntries(Object.entries(tasks).map(([name, logits]) => [name, finite(logits)]));
+  return result;
+}
+
+export function jsonId(id: ItemId): string | number {
+  return typeof id === 'bigint' ? id.toString() : id;
+}
+
+/** JSON has no NaN and no Infinity. */
+function finite(values: Float32Array): (number | null)[] {
+  return Array.from(values, (value) => (Number.isFinite(value) ? value : null));
+}

@@ -1,0 +1,61 @@
+// What a service may be told, with its defaults.
+import type { FastifyBaseLogger, FastifyLoggerOptions } from 'fastify';
+import { SilverlodeError } from '../../errors.js';
+
+/** Sizes beyond which a request is refused, before any work. */
+export interface ServiceLimits {
+  /** Bytes of a body; default 4 MiB. */
+  bodyBytes: number;
+  /** Characters of a filter text, or nodes of a filter tree times 8; default 65 536. */
+  filterLength: number;
+  /** Default 10 000. */
+  k: number;
+  /** Default 100 000. */
+  candidates: number;
+  /** Ids in `exclude`; default 100 000. */
+  exclude: number;
+  /** Requests in one call of the Open Inference Protocol; default 256. */
+  inferBatch: number;
+}
+
+/** Options of `createService`. */
+export interface ServiceOptions {
+  limits?: Partial<ServiceLimits>;
+  /** Requests must carry `authorization: Bearer <token>`, except for health and the page itself. */
+  token?: string;
+  /** PEM texts; the service speaks HTTPS then. */
+  tls?: { key: string | Buffer; cert: string | Buffer; ca?: string | Buffer; requestCert?: boolean };
+  /** What fastify takes as `logger`: true, pino options, or nothing. */
+  logger?: boolean | (FastifyLoggerOptions & { level?: string });
+  /** A pino instance of your own. */
+  loggerInstance?: FastifyBaseLogger;
+  /** Deadline of requests that have none of their own, in milliseconds. */
+  deadlineMs?: number;
+  /** How often a recent request is profiled for latency per native stage, in milliseconds; default 10 000, 0 for never. */
+  profileEveryMs?: number;
+  /** Whether item updates and rollback are offered; default true. */
+  changes?: boolean;
+  /** Whether the page at `/` is served; default true. */
+  page?: boolean;
+}
+
+export const DEFAULT_LIMITS: ServiceLimits = {
+  bodyBytes: 4 * 1024 * 1024,
+  filterLength: 65_536,
+  k: 10_000,
+  candidates: 100_000,
+  exclude: 100_000,
+  inferBatch: 256,
+};
+
+/** @throws SilverlodeError `INVALID_ARGUMENT` for limits that are none and an empty token. */
+export function checkServiceOptions({ limits = {}, token }: ServiceOptions): ServiceLimits {
+  const all = { ...DEFAULT_LIMITS, ...limits };
+  for (const [name, value] of Object.entries(all)) {
+    if (!Object.hasOwn(DEFAULT_LIMITS, name) || !Number.isInteger(value) || value < 1)
+      throw new SilverlodeError('INVALID_ARGUMENT', `limits.${name} must be a positive integer, got ${String(value)}`);
+  }
+  if (token !== undefined && (typeof token !== 'string' || token === ''))
+    throw new SilverlodeError('INVALID_ARGUMENT', 'token must be a text that is not empty');
+  return all;
+}

@@ -1,0 +1,136 @@
+// JSON schemas of what the service takes and gives. Requests are validated by them, and the OpenAPI document shows them.
+import type { ServiceLimits } from './options.js';
+
+/** The content type of binary bodies; see `binary.ts` for the layout. */
+export const BINARY = 'application/x-silverlode';
+
+const numbers = { type: 'array', items: { type: 'number' }, minItems: 1, maxItems: 65_536 } as const;
+const id = { anyOf: [{ type: 'string' }, { type: 'integer' }], description: 'bigint ids are decimal strings' } as const;
+
+/** All of a request but its embedding, which a binary body has in binary. */
+function requestFields(limits: ServiceLimits) {
+  return {
+    user: {
+      type: 'object',
+      description: 'inputs of the tower: a number, or a list for inputs of several',
+      maxProperties: 256,
+      additionalProperties: { anyOf: [{ type: 'number' }, { type: 'array', items: { type: 'number' } }] },
+    },
+    filter: {
+      description: 'text of the filter language, or the equivalent tree',
+      anyOf: [{ type: 'string', maxLength: limits.filterLength }, { type: 'object' }],
+    },
+    k: { type: 'integer', minimum: 1, maximum: limits.k, description: 'results wanted; default 100' },
+    candidates: { type: 'integer', minimum: 1, maximum: limits.candidates, description: 'candidates to rerank' },
+    probes: { type: 'integer', minimum: 1, description: 'clusters per head to look at first' },
+    minCandidates: { type: 'integer', minimum: 1 },
+    exact: { type: 'boolean' },
+    weights: { type: 'object', maxProperties: 256, additionalProperties: { type: 'number' } },
+    exclude: { type: 'array', items: id, maxItems: limits.exclude, description: 'ids never returned' },
+    deadlineMs: { type: 'number', minimum: 0 },
+  } as const;
+}
+
+/** A retrieve request as JSON. */
+export function requestSchema(limits: ServiceLimits) {
+  return {
+    $id: 'RetrieveRequest',
+    type: 'object',
+    additionalProperties: false,
+    properties: {
+      embedding: {
+        description: 'the user as an embedding, or one per head',
+        type: 'array',
+        minItems: 1,
+        maxItems: 65_536,
+        items: { anyOf: [{ type: 'number' }, numbers] },
+      },
+      ...requestFields(limits),
+    },
+  } as const;
+}
+
+/** The JSON head of a binary request. */
+export function binaryHeadSchema(limits: ServiceLimits) {
+  return {
+    type: 'object',
+    additionalProperties: false,
+    properties: {
+      heads: { type: 'integer', minimum: 1, maximum: 1024, description: 'embeddings that follow; default 1' },
+      ...requestFields(limits),
+    },
+  } as const;
+}
+
+const statsSchema = {
+  type: 'object',
+  properties: {
+    strategy: { type: 'string', enum: ['flat', 'ivf', 'ivf-extended', 'filter-only'] },
+    probedClusters: { type: 'integer' },
+    scannedRows: { type: 'integer' },
+    eligibleRows: { type: 'integer' },
+    doubtfulRows: { type: 'integer' },
+    candidates: { type: 'integer' },
+    exact: { type: 'boolean' },
+    falsePositiveRate: { type: 'number' },
+  },
+} as const;
+
+/** Results, best first. */
+export const resultSchema = {
+  $id: 'RetrieveResult',
+  type: 'object',
+  required: ['ids', 'scores', 'stats'],
+  properties: {
+    ids: { type: 'array', items: id },
+    scores: { type: 'array', items: { type: 'number', nullable: true }, description: 'null: not a finite number' },
+    tasks: {
+      type: 'object',
+      description: 'raw logits per task',
+      additionalProperties: { type: 'array', items: { type: 'number', nullable: true } },
+    },
+    stats: statsSchema,
+  },
+} as const;
+
+export const errorSchema = {
+  $id: 'Error',
+  type: 'object',
+  required: ['error'],
+  properties: {
+    error: {
+      type: 'object',
+      required: ['code', 'message'],
+      properties: { code: { type: 'string' }, message: { type: 'string' } },
+      additionalProperties: true,
+    },
+  },
+} as const;
+
+export const versionSchema = {
+  $id: 'Version',
+  type: 'object',
+  properties: {
+    name: { type: 'string' },
+    version: { type: 'integer' },
+    label: { type: 'string' },
+    state: { type: 'string', enum: ['serving', 'draining', 'retired'] },
+    items: { type: 'integer' },
+    dims: { type: 'integer' },
+    bytes: { type: 'integer' },
+    loadedAt: { type: 'string', format: 'date-time' },
+  },
+} as const;
+
+/** The only form of a model's name in a route. */
+export const nameParams = {
+  type: 'object',
+  required: ['name'],
+  properties: { name: { type: 'string', pattern: '^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$' } },
+} as const;
+
+/** Failures that every route may have. */
+export const failures = {
+  '4xx': { description: "the caller's fault; 429 when too many requests wait", $ref: 'Error#' },
+  '5xx': { description: 'the deadline has passed (503), or something failed inside', $ref: 'Error#' },
+} as const;

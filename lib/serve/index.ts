@@ -1,0 +1,29 @@
+// The subpath silverlode/serve: re-exports only. Importing it loads no optional package.
+
+export {
+  type BatchedCall,
+  Batcher,
+  type BatcherOptions,
+  type BatcherStatistics,
+  type BatchModel,
+  type RunEvent,
+} from './batcher.js';
+export { BATCH_BOUNDS, type HistogramData, MILLISECOND_BOUNDS, quantile } from './histogram.js';
+export type { ErrorBody, HttpErrorCode } from './http/errors.js';
+export type { JsonRequest, JsonResult } from './http/json.js';
+export type { ServiceLimits, ServiceOptions } from './http/options.js';
+export { createService } from './http/service.js';
+export { type DrainOptions, drain, untilSignal } from './http/shutdown.js';
+export { type ItemColumns, isUpdatable, type UpdatableModel, type UpdateFacts } from './item_updates.js';
+export {
+  type HubEvents,
+  type HubOptions,
+  MODEL_NAME,
+  type ModelFile,
+  ModelHub,
+  type ServeOptions,
+} from './model_hub.js';
+export { DEFAULT_SLOTS, RunSlots, type SlotUser } from './run_slots.js';
+export type { ModelFacts, OpenModel, ServedModel, ServedVersion, VersionInfo } from './served_model.js';
+export { type WatchOptions, watchDirectory } from './watch_directory.js';
+export { type ObjectStoreOptions, watchObjectStore } from './watch_object_store.js';

@@ -1,0 +1,138 @@
+// One version of a model while it is served.
+import type { SilverlodeError } from '../errors.js';
+import type { LoadOptions } from '../retrieval/load_options.js';
+import type { StageProfile } from '../retrieval/stage_profile.js';
+import type { RetrieveRequest, RetrieveResult } from '../retrieval/types.js';
+import { type BatchedCall, Batcher, type BatcherOptions } from './batcher.js';
+
+/** What serving reads of `describe()`. */
+export interface ModelFacts {
+  bytes: number;
+  /** Embeddings per user; null: any number. */
+  heads: number | null;
+  ids: 'string' | 'number' | 'bigint';
+  tasks: readonly string[];
+  weights: readonly { name: string; default: number }[];
+  /** Names of the tower's inputs; null without a tower. */
+  tower: readonly string[] | null;
+  fields: readonly { name: string; type: string; multi: boolean }[];
+}
+
+/** What serving needs of a model; `RetrievalModel` has it. */
+export interface ServedModel {
+  readonly items: number;
+  readonly dims: number;
+  describe(): Record<string, unknown>;
+  retrieve(
+    requests: readonly RetrieveRequest[],
+    options?: { signal?: AbortSignal },
+  ): Promise<(RetrieveResult | SilverlodeError)[]>;
+  profile(requests: readonly RetrieveRequest[]): Promise<StageProfile[]>;
+  close(): Promise<void>;
+}
+
+/** How models are opened; `RetrievalModel.load` is one. */
+export type OpenModel = (path: string, options: LoadOptions) => Promise<ServedModel>;
+
+/** A version as it is listed. */
+export interface VersionInfo {
+  name: string;
+  /** 1, 2, … per name, in order of loading. */
+  version: number;
+  /** The file; undefined for a model that was handed over. */
+  path: string | undefined;
+  /** What the source calls this version. */
+  label: string | undefined;
+  /** `draining`: requests in flight finish; `retired`: its memory is freed. */
+  state: 'serving' | 'draining' | 'retired';
+  items: number;
+  dims: number;
+  /** Bytes of its tensors. */
+  bytes: number;
+  /** ISO 8601. */
+  loadedAt: string;
+}
+
+/** What identifies a model file. */
+export interface VersionFile {
+  path: string;
+  /** Tells whether the file is still the one that was loaded. */
+  identity: string;
+}
+
+/** Recent requests kept to warm the next version with. */
+const SAMPLES = 8;
+
+/** A loaded model, its batcher, and what is told about it. */
+export class ServedVersion {
+  readonly info: VersionInfo;
+  readonly facts: ModelFacts;
+  readonly batcher: Batcher;
+  #samples: RetrieveRequest[] = [];
+  #next = 0;
+
+  constructor(
+    name: string,
+    version: number,
+    readonly model: ServedModel,
+    readonly file: VersionFile | undefined,
+    label: string | undefined,
+    batching: BatcherOptions,
+  ) {
+    this.batcher = new Batcher(model, batching);
+    this.facts = model.describe() as unknown as ModelFacts;
+    this.info = {
+      name,
+      version,
+      path: file?.path,
+      label,
+      state: 'serving',
+      items: model.items,
+      dims: model.dims,
+      bytes: this.facts.bytes,
+      loadedAt: new Date().toISOString(),
+    };
+  }
+
+  /** Requests seen lately. */
+  get samples(): readonly RetrieveRequest[] {
+    return this.#samples;
+  }
+
+  /** The request that was answered last. */
+  get latestSample(): RetrieveRequest | undefined {
+    return this.#samples[(this.#next - 1) % SAMPLES];
+  }
+
+  async retrieve(request: RetrieveRequest, call: BatchedCall = {}): Promise<RetrieveResult> {
+    const result = await this.batcher.retrieve(request, call);
+    const { deadlineMs: _, ...sample } = request;
+    this.#samples[this.#next++ % SAMPLES] = sample;
+    return result;
+  }
+
+  /** Answers what was accepted, then frees the memory. */
+  async retire(): Promise<void> {
+    this.info.state = 'draining';
+    await this.batcher.close();
+    await this.model.close();
+    this.#samples = [];
+    this.info.state = 'retired';
+  }
+}
+
+/** Batches that a new version answers before it serves: programs are prepared and memory is touched. */
+const WARM_BATCHES = [1, 8];
+
+/**
+ * Runs a model before it serves: on requests that were seen lately, else on a zero embedding.
+ *
+ * @throws SilverlodeError when a run fails; a single request that does not suit the model is no failure.
+ */
+export async function warmUp(model: ServedModel, samples: readonly RetrieveRequest[]): Promise<void> {
+  const heads = Number(model.describe().heads ?? 1);
+  const zero = Array.from({ length: heads }, () => new Float32Array(model.dims));
+  const requests: readonly RetrieveRequest[] = samples.length > 0 ? samples : [{ embedding: zero }];
+  for (const size of WARM_BATCHES)
+    await model.retrieve(Array.from({ length: size }, (_, i) => requests[i % requests.length] as RetrieveRequest));
+}

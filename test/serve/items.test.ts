@@ -1,0 +1,131 @@
+// Item updates: what of a body reaches a model that takes them, and what a model without them answers.
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { isUpdatable, type UpdatableModel } from '../../lib/serve/index.js';
+import { smallModel } from './models.js';
+import { serve, type TestService } from './service.js';
+
+const calls: unknown[][] = [];
+let service: TestService;
+
+/** A served model with recorded update methods. */
+async function updatable() {
+  const model = await smallModel();
+  const record =
+    (name: string) =>
+    async (...args: unknown[]) => {
+      calls.push([name, ...args]);
+    };
+  const methods: UpdatableModel = {
+    upsert: record('upsert'),
+    delete: record('delete'),
+    updateAttributes: record('updateAttributes'),
+    updateFeatures: record('updateFeatures'),
+  };
+  const freshness = () => ({ freshItems: 7, freshBytes: 700, version: 3 });
+  return Object.assign(model, methods, { freshness });
+}
+
+beforeAll(async () => {
+  service = await serve({ fixed: await smallModel(), live: await updatable() });
+});
+afterAll(() => service.close());
+beforeEach(() => {
+  calls.length = 0;
+});
+
+type Method = 'POST' | 'PATCH' | 'DELETE';
+const send = (method: Method, payload: object, name = 'live') =>
+  service.app.inject({ method, url: `/v1/models/${name}/items`, payload });
+
+test('a model says whether it takes updates', async () => {
+  const { models } = (await service.app.inject({ url: '/v1/models' })).json();
+  expect(models.map(({ updatable: is }: { updatable: boolean }) => is)).toEqual([false, true]);
+  expect([isUpdatable(undefined), isUpdatable({ upsert: 1 })]).toEqual([false, false]);
+  expect((await send('DELETE', { ids: [1] }, 'fixed')).statusCode).toBe(405);
+  expect((await send('DELETE', { ids: [1] }, 'none')).statusCode).toBe(404);
+});
+
+test('POST puts columns together', async () => {
+  const items = [
+    { id: 5, embedding: [1, 2], attributes: { language: 'en', tags: ['a', 'b'] }, features: [1] },
+    { id: 6, embedding: [3, 4], attributes: { language: null }, features: [2] },
+  ];
+  expect((await send('POST', { items })).json()).toEqual({ accepted: 2 });
+  expect(calls).toEqual([
+    [
+      'upsert',
+      {
+        ids: [5, 6],
+        embeddings: { data: Float32Array.of(1, 2, 3, 4), shape: [2, 2] },
+        attributes: { language: ['en', null], tags: [['a', 'b'], null] },
+        features: { data: Float32Array.of(1, 2), shape: [2, 1] },
+      },
+    ],
+  ]);
+});
+
+test('PATCH changes only what is given', async () => {
+  const items = [
+    { id: 1, attributes: { language: 'fr' } },
+    { id: 2, attributes: { year: 1990, language: 'de' } },
+    { id: 3, attributes: { language: 'en' }, features: [9] },
+    { id: 4, features: [8] },
+  ];
+  expect((await send('PATCH', { items })).statusCode).toBe(200);
+  expect(calls).toEqual([
+    ['updateAttributes', [1, 3], { language: ['fr', 'en'] }],
+    ['updateAttributes', [2], { year: [1990], language: ['de'] }],
+    ['updateFeatures', [3, 4], { data: Float32Array.of(9, 8), shape: [2, 1] }],
+  ]);
+  expect((await send('PATCH', { items: [{ id: 1, embedding: [1] }] })).statusCode).toBe(400);
+});
+
+test('DELETE', async () => {
+  expect((await send('DELETE', { ids: [1, 2] })).json()).toEqual({ accepted: 2 });
+  expect(calls).toEqual([['delete', [1, 2]]]);
+});
+
+test.each<[Method, object]>([
+  ['POST', {}],
+  ['POST', { items: [] }],
+  ['POST', { items: [{ id: 1 }] }],
+  ['POST', { items: [{ id: '1', embedding: [1] }] }],
+  ['POST', { items: [{ id: 1, embedding: [] }] }],
+  [
+    'POST',
+    {
+      items: [
+        { id: 1, embedding: [1] },
+        { id: 2, embedding: [1, 2] },
+      ],
+    },
+  ],
+  ['POST', { items: [{ id: 1, embedding: [1], shelf: 2 }] }],
+  ['POST', { items: [{ id: 1, embedding: [1], attributes: { a: { b: 1 } } }] }],
+  ['PATCH', { items: [{ attributes: {} }] }],
+  ['DELETE', { ids: [] }],
+  ['DELETE', { ids: ['one'] }],
+])('%s %j is refused, and nothing is changed', async (method, payload) => {
+  const response = await send(method, payload);
+  expect(response.statusCode).toBe(400);
+  expect(calls).toEqual([]);
+});
+
+test('where updates stand, and how long they take to show', async () => {
+  await send('DELETE', { ids: [1] });
+  const { body } = await service.app.inject({ url: '/metrics' });
+  expect(body).toContain('silverlode_fresh_items{model="live"} 7');
+  expect(body).toContain('silverlode_fresh_bytes{model="live"} 700');
+  expect(body).toMatch(/silverlode_update_seconds_count\{model="live",kind="delete"\} \d/);
+  expect(body).not.toContain('silverlode_fresh_items{model="fixed"}');
+  const { models } = (await service.app.inject({ url: '/v1/models' })).json();
+  expect(models[1].freshness).toEqual({ freshItems: 7, freshBytes: 700, version: 3 });
+});
+
+test('changes can be left out', async () => {
+  const closed = await serve({}, { changes: false });
+  expect(
+    (await closed.app.inject({ method: 'DELETE', url: '/v1/models/live/items', payload: { ids: [1] } })).statusCode,
+  ).toBe(404);
+  await closed.close();
+});
