@@ -1,6 +1,7 @@
 // Plans as inputs of a program.
 import type { FilterPlan } from '../filter/plan.js';
 import type { InputSpec } from '../program/trace.js';
+import { ArrayBlock } from '../tensor/array_block.js';
 import type { ArrayOf } from '../tensor/dtype.js';
 
 /** The plans of a batch as `ivfProbe` takes them. */
@@ -23,24 +24,24 @@ export function filterPlanInputs() {
 }
 
 /** Packs the plans of a batch; requests with equal plans share one, so that it is evaluated once. */
-export function encodePlans(plans: readonly (FilterPlan | undefined)[]): EncodedPlans {
+export function encodePlans(plans: readonly (FilterPlan | undefined)[], block = new ArrayBlock()): EncodedPlans {
   const distinct = new Map<string, number>();
   const kept: FilterPlan[] = [];
-  const index = Int32Array.from(plans, (plan) => {
+  const index = block.from('int32', plans, (plan) => {
     if (plan === undefined) return -1;
     const known = distinct.get(plan.key);
     if (known !== undefined) return known;
     distinct.set(plan.key, kept.length);
     return kept.push(plan) - 1;
   });
-  return { index, ...packPlans(kept) };
+  return { index, ...packPlans(kept, block) };
 }
 
 /** Plans back to back. */
-export function packPlans(plans: readonly FilterPlan[]): Omit<EncodedPlans, 'index'> {
-  const offsets = new Int32Array(plans.length + 1);
+export function packPlans(plans: readonly FilterPlan[], block = new ArrayBlock()): Omit<EncodedPlans, 'index'> {
+  const offsets = block.array('int32', plans.length + 1);
   for (const [i, plan] of plans.entries()) offsets[i + 1] = (offsets[i] as number) + plan.steps.length / 4;
-  const steps = new BigInt64Array(4 * (offsets.at(-1) as number));
+  const steps = block.array('int64', 4 * (offsets.at(-1) as number));
   for (const [i, plan] of plans.entries()) steps.set(plan.steps, 4 * (offsets[i] as number));
   return { offsets, steps };
 }

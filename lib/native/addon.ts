@@ -1,6 +1,6 @@
 // The typed contract of the native binary: the only place that knows native names. A test compares it with the exports.
 import { SilverlodeError } from '../errors.js';
-import type { DType } from '../tensor/dtype.js';
+import type { DType, TensorArray } from '../tensor/dtype.js';
 import { loadAddon } from './load.js';
 
 /** Memory of one tensor; lives until the last job, view or handle that shares it is gone. */
@@ -54,6 +54,12 @@ export interface NativeProgram {
     cancel?: CancelFlag,
     timed?: boolean,
   ): Promise<Float64Array | undefined>;
+  /** The same, with the outputs as typed arrays of one new buffer. */
+  runToArrays(
+    inputs: readonly (NativeTensor | ArrayBufferView)[],
+    dims: readonly number[],
+    cancel?: CancelFlag,
+  ): Promise<TensorArray[]>;
   dispose(): void;
 }
 

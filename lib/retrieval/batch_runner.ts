@@ -2,7 +2,6 @@
 import { SilverlodeError } from '../errors.js';
 import { addon, type CancelFlag, type NativeDevice } from '../native/addon.js';
 import { ProgramRunner } from '../program/program.js';
-import { DTYPES } from '../tensor/dtype.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { type EncodedBatch, encodeBatch } from './encode.js';
 import type { Manifest } from './manifest.js';
@@ -76,13 +75,9 @@ export class BatchRunner {
   /** One native run. */
   async run(requests: readonly CheckedRequest[], cancel?: CancelFlag): Promise<BatchOutputs> {
     const { runner, dims, inputs } = this.#encode(requests);
-    return runner.use(dims, async (program) => {
-      const outputs = program
-        .outputShapes(dims)
-        .map(({ dtype, shape }) => new DTYPES[dtype].array(shape.reduce((product, dim) => product * dim, 1)));
-      await program.run(inputs, dims, outputs, cancel);
-      return toOutputs(outputs, requests.length);
-    });
+    return runner.use(dims, async (program) =>
+      toOutputs(await program.runToArrays(inputs, dims, cancel), requests.length),
+    );
   }
 
   /** One timed run; results are dropped. */

@@ -2,7 +2,8 @@
 import { encodePlans } from '../index/filter_index.js';
 import type { InputSpecs } from '../program/compile.js';
 import type { InputSpec } from '../program/trace.js';
-import { DTYPES, type TensorArray } from '../tensor/dtype.js';
+import { ArrayBlock } from '../tensor/array_block.js';
+import type { TensorArray } from '../tensor/dtype.js';
 import type { Manifest } from './manifest.js';
 import { type CheckedRequest, raggedSpec } from './requests.js';
 
@@ -12,99 +13,73 @@ export interface EncodedBatch {
   symbols: Record<string, number>;
 }
 
+const NOTHING: ArrayLike<number> = [];
+
 /** Lays checked requests out as program inputs; all of one kind and number of heads. */
 export function encodeBatch(requests: readonly CheckedRequest[], manifest: Manifest): EncodedBatch {
   const inputs = new Map<string, TensorArray>();
+  const block = new ArrayBlock();
   const batch = requests.length;
   const symbols: Record<string, number> = { batch };
   const [first] = requests as [CheckedRequest];
   if (first.user instanceof Float32Array) {
-    const users = new Float32Array(batch * first.user.length);
-    requests.forEach(({ user }, b) => {
-      users.set(user as Float32Array, b * (first.user as Float32Array).length);
-    });
-    inputs.set('embedding', users);
+    inputs.set('embedding', block.join('float32', requests, ({ user }) => user as Float32Array));
     symbols.heads = first.heads;
   } else {
     encodeTower(
       requests.map(({ user }) => user as ReadonlyMap<string, ArrayLike<number>>),
       manifest.tower as InputSpecs,
+      block,
       inputs,
       symbols,
     );
   }
-  inputs.set(
-    'request.limits',
-    Int32Array.from(requests, (request) => request.candidates),
+  const perRequest = (valueOf: (request: CheckedRequest) => number) => block.from('int32', requests, valueOf);
+  inputs.set('request.limits', perRequest(({ candidates }) => candidates));
+  inputs.set('request.probes', perRequest(({ probes }) => probes));
+  inputs.set('request.minCandidates', perRequest(({ minCandidates }) => minCandidates));
+  inputs.set('request.exact', perRequest(({ exact }) => Number(exact)));
+  const plans = encodePlans(
+    requests.map(({ plan }) => plan),
+    block,
   );
-  inputs.set(
-    'request.probes',
-    Int32Array.from(requests, (request) => request.probes),
-  );
-  inputs.set(
-    'request.minCandidates',
-    Int32Array.from(requests, (request) => request.minCandidates),
-  );
-  inputs.set(
-    'request.exact',
-    Int32Array.from(requests, (request) => Number(request.exact)),
-  );
-  const plans = encodePlans(requests.map((request) => request.plan));
   inputs.set('request.planIndex', plans.index);
   inputs.set('request.planOffsets', plans.offsets);
   inputs.set('request.planSteps', plans.steps);
-  const excluded = concatenate(
-    requests.map((request) => request.excludeRows ?? []),
-    'int32',
-  );
-  inputs.set('request.excludeOffsets', excluded.offsets.slice(0, -1));
-  inputs.set('request.excludeRows', excluded.values);
-  if (manifest.weights.length > 0) {
-    const weights = new Float32Array(batch * manifest.weights.length);
-    requests.forEach((request, b) => {
-      weights.set(request.weights, b * manifest.weights.length);
-    });
-    inputs.set('weights', weights);
-  }
-  symbols.k = Math.max(...requests.map((request) => request.k));
-  symbols.candidates = Math.max(...requests.map((request) => request.candidates));
+  const excluded = ({ excludeRows }: CheckedRequest) => excludeRows ?? NOTHING;
+  const excludeRows = block.join('int32', requests, excluded);
+  inputs.set('request.excludeOffsets', block.offsets(requests, excluded));
+  inputs.set('request.excludeRows', excludeRows);
+  if (manifest.weights.length > 0) inputs.set('weights', block.join('float32', requests, ({ weights }) => weights));
+  symbols.k = largest(requests, ({ k }) => k);
+  symbols.candidates = largest(requests, ({ candidates }) => candidates);
   symbols.plan_offsets = plans.offsets.length;
   symbols.plan_steps = plans.steps.length / 4;
-  symbols.exclude_rows = excluded.values.length;
+  symbols.exclude_rows = excludeRows.length;
   return { inputs, symbols };
+}
+
+function largest(requests: readonly CheckedRequest[], valueOf: (request: CheckedRequest) => number): number {
+  return requests.reduce((most, request) => Math.max(most, valueOf(request)), 0);
 }
 
 function encodeTower(
   users: readonly ReadonlyMap<string, ArrayLike<number>>[],
   specs: InputSpecs,
+  block: ArrayBlock,
   inputs: Map<string, TensorArray>,
   symbols: Record<string, number>,
 ): void {
   for (const [name, spec] of Object.entries(specs)) {
-    const lists = users.map((user) => user.get(name) as ArrayLike<number>);
+    const listOf = (user: ReadonlyMap<string, ArrayLike<number>>) => user.get(name) as ArrayLike<number>;
     const ragged = raggedSpec(spec);
-    const { values, offsets } = concatenate(lists, (ragged ?? (spec as InputSpec)).dtype);
+    const values = block.join((ragged ?? (spec as InputSpec)).dtype, users, listOf);
     if (ragged === undefined) {
       inputs.set(`user.${name}`, values);
       continue;
     }
     inputs.set(`user.${name}.values`, values);
-    inputs.set(`user.${name}.offsets`, offsets.slice(0, -1));
+    inputs.set(`user.${name}.offsets`, block.offsets(users, listOf));
     symbols[ragged.shape[0] as string] = values.length;
   }
-}
-
-function concatenate(
-  lists: readonly ArrayLike<number>[],
-  dtype: InputSpec['dtype'],
-): { values: TensorArray; offsets: Int32Array<ArrayBuffer> } {
-  const offsets = new Int32Array(lists.length + 1);
-  lists.forEach((list, i) => {
-    offsets[i + 1] = (offsets[i] as number) + list.length;
-  });
-  const values = new DTYPES[dtype].array(offsets.at(-1) as number) as Float32Array<ArrayBuffer>;
-  lists.forEach((list, i) => {
-    values.set(list, offsets[i]);
-  });
-  return { values, offsets };
 }

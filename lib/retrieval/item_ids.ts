@@ -75,6 +75,13 @@ export class CatalogueIds {
     return this.values[ordinal] as ItemId;
   }
 
+  /** Ids of the ordinals [begin, end). */
+  list(ordinals: Int32Array, begin: number, end: number): ItemId[] {
+    const ids = new Array<ItemId>(end - begin);
+    for (let i = begin; i < end; i++) ids[i - begin] = this.values[ordinals[i] as number] as ItemId;
+    return ids;
+  }
+
   /** Ids of many ordinals at once, numeric ones as a typed array. */
   gather(ordinals: Int32Array): Int32Array | Float64Array | BigInt64Array | string[] {
     if (this.kind === 'string') return Array.from(ordinals, (ordinal) => this.values[ordinal] as string);

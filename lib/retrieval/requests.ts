@@ -127,8 +127,8 @@ export class RequestChecker {
         throw new SilverlodeError('SHAPE_MISMATCH', `embedding has ${head.length} dimensions, the model ${dims}`);
       flat.set(head, h * dims);
     });
-    for (const value of flat) {
-      if (!Number.isFinite(value)) throw invalid('embedding holds NaN or Infinity');
+    for (let i = 0; i < flat.length; i++) {
+      if (!Number.isFinite(flat[i])) throw invalid('embedding holds NaN or Infinity');
     }
     return flat;
   }

@@ -45,7 +45,7 @@ export function toResult(
 ): RetrieveResult {
   const begin = b * outputs.width;
   const length = resultLength(outputs, request, b);
-  const ids = Array.from({ length }, (_, i) => model.ids.at(outputs.ordinals[begin + i] as number));
+  const ids = model.ids.list(outputs.ordinals, begin, begin + length);
   const result: RetrieveResult = {
     ids,
     scores: outputs.scores.slice(begin, begin + length),
@@ -68,7 +68,8 @@ function toStats(outputs: BatchOutputs, request: CheckedRequest, b: number, mani
   const stat = (i: number) => Number(outputs.stats[b * 4 + i]);
   const [probedClusters, eligibleRows, filteredRows, doubtfulRows] = [stat(0), stat(1), stat(2), stat(3)];
   const heads = request.heads;
-  const listed = Math.max(...outputs.counts.subarray(b * heads, (b + 1) * heads));
+  let listed = 0;
+  for (let h = b * heads; h < (b + 1) * heads; h++) listed = Math.max(listed, outputs.counts[h] as number);
   const stats: RetrieveStats = {
     strategy: strategy(manifest, listed > request.probes, filteredRows >= manifest.items),
     probedClusters,

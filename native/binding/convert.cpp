@@ -30,8 +30,9 @@ std::string read_text(const Napi::Value& value, const char* what) {
 bool is_integer(double number) { return std::trunc(number) == number && std::fabs(number) < 9007199254740992.0; }
 
 int64_t read_integer(const Napi::Value& value, const char* what) {
-  if (!value.IsNumber() || !is_integer(value.As<Napi::Number>().DoubleValue())) refuse(value.Env(), what);
-  return value.As<Napi::Number>().Int64Value();
+  double number = 0;
+  if (napi_get_value_double(value.Env(), value, &number) != napi_ok || !is_integer(number)) refuse(value.Env(), what);
+  return static_cast<int64_t>(number);
 }
 
 Attribute read_attribute(const Napi::Value& value) {
@@ -104,7 +105,7 @@ Napi::Array write_shape(Napi::Env env, const Shape& shape) {
 std::vector<int64_t> read_integers(const Napi::Value& value) {
   const Napi::Array array = read_array(value, "expected a list of integers");
   std::vector<int64_t> integers(array.Length());
-  for (uint32_t i = 0; i < array.Length(); ++i) integers[i] = read_integer(array[i], "expected a list of integers");
+  for (uint32_t i = 0; i < integers.size(); ++i) integers[i] = read_integer(array[i], "expected a list of integers");
   return integers;
 }
 

@@ -48,7 +48,6 @@ class ProgramHandle : public Napi::ObjectWrap<ProgramHandle> {
     std::shared_ptr<OpenDevice> device;
     std::vector<std::shared_ptr<void>> constant_memory;
     std::unique_ptr<Plan> plan;
-    std::vector<TensorView> views;  // scratch of the run in progress; runs of a device follow one another
   };
 
   static Napi::Function define(Napi::Env env);
@@ -62,6 +61,7 @@ class ProgramHandle : public Napi::ObjectWrap<ProgramHandle> {
   Napi::Value output_shapes(const Napi::CallbackInfo& info);
   Napi::Value value_shapes(const Napi::CallbackInfo& info);
   Napi::Value run(const Napi::CallbackInfo& info);
+  Napi::Value run_to_arrays(const Napi::CallbackInfo& info);
   void dispose(const Napi::CallbackInfo& info);
   State& state(Napi::Env env) const;
 

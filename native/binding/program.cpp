@@ -12,7 +12,7 @@ Napi::Function ProgramHandle::define(Napi::Env env) {
       env, "NativeProgram",
       {InstanceMethod("sizes", &ProgramHandle::sizes), InstanceMethod("outputShapes", &ProgramHandle::output_shapes),
        InstanceMethod("valueShapes", &ProgramHandle::value_shapes), InstanceMethod("run", &ProgramHandle::run),
-       InstanceMethod("dispose", &ProgramHandle::dispose)});
+       InstanceMethod("runToArrays", &ProgramHandle::run_to_arrays), InstanceMethod("dispose", &ProgramHandle::dispose)});
 }
 
 ProgramHandle::ProgramHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ProgramHandle>(info) {}
@@ -35,10 +35,7 @@ Napi::Value ProgramHandle::create(const Napi::CallbackInfo& info) {
   auto job = std::make_unique<Job>(env);
   job->device = state->device;
   job->work = [=](Context& context) {
-    const Status status =
-        Plan::make(*spec, constants, capacities, state->device->device->table(), context, count_only, state->plan);
-    if (status.ok()) state->views.resize(state->plan->n_values());
-    return status;
+    return Plan::make(*spec, constants, capacities, state->device->device->table(), context, count_only, state->plan);
   };
   job->settle = [=](Napi::Env settled) -> Napi::Value {
     const Napi::Object object = EnvState::of(settled).program_class.New({});
@@ -98,111 +95,206 @@ Napi::Value ProgramHandle::value_shapes(const Napi::CallbackInfo& info) {
 
 namespace {
 
-// What a run reads and writes, kept alive until it has settled.
+// What a run reads and writes, kept alive until it has settled; freed on the JavaScript thread.
 struct RunMemory {
   RunRequest request;
-  AlignedMemory staging;  // copies of typed arrays: JavaScript may change or detach its own at any time
+  AlignedMemory staging;          // copies of typed arrays: JavaScript may change or detach its own at any time
+  std::vector<TensorView> views;  // bound to the request
   std::vector<std::shared_ptr<void>> tensors;
   std::vector<double> step_ms;
+  Napi::Reference<Napi::ArrayBuffer> results;  // for runs that make their own output arrays
 };
+
+struct ArrayBytes {
+  void* data = nullptr;
+  size_t bytes = 0;
+};
+
+// One call across the border: each costs more than it copies for the short arrays of a request.
+ArrayBytes array_bytes(Napi::Env env, const Napi::Value& array) {
+  napi_typedarray_type type;
+  size_t length = 0;
+  ArrayBytes found;
+  if (napi_get_typedarray_info(env, array, &type, &length, &found.data, nullptr, nullptr) != napi_ok) {
+    check(env, make_error(Code::kInvalidArgument, "expected a typed array"));
+  }
+  switch (type) {
+    case napi_int8_array:
+    case napi_uint8_array:
+    case napi_uint8_clamped_array: found.bytes = length; break;
+    case napi_int16_array:
+    case napi_uint16_array: found.bytes = 2 * length; break;
+    case napi_int32_array:
+    case napi_uint32_array:
+    case napi_float32_array: found.bytes = 4 * length; break;
+    default: found.bytes = 8 * length;
+  }
+  return found;
+}
 
 // Dense inputs in program order: native tensors are shared, typed arrays are copied into one staging block.
 void read_inputs(Napi::Env env, const Plan& plan, const Napi::Array& given, RunMemory& memory) {
-  if (given.Length() != plan.inputs().size()) {
-    check(env, make_error(Code::kInvalidArgument, "the program takes %zu inputs, got %u", plan.inputs().size(),
-                          given.Length()));
+  const uint32_t count = given.Length();
+  if (count != plan.inputs().size()) {
+    check(env, make_error(Code::kInvalidArgument, "the program takes %zu inputs, got %u", plan.inputs().size(), count));
   }
+  std::vector<ArrayBytes> arrays(count);
+  memory.request.inputs.resize(count);
   size_t staging_bytes = 0;
-  for (uint32_t i = 0; i < given.Length(); ++i) {
+  for (uint32_t i = 0; i < count; ++i) {
     const Napi::Value value = given[i];
-    if (value.IsTypedArray()) staging_bytes += align_up(value.As<Napi::TypedArray>().ByteLength());
+    const ValueSpec& spec = plan.inputs()[i];
+    TensorView& view = memory.request.inputs[i];
+    if (!value.IsTypedArray()) {
+      const Tensor& tensor = Tensor::from(value, spec.name.c_str());
+      view = tensor.view();
+      memory.tensors.push_back(tensor.memory());
+      continue;
+    }
+    arrays[i] = array_bytes(env, value);
+    staging_bytes += align_up(arrays[i].bytes);
+    view.dtype = spec.dtype;
+    view.shape = spec.shape;
+    for (int32_t axis = 0; axis < view.shape.rank; ++axis) {
+      view.shape.dims[axis] = DimValues{memory.request.dims}.resolve(view.shape.dims[axis]);
+    }
+    if (view.shape.elements() < 0 || view.bytes() != static_cast<int64_t>(arrays[i].bytes)) {
+      check(env, make_error(Code::kShapeMismatch, "input '%.64s' has %zu bytes, its shape needs %lld",
+                            spec.name.c_str(), arrays[i].bytes, static_cast<long long>(view.bytes())));
+    }
   }
   memory.staging = allocate_aligned(staging_bytes);
   if (!memory.staging) check(env, make_error(Code::kOutOfMemory, "cannot stage %zu input bytes", staging_bytes));
   uint8_t* next = static_cast<uint8_t*>(memory.staging.get());
-  for (uint32_t i = 0; i < given.Length(); ++i) {
-    const Napi::Value value = given[i];
-    const ValueSpec& spec = plan.inputs()[i];
-    if (!value.IsTypedArray()) {
-      const Tensor& tensor = Tensor::from(value, spec.name.c_str());
-      memory.request.inputs.push_back(tensor.view());
-      memory.tensors.push_back(tensor.memory());
-      continue;
-    }
-    Napi::TypedArray array = value.As<Napi::TypedArray>();
-    TensorView view{next, spec.dtype, spec.shape};
-    for (int32_t axis = 0; axis < view.shape.rank; ++axis) {
-      view.shape.dims[axis] = DimValues{memory.request.dims}.resolve(view.shape.dims[axis]);
-    }
-    const size_t bytes = array.ByteLength();
-    if (view.shape.elements() < 0 || view.bytes() != static_cast<int64_t>(bytes)) {
-      check(env, make_error(Code::kShapeMismatch, "input '%.64s' has %zu bytes, its shape needs %lld",
-                            spec.name.c_str(), bytes, static_cast<long long>(view.bytes())));
-    }
-    if (bytes > 0) std::memcpy(next, static_cast<uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset(), bytes);
-    next += align_up(bytes);
-    memory.request.inputs.push_back(view);
+  for (uint32_t i = 0; i < count; ++i) {
+    TensorView& view = memory.request.inputs[i];
+    if (view.data != nullptr) continue;
+    view.data = next;
+    if (arrays[i].bytes > 0) std::memcpy(next, arrays[i].data, arrays[i].bytes);
+    next += align_up(arrays[i].bytes);
   }
 }
 
-}  // namespace
-
-// run(inputs, dims, outputs, cancel?, timed?) -> Promise<Float64Array | undefined>. Outputs are tensors, or typed arrays that
-// nobody else knows yet, of the right size; null leaves one out.
-Napi::Value ProgramHandle::run(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  std::shared_ptr<State> shared = state_;
-  const Plan& plan = *state(env).plan;
-  auto memory = std::make_shared<RunMemory>();
-  memory->request.dims = read_integers(info[1]);
-  read_inputs(env, plan, info[0].As<Napi::Array>(), *memory);
-
-  auto job = std::make_unique<Job>(env);
-  const Napi::Array outputs = info[2].As<Napi::Array>();
+// Outputs are tensors, or typed arrays that nobody else knows yet, of the right size; null leaves one out.
+void read_outputs(Napi::Env env, const Plan& plan, const Napi::Array& outputs, RunMemory& memory, Job& job) {
   if (outputs.Length() != plan.outputs().size()) {
     check(env, make_error(Code::kInvalidArgument, "the program has %zu outputs, got room for %u", plan.outputs().size(),
                           outputs.Length()));
   }
-  std::vector<TensorView> shapes(plan.n_values());
-  check(env, plan.bind(DimValues{memory->request.dims}, memory->request.inputs, shapes));
-  for (uint32_t i = 0; i < outputs.Length(); ++i) {
+  for (uint32_t i = 0; i < plan.outputs().size(); ++i) {
     const Napi::Value value = outputs[i];
-    const TensorView& expected = shapes[static_cast<size_t>(plan.outputs()[i])];
-    TensorView target;
+    const TensorView& expected = memory.views[static_cast<size_t>(plan.outputs()[i])];
+    ArrayBytes target;
     if (value.IsTypedArray()) {
-      Napi::TypedArray array = value.As<Napi::TypedArray>();
-      target = {static_cast<uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset(),
-                DType::kU8,
-                {static_cast<int64_t>(array.ByteLength())}};
-      job->keep.push_back(Napi::Persistent(value.As<Napi::Object>()));
+      target = array_bytes(env, value);
+      job.keep.push_back(Napi::Persistent(value.As<Napi::Object>()));
     } else if (!value.IsNull()) {
       const Tensor& tensor = Tensor::from(value, "output");
-      target = tensor.view();
-      memory->tensors.push_back(tensor.memory());
+      target = {tensor.view().data, static_cast<size_t>(tensor.view().bytes())};
+      memory.tensors.push_back(tensor.memory());
     }
-    if (!target.absent() && target.bytes() != expected.bytes()) {
-      check(env, make_error(Code::kShapeMismatch, "output %u has %lld bytes, expected %lld", i,
-                            static_cast<long long>(target.bytes()), static_cast<long long>(expected.bytes())));
+    if (!value.IsNull() && static_cast<int64_t>(target.bytes) != expected.bytes()) {
+      check(env, make_error(Code::kShapeMismatch, "output %u has %zu bytes, expected %lld", i, target.bytes,
+                            static_cast<long long>(expected.bytes())));
     }
-    memory->request.outputs.push_back(target.data);
+    memory.request.outputs.push_back(target.data);
   }
+}
+
+// Room for all outputs in one buffer.
+void make_outputs(Napi::Env env, const Plan& plan, RunMemory& memory) {
+  size_t bytes = 0;
+  for (int32_t id : plan.outputs()) bytes += align_up(static_cast<size_t>(memory.views[static_cast<size_t>(id)].bytes()));
+  Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, bytes);
+  memory.results = Napi::Persistent(buffer);
+  uint8_t* next = static_cast<uint8_t*>(buffer.Data());
+  for (int32_t id : plan.outputs()) {
+    memory.request.outputs.push_back(next);
+    next += align_up(static_cast<size_t>(memory.views[static_cast<size_t>(id)].bytes()));
+  }
+}
+
+napi_typedarray_type array_type(DType dtype) {
+  switch (dtype) {
+    case DType::kF32: return napi_float32_array;
+    case DType::kI32: return napi_int32_array;
+    case DType::kI64: return napi_bigint64_array;
+    case DType::kI8: return napi_int8_array;
+    case DType::kF16:
+    case DType::kBF16: return napi_uint16_array;
+    default: return napi_uint8_array;
+  }
+}
+
+// The buffer of make_outputs as one typed array per output.
+Napi::Value output_arrays(Napi::Env env, const Plan& plan, const RunMemory& memory) {
+  const Napi::ArrayBuffer buffer = memory.results.Value();
+  const Napi::Array arrays = Napi::Array::New(env, plan.outputs().size());
+  size_t offset = 0;
+  for (uint32_t i = 0; i < plan.outputs().size(); ++i) {
+    const TensorView& view = memory.views[static_cast<size_t>(plan.outputs()[i])];
+    napi_value array;
+    if (napi_create_typedarray(env, array_type(view.dtype), static_cast<size_t>(view.elements()), buffer, offset,
+                               &array) != napi_ok) {
+      throw Napi::Error::New(env);
+    }
+    arrays.Set(i, array);
+    offset += align_up(static_cast<size_t>(view.bytes()));
+  }
+  return arrays;
+}
+
+// The first two arguments of a run: inputs and dims.
+std::shared_ptr<RunMemory> bound_run(Napi::Env env, const Plan& plan, const Napi::CallbackInfo& info) {
+  auto memory = std::make_shared<RunMemory>();
+  memory->request.dims = read_integers(info[1]);
+  read_inputs(env, plan, info[0].As<Napi::Array>(), *memory);
+  memory->views.resize(plan.n_values());
+  check(env, plan.bind(DimValues{memory->request.dims}, memory->request.inputs, memory->views));
+  return memory;
+}
+
+Napi::Value start(Napi::Env env, std::unique_ptr<Job> job, const std::shared_ptr<ProgramHandle::State>& state,
+                  const std::shared_ptr<RunMemory>& memory) {
+  job->device = state->device;
+  job->work = [state, memory](Context& context) {
+    return run_bound(*state->plan, state->device->device->table(), context, memory->request, memory->views);
+  };
+  return EnvState::of(env).start(env, std::move(job));
+}
+
+}  // namespace
+
+// run(inputs, dims, outputs, cancel?, timed?) -> Promise<Float64Array | undefined>
+Napi::Value ProgramHandle::run(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::shared_ptr<RunMemory> memory = bound_run(env, *state(env).plan, info);
+  auto job = std::make_unique<Job>(env);
+  read_outputs(env, *state_->plan, info[2].As<Napi::Array>(), *memory, *job);
   const bool timed = info[4].ToBoolean();
   if (timed) {
-    memory->step_ms.resize(plan.steps().size());
+    memory->step_ms.resize(state_->plan->steps().size());
     memory->request.step_ms = &memory->step_ms;
   }
-  job->device = shared->device;
   job->cancel = CancelHandle::from(info[3]);
-  job->work = [shared, memory](Context& context) {
-    return run_plan(*shared->plan, shared->device->device->table(), context, memory->request, shared->views);
-  };
   job->settle = [memory, timed](Napi::Env settled) -> Napi::Value {
     if (!timed) return settled.Undefined();
     Napi::Float64Array times = Napi::Float64Array::New(settled, memory->step_ms.size());
     std::memcpy(times.Data(), memory->step_ms.data(), memory->step_ms.size() * sizeof(double));
     return times;
   };
-  return EnvState::of(env).start(env, std::move(job));
+  return start(env, std::move(job), state_, memory);
+}
+
+// runToArrays(inputs, dims, cancel?) -> Promise<TypedArray[]>
+Napi::Value ProgramHandle::run_to_arrays(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::shared_ptr<RunMemory> memory = bound_run(env, *state(env).plan, info);
+  make_outputs(env, *state_->plan, *memory);
+  auto job = std::make_unique<Job>(env);
+  job->cancel = CancelHandle::from(info[2]);
+  job->settle = [memory, shared = state_](Napi::Env settled) { return output_arrays(settled, *shared->plan, *memory); };
+  return start(env, std::move(job), state_, memory);
 }
 
 void ProgramHandle::dispose(const Napi::CallbackInfo&) { state_.reset(); }

@@ -7,8 +7,13 @@ namespace silverlode {
 
 Status run_plan(const Plan& plan, const BackendTable& table, Context& context, const RunRequest& request,
                 std::vector<TensorView>& views) {
+  if (Status status = plan.bind(DimValues{request.dims}, request.inputs, views); !status.ok()) return status;
+  return run_bound(plan, table, context, request, views);
+}
+
+Status run_bound(const Plan& plan, const BackendTable& table, Context& context, const RunRequest& request,
+                 std::vector<TensorView>& views) {
   const DimValues dims{request.dims};
-  if (Status status = plan.bind(dims, request.inputs, views); !status.ok()) return status;
   TensorView storage[kMaxStepInputs];
   for (size_t s = 0; s < plan.steps().size(); ++s) {
     const PlannedStep& step = plan.steps()[s];

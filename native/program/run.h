@@ -16,4 +16,8 @@ struct RunRequest {
 Status run_plan(const Plan& plan, const BackendTable& table, Context& context, const RunRequest& request,
                 std::vector<TensorView>& views);
 
+// The same for views that plan.bind has filled from this request already.
+Status run_bound(const Plan& plan, const BackendTable& table, Context& context, const RunRequest& request,
+                 std::vector<TensorView>& views);
+
 }  // namespace silverlode
