@@ -23,7 +23,10 @@ export function encodeBatch(requests: readonly CheckedRequest[], manifest: Manif
   const symbols: Record<string, number> = { batch };
   const [first] = requests as [CheckedRequest];
   if (first.user instanceof Float32Array) {
-    inputs.set('embedding', block.join('float32', requests, ({ user }) => user as Float32Array));
+    inputs.set(
+      'embedding',
+      block.join('float32', requests, ({ user }) => user as Float32Array),
+    );
     symbols.heads = first.heads;
   } else {
     encodeTower(
@@ -35,10 +38,22 @@ export function encodeBatch(requests: readonly CheckedRequest[], manifest: Manif
     );
   }
   const perRequest = (valueOf: (request: CheckedRequest) => number) => block.from('int32', requests, valueOf);
-  inputs.set('request.limits', perRequest(({ candidates }) => candidates));
-  inputs.set('request.probes', perRequest(({ probes }) => probes));
-  inputs.set('request.minCandidates', perRequest(({ minCandidates }) => minCandidates));
-  inputs.set('request.exact', perRequest(({ exact }) => Number(exact)));
+  inputs.set(
+    'request.limits',
+    perRequest(({ candidates }) => candidates),
+  );
+  inputs.set(
+    'request.probes',
+    perRequest(({ probes }) => probes),
+  );
+  inputs.set(
+    'request.minCandidates',
+    perRequest(({ minCandidates }) => minCandidates),
+  );
+  inputs.set(
+    'request.exact',
+    perRequest(({ exact }) => Number(exact)),
+  );
   const plans = encodePlans(
     requests.map(({ plan }) => plan),
     block,
@@ -50,7 +65,11 @@ export function encodeBatch(requests: readonly CheckedRequest[], manifest: Manif
   const excludeRows = block.join('int32', requests, excluded);
   inputs.set('request.excludeOffsets', block.offsets(requests, excluded));
   inputs.set('request.excludeRows', excludeRows);
-  if (manifest.weights.length > 0) inputs.set('weights', block.join('float32', requests, ({ weights }) => weights));
+  if (manifest.weights.length > 0)
+    inputs.set(
+      'weights',
+      block.join('float32', requests, ({ weights }) => weights),
+    );
   symbols.k = largest(requests, ({ k }) => k);
   symbols.candidates = largest(requests, ({ candidates }) => candidates);
   symbols.plan_offsets = plans.offsets.length;

@@ -2,7 +2,7 @@
 import { type ArrayOf, DTYPES, type DType } from './dtype.js';
 
 /** Bytes of a buffer when one is needed; arrays that do not fit get a larger one. */
-const BUFFER_BYTES = 4096;
+const BUFFER_BYTES = 1024;
 const ALIGNMENT = 8;
 
 /** Allocates typed arrays that are used and dropped together, such as the inputs of a run. */

@@ -12,7 +12,8 @@ Napi::Function ProgramHandle::define(Napi::Env env) {
       env, "NativeProgram",
       {InstanceMethod("sizes", &ProgramHandle::sizes), InstanceMethod("outputShapes", &ProgramHandle::output_shapes),
        InstanceMethod("valueShapes", &ProgramHandle::value_shapes), InstanceMethod("run", &ProgramHandle::run),
-       InstanceMethod("runToArrays", &ProgramHandle::run_to_arrays), InstanceMethod("dispose", &ProgramHandle::dispose)});
+       InstanceMethod("runToArrays", &ProgramHandle::run_to_arrays),
+       InstanceMethod("dispose", &ProgramHandle::dispose)});
 }
 
 ProgramHandle::ProgramHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ProgramHandle>(info) {}
@@ -204,7 +205,8 @@ void read_outputs(Napi::Env env, const Plan& plan, const Napi::Array& outputs, R
 // Room for all outputs in one buffer.
 void make_outputs(Napi::Env env, const Plan& plan, RunMemory& memory) {
   size_t bytes = 0;
-  for (int32_t id : plan.outputs()) bytes += align_up(static_cast<size_t>(memory.views[static_cast<size_t>(id)].bytes()));
+  for (int32_t id : plan.outputs())
+    bytes += align_up(static_cast<size_t>(memory.views[static_cast<size_t>(id)].bytes()));
   Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, bytes);
   memory.results = Napi::Persistent(buffer);
   uint8_t* next = static_cast<uint8_t*>(buffer.Data());
