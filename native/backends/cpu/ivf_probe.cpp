@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <atomic>
-#include <functional>
 #include <limits>
 
 #include "backends/cpu/carve.h"
 #include "backends/cpu/probe_state.h"
+#include "backends/cpu/select.h"
 #include "ops/check.h"
 
 namespace silverlode::cpu {
@@ -17,11 +17,12 @@ constexpr int64_t kTileQueries = 8;
 constexpr int64_t kTileCentroids = 256;   // dots of a tile stay in the first-level cache
 constexpr int64_t kTaskCentroids = 2048;  // a task should outlast waking a thread
 
-ProbeState lay_out(const IvfProbe::Args& args, Carve& carve) {
+ProbeState lay_out(const Context& context, const IvfProbe::Args& args, Carve& carve) {
   const int64_t heads = args.batch * args.heads;
   const int64_t groups = std::min(args.batch, 2 * args.plans.plans);
   ProbeState state = {};
   state.keys = carve.take<RankKey>(heads * args.n_clusters);
+  state.scratch = carve.take<RankKey>(runtime(context).pool.threads() * args.n_clusters);
   state.heads = carve.take<ProbeHead>(heads);
   state.requests = carve.take<ProbeRequest>(args.batch);
   state.excluded = carve.take<int32_t>(args.n_exclude);
@@ -35,9 +36,9 @@ ProbeState lay_out(const IvfProbe::Args& args, Carve& carve) {
   return state;
 }
 
-size_t workspace(const Context&, const IvfProbe::Args& args) {
+size_t workspace(const Context& context, const IvfProbe::Args& args) {
   Carve carve;
-  lay_out(args, carve);
+  lay_out(context, args, carve);
   return carve.bytes();
 }
 
@@ -83,7 +84,7 @@ class Probe {
     std::fill_n(state_.heads, heads, ProbeHead{});
     for (uint8_t round = 1;; ++round) {
       if (context_.cancelled()) return make_error(Code::kAborted, "ivf_probe was cancelled");
-      pool_.parallel_for(heads, [&](int64_t head, int32_t) { advance(head, round); });
+      pool_.parallel_for(heads, [&](int64_t head, int32_t worker) { advance(head, round, worker); });
       if (std::all_of(state_.heads, state_.heads + heads, [](const ProbeHead& head) { return head.done; })) break;
       evaluate_round(context_, args_, state_, round);
     }
@@ -140,12 +141,14 @@ class Probe {
 
   // Looks at the clusters that were evaluated for a head and asks for more where needed. Without a plan there is nothing
   // to wait for.
-  void advance(int64_t h, uint8_t round) {
+  void advance(int64_t h, uint8_t round, int32_t worker) {
     ProbeHead& head = state_.heads[h];
     const int64_t request = h / args_.heads;
     while (!head.done) {
       look(h, request, head);
       if (head.done) return;
+      head.asked = static_cast<int32_t>(std::min(args_.n_clusters, head.seen + next_chunk(request, head)));
+      rank(keys(h), head, worker);
       ask(h, request, head, round);
       if (state_.requests[request].group >= 0) return;
     }
@@ -186,8 +189,6 @@ class Probe {
   }
 
   void ask(int64_t h, int64_t request, ProbeHead& head, uint8_t round) {
-    head.asked = static_cast<int32_t>(std::min(args_.n_clusters, head.seen + next_chunk(request, head)));
-    rank(keys(h), head);
     const int32_t group = state_.requests[request].group;
     if (group < 0) return;
     head.asked_words = 0;
@@ -203,14 +204,14 @@ class Probe {
     }
   }
 
-  // Makes the first `asked` keys final.
-  void rank(RankKey* keys, ProbeHead& head) const {
-    RankKey* const begin = keys + head.ranked;
-    RankKey* const middle = keys + head.asked;
-    RankKey* const end = keys + args_.n_clusters;
-    if (begin < middle && middle < end) std::nth_element(begin, middle, end, std::greater<>());
-    std::sort(begin, middle, std::greater<>());
-    head.ranked = head.asked;
+  // Makes the first `asked` keys final. Only filters ask twice, and may go on to the end: the second time all are sorted.
+  void rank(RankKey* keys, ProbeHead& head, int32_t worker) const {
+    if (head.asked <= head.ranked) return;
+    const int64_t left = args_.n_clusters - head.ranked;
+    const int64_t wanted = head.ranked == 0 ? head.asked : left;
+    if (wanted < left) select_top(keys + head.ranked, left, wanted);
+    sort_descending(keys + head.ranked, wanted, state_.scratch + worker * args_.n_clusters);
+    head.ranked += static_cast<int32_t>(wanted);
   }
 
   void finish_request(int64_t request) {
@@ -249,7 +250,7 @@ class Probe {
 Status run(Context& context, const IvfProbe::Args& args, Workspace workspace) {
   SILVERLODE_RETURN_IF_ERROR(check_data(args));
   Carve carve(workspace.data);
-  ProbeState state = lay_out(args, carve);
+  ProbeState state = lay_out(context, args, carve);
   return Probe(context, args, state).run();
 }
 

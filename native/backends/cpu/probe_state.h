@@ -35,6 +35,7 @@ struct ProbeHead {
 
 struct ProbeState {
   RankKey* keys;           // [batch, heads, C] score and id of every cluster
+  RankKey* scratch;        // [threads, C]
   ProbeHead* heads;        // [batch, heads]
   ProbeRequest* requests;  // [batch]
   int32_t* excluded;       // [n_exclude]
