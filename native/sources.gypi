@@ -43,6 +43,7 @@
       "backends/cpu/simd/simd_table.cpp",
       "backends/cpu/slice_build.cpp",
       "backends/cpu/thread_pool.cpp",
+      "backends/cpu/tile_scan.cpp",
       "backends/cpu/top_k.cpp",
       "backends/cpu/update_centroids.cpp",
       "backends/cpu/value_model.cpp",

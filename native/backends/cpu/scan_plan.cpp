@@ -101,6 +101,7 @@ Status ScanPlan::build(const IvfScan::Args& args) {
     for (int64_t word = args.cluster_begin[cluster_[slot]] / kWordRows; word < end; word += kTileWords) {
       const int64_t words = std::min(kTileWords, end - word);
       tiles_[n_tiles_++] = {static_cast<int32_t>(slot), static_cast<int32_t>(word), static_cast<int32_t>(words)};
+      words_ += words;
       pairs_ += words * kWordRows * (end_[slot] - begin_[slot]);
     }
   }

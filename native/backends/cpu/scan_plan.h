@@ -32,6 +32,8 @@ class ScanPlan {
   std::span<const int32_t> queries(const ScanTile& tile) const {
     return {members_ + begin_[tile.slot], static_cast<size_t>(end_[tile.slot] - begin_[tile.slot])};
   }
+  // Of all tiles.
+  int64_t words() const { return words_; }
   // Rows times queries over all tiles.
   int64_t pairs() const { return pairs_; }
 
@@ -44,6 +46,7 @@ class ScanPlan {
   ScanTile* tiles_;
   int64_t n_slots_ = 0;
   int64_t n_tiles_ = 0;
+  int64_t words_ = 0;
   int64_t pairs_ = 0;
 };
 

@@ -176,8 +176,15 @@ constexpr MultiplyPanel kMultiplyPanel[kGroup] = {multiply_panel<1>, multiply_pa
                                                   multiply_panel<4>, multiply_panel<5>, multiply_panel<6>,
                                                   multiply_panel<7>, multiply_panel<8>};
 
-void tile16(const int8_t* queries, int64_t n_queries, const int8_t* rows, int64_t count, int64_t n, int64_t dim,
-            int32_t* dots) {
+// Minus 128 * sum(query): what sums start from.
+void start_sums(const int8_t* queries, int64_t n, int64_t dim, int32_t* start) {
+  for (int64_t q = 0; q < n; ++q) {
+    start[q] = -_mm512_cvtsi512_si32(correction_of(queries + q * dim, dim));
+  }
+}
+
+void tile16(const int8_t* queries, const int32_t* start, int64_t n_queries, const int8_t* rows, int64_t count,
+            int64_t n, int64_t dim, int32_t* dots) {
   const __mmask16 lanes = lane_mask(count);
   Panel panel;
   for (int64_t from = 0; from < dim; from += kPanelDims) {
@@ -187,8 +194,7 @@ void tile16(const int8_t* queries, int64_t n_queries, const int8_t* rows, int64_
       const int64_t group = n_queries - q < kGroup ? n_queries - q : kGroup;
       __m512i sums[kGroup];
       for (int64_t i = 0; i < group; ++i) {
-        const __m512i before = from == 0 ? _mm512_setzero_si512() : _mm512_maskz_loadu_epi32(lanes, dots + (q + i) * n);
-        sums[i] = from == 0 ? _mm512_sub_epi32(before, correction_of(queries + (q + i) * dim, dim)) : before;
+        sums[i] = from == 0 ? _mm512_set1_epi32(start[q + i]) : _mm512_maskz_loadu_epi32(lanes, dots + (q + i) * n);
       }
       kMultiplyPanel[group - 1](panel, queries + q * dim + from, dim, dims, sums);
       for (int64_t i = 0; i < group; ++i) _mm512_mask_storeu_epi32(dots + (q + i) * n, lanes, sums[i]);
@@ -198,19 +204,28 @@ void tile16(const int8_t* queries, int64_t n_queries, const int8_t* rows, int64_
 
 // Below this many queries a transpose costs more than the sums across lanes that it saves.
 constexpr int64_t kTransposeFrom = 3;
+constexpr int64_t kTransposeQueries = 64;
 constexpr int64_t kCachedBytes = 16 * 1024;  // rows that stay in the first-level cache for the next query
 
 void dot_tile(const int8_t* queries, int64_t n_queries, const int8_t* rows, int64_t n, int64_t dim, int32_t* dots) {
-  const bool transpose = n_queries >= kTransposeFrom;
-  const int64_t step = transpose || dim > kCachedBytes / kLanes ? kLanes : kCachedBytes / dim / kLanes * kLanes;
+  if (n_queries >= kTransposeFrom) {
+    for (int64_t q = 0; q < n_queries; q += kTransposeQueries) {
+      const int64_t group = n_queries - q < kTransposeQueries ? n_queries - q : kTransposeQueries;
+      int32_t start[kTransposeQueries];
+      start_sums(queries + q * dim, group, dim, start);
+      for (int64_t first = 0; first < n; first += kLanes) {
+        const int64_t count = n - first < kLanes ? n - first : kLanes;
+        tile16(queries + q * dim, start, group, rows + first * dim, count, n, dim, dots + q * n + first);
+      }
+    }
+    return;
+  }
+  const int64_t step = dim > kCachedBytes / kLanes ? kLanes : kCachedBytes / dim / kLanes * kLanes;
   for (int64_t first = 0; first < n; first += step) {
     const int64_t count = n - first < step ? n - first : step;
-    const int8_t* block = rows + first * dim;
-    if (transpose) {
-      tile16(queries, n_queries, block, count, n, dim, dots + first);
-      continue;
+    for (int64_t q = 0; q < n_queries; ++q) {
+      dot_rows(queries + q * dim, rows + first * dim, count, dim, dots + q * n + first);
     }
-    for (int64_t q = 0; q < n_queries; ++q) dot_rows(queries + q * dim, block, count, dim, dots + q * n + first);
   }
 }
 

@@ -1,0 +1,217 @@
+#include "backends/cpu/tile_scan.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <thread>
+
+namespace silverlode::cpu {
+
+namespace {
+
+constexpr int64_t kDenseRows = 40;          // of 64: from here it is cheaper to score all of them
+constexpr int64_t kAheadBytes = 16 * 1024;  // of rows that are on their way; they stay in the first-level cache
+constexpr int64_t kLine = 64;
+
+void fetch(const void* from, int64_t bytes) {
+  for (int64_t at = 0; at < bytes; at += kLine) __builtin_prefetch(static_cast<const uint8_t*>(from) + at);
+}
+
+// The bits of `bits` at the places that `mask` has set, moved together.
+uint64_t compress(uint64_t bits, uint64_t mask) {
+  if (bits == mask) return (uint64_t{1} << std::popcount(mask)) - 1;  // fewer than kDenseRows bits
+  uint64_t result = 0;
+  for (uint64_t to = 1; mask != 0; mask &= mask - 1, to <<= 1) {
+    if (bits & mask & (~mask + 1)) result |= to;
+  }
+  return result;
+}
+
+}  // namespace
+
+void ScanQuery::offer(uint64_t bits, const float* scores, const int32_t* ordinals, const int32_t* index) {
+  while (busy.test_and_set(std::memory_order_acquire)) std::this_thread::yield();
+  for (; bits != 0; bits &= bits - 1) {
+    const int32_t i = std::countr_zero(bits);
+    collector.push(make_key(scores[i], static_cast<uint32_t>(ordinals[index == nullptr ? i : index[i]])));
+  }
+  floor.store(collector.floor(), std::memory_order_relaxed);
+  busy.clear(std::memory_order_release);
+}
+
+Lookahead::Lookahead(const IvfScan::Args& args, const ScanPlan& plan, const ScanQuery* queries,
+                     std::span<const ScanTile> tiles)
+    : args_(args), plan_(plan), queries_(queries), tiles_(tiles) {
+  for (int64_t bytes = 0; bytes < kAheadBytes; bytes += kWordRows * args.dim) advance();
+}
+
+void Lookahead::advance() {
+  if (tile_ == tiles_.size()) return;
+  const ScanTile& tile = tiles_[tile_];
+  const int64_t word = tile.first_word + word_;
+  if (++word_ == tile.n_words) {
+    ++tile_;
+    word_ = 0;
+  }
+  // Scattered rows are fetched one by one when their mask word is looked at.
+  const uint64_t* mask = queries_[plan_.queries(tile).front()].mask;
+  if (std::popcount(mask[word]) < kDenseRows) return;
+  const int64_t row = word * kWordRows;
+  fetch(args_.rows + row * args_.dim, std::min(kWordRows * args_.dim, kAheadBytes));
+  fetch(args_.row_scales + row, kWordRows * 4);
+  fetch(args_.ordinals + row, kWordRows * 4);
+  if (args_.row_bias != nullptr) fetch(args_.row_bias + row, kWordRows * 4);
+}
+
+TileScan::TileScan(const IvfScan::Args& args, const Int8Kernels& kernels, ScanQuery* queries,
+                   std::span<const int32_t> group, const ScanScratch& scratch)
+    : args_(args), kernels_(kernels), scratch_(scratch), group_(group), n_queries_(static_cast<int64_t>(group.size())) {
+  for (int64_t q = 0; q < n_queries_; ++q) {
+    queries_[q] = queries + group[static_cast<size_t>(q)];
+    int64_t mask = n_masks_ - 1;
+    while (mask >= 0 && masks_[mask] != queries_[q]->mask) --mask;
+    if (mask < 0) {
+      mask = n_masks_++;
+      masks_[mask] = queries_[q]->mask;
+      members_[mask] = 0;
+      scanned_[mask] = 0;
+    }
+    mask_of_[q] = mask;
+    ++members_[mask];
+  }
+  if (n_queries_ == 1) return;
+  for (int64_t q = 0; q < n_queries_; ++q) {
+    std::memcpy(scratch.vectors + q * args.dim, queries_[q]->vector, static_cast<size_t>(args.dim));
+  }
+}
+
+void TileScan::scan(const ScanTile& tile, Lookahead* ahead) {
+  for (int64_t word = tile.first_word; word < tile.first_word + tile.n_words; ++word) {
+    if (ahead != nullptr) ahead->advance();
+    scan_word(word);
+  }
+}
+
+void TileScan::finish() {
+  score_waiting(waiting_[1 - newest_]);
+  score_waiting(waiting_[newest_]);
+  for (int64_t q = 0; q < n_queries_; ++q) scratch_.scanned[group_[static_cast<size_t>(q)]] += scanned_[mask_of_[q]];
+}
+
+void TileScan::scan_word(int64_t word) {
+  uint64_t bits[kGroupQueries];
+  uint64_t any = 0;
+  for (int64_t m = 0; m < n_masks_; ++m) {
+    bits[m] = masks_[m][word];
+    any |= bits[m];
+    scanned_[m] += std::popcount(bits[m]);
+  }
+  if (any == 0) return;
+  const int64_t count = std::popcount(any);
+  if (count < kDenseRows) {
+    wait(word, bits, any, count);
+  } else {
+    score({.n = kWordRows, .first = word * kWordRows}, bits);
+  }
+}
+
+void TileScan::wait(int64_t word, const uint64_t* bits, uint64_t any, int64_t count) {
+  if (waiting_[newest_].n + count > kWordRows) {
+    newest_ = 1 - newest_;
+    score_waiting(waiting_[newest_]);
+  }
+  Waiting& list = waiting_[newest_];
+  for (int64_t m = 0; m < n_masks_; ++m) {
+    if (list.n == 0) list.bits[m] = 0;
+    list.bits[m] |= compress(bits[m], any) << list.n;
+  }
+  for (; any != 0; any &= any - 1) {
+    const int64_t row = word * kWordRows + std::countr_zero(any);
+    fetch(args_.rows + row * args_.dim, std::min(args_.dim, kAheadBytes / kWordRows));
+    fetch(args_.row_scales + row, 1);
+    list.rows[list.n++] = static_cast<int32_t>(row);
+  }
+}
+
+void TileScan::score_waiting(Waiting& list) {
+  if (list.n > 0) score({.n = list.n, .index = list.rows}, list.bits);
+  list.n = 0;
+}
+
+// A tile of all pairs pays when most of them are wanted; otherwise each query goes alone. `bits` by mask.
+void TileScan::score(const Block& block, const uint64_t* bits) {
+  int64_t wanted = 0;
+  for (int64_t m = 0; m < n_masks_; ++m) wanted += members_[m] * std::popcount(bits[m]);
+  if (n_queries_ > 1 && 2 * wanted >= block.n * n_queries_) {
+    score_together(block, bits);
+    return;
+  }
+  for (int64_t q = 0; q < n_queries_; ++q) {
+    if (bits[mask_of_[q]] != 0) score_alone(block, bits[mask_of_[q]], *queries_[q]);
+  }
+}
+
+void TileScan::score_together(const Block& block, const uint64_t* bits) {
+  const int8_t* rows = args_.rows + block.first * args_.dim;
+  if (block.index != nullptr) {
+    rows = scratch_.packed;
+    for (int64_t i = 0; i < block.n; ++i) {
+      std::memcpy(scratch_.packed + i * args_.dim, args_.rows + block.row(i) * args_.dim,
+                  static_cast<size_t>(args_.dim));
+    }
+  }
+  int32_t dots[kGroupQueries * kWordRows];
+  kernels_.dot_tile(scratch_.vectors, n_queries_, rows, block.n, args_.dim, dots);
+  load_terms(block);
+  for (int64_t q = 0; q < n_queries_; ++q) {
+    const uint64_t wanted = bits[mask_of_[q]];
+    if (wanted != 0) select(block, wanted, dots + q * block.n, *queries_[q]);
+  }
+}
+
+void TileScan::score_alone(const Block& block, uint64_t bits, ScanQuery& query) {
+  int32_t dots[kWordRows];
+  const int64_t count = std::popcount(bits);
+  if (block.index == nullptr && count >= kDenseRows) {
+    kernels_.dot_rows(query.vector, args_.rows + block.first * args_.dim, block.n, args_.dim, dots);
+    load_terms(block);
+    select(block, bits, dots, query);
+    return;
+  }
+  if (block.index != nullptr && count == block.n) {
+    kernels_.dot_listed(query.vector, args_.rows, block.index, block.n, args_.dim, dots);
+    load_terms(block);
+    select(block, bits, dots, query);
+    return;
+  }
+  int32_t index[kWordRows];
+  int64_t n = 0;
+  for (uint64_t left = bits; left != 0; left &= left - 1) {
+    index[n++] = static_cast<int32_t>(block.row(std::countr_zero(left)));
+  }
+  kernels_.dot_listed(query.vector, args_.rows, index, n, args_.dim, dots);
+  const Block listed = {.n = n, .index = index};
+  load_terms(listed);
+  select(listed, ~uint64_t{0}, dots, query);
+}
+
+// Points scales_ and bias_ at the block's values, gathered first when its rows are scattered.
+void TileScan::load_terms(const Block& block) {
+  scales_ = args_.row_scales + block.first;
+  bias_ = args_.row_bias == nullptr ? nullptr : args_.row_bias + block.first;
+  if (block.index == nullptr) return;
+  for (int64_t i = 0; i < block.n; ++i) gathered_scales_[i] = args_.row_scales[block.index[i]];
+  scales_ = gathered_scales_;
+  if (args_.row_bias == nullptr) return;
+  for (int64_t i = 0; i < block.n; ++i) gathered_bias_[i] = args_.row_bias[block.index[i]];
+  bias_ = gathered_bias_;
+}
+
+void TileScan::select(const Block& block, uint64_t bits, const int32_t* dots, ScanQuery& query) {
+  float scores[kWordRows];
+  const float floor = query.floor.load(std::memory_order_relaxed);
+  bits &= kernels_.score(dots, scales_, bias_, block.n, query.scoring, floor, scores);
+  if (bits != 0) query.offer(bits, scores, args_.ordinals + block.first, block.index);
+}
+
+}  // namespace silverlode::cpu
