@@ -108,73 +108,105 @@ void dot_listed(const int8_t* query, const int8_t* rows, const int32_t* index, i
   with_dim(dim, [=](auto d) { dot_all(query, [=](int64_t i) { return rows + index[i] * d; }, n, d, dots); });
 }
 
-// Turns 16 rows of 16 dwords into 16 vectors, vector j holding dword j of every row.
-void transpose16(__m512i* m) {
-  __m512i t[kLanes];
-  for (int64_t i = 0; i < kLanes; i += 2) {
-    t[i] = _mm512_unpacklo_epi32(m[i], m[i + 1]);
-    t[i + 1] = _mm512_unpackhi_epi32(m[i], m[i + 1]);
-  }
-  for (int64_t i = 0; i < kLanes; i += 4) {
-    m[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
-    m[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
-    m[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
-    m[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
-  }
-  for (int64_t i = 0; i < 4; ++i) {
-    t[i] = _mm512_shuffle_i32x4(m[i], m[i + 4], 0x88);
-    t[i + 4] = _mm512_shuffle_i32x4(m[i], m[i + 4], 0xdd);
-    t[i + 8] = _mm512_shuffle_i32x4(m[i + 8], m[i + 12], 0x88);
-    t[i + 12] = _mm512_shuffle_i32x4(m[i + 8], m[i + 12], 0xdd);
-  }
-  for (int64_t i = 0; i < 4; ++i) {
-    m[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
-    m[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd);
-    m[i + 4] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0x88);
-    m[i + 12] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0xdd);
-  }
-}
-
-// A block of sixteen rows, transposed once and then multiplied with every query without any sum across lanes. Long rows
-// are done in pieces so that a panel stays in the first-level cache.
-constexpr int64_t kPanelDims = 512;
+// Blocks of sixteen rows, transposed once and then multiplied with every query without any sum across lanes. Long rows are
+// done in pieces so that a panel stays in the first-level cache.
+constexpr int64_t kPanelDims = 256;
+constexpr int64_t kPanelBlocks = 4;
 
 struct alignas(64) Panel {
-  __m512i dwords[kPanelDims / 4];
+  __m512i dwords[kPanelDims / 4][kPanelBlocks];  // lane r of [j][b]: dword j of row 16b + r
 };
 
-void fill_panel(const int8_t* rows, int64_t n, int64_t dim, int64_t from, int64_t dims, Panel& panel) {
-  for (int64_t d = 0; d < dims; d += 64) {
-    const __mmask64 mask = byte_mask(dims - d);
-    __m512i m[kLanes];
-    for (int64_t r = 0; r < kLanes; ++r) {
-      m[r] = load_biased(rows + (r < n ? r : n - 1) * dim + from + d, mask);
-    }
-    transpose16(m);
-    for (int64_t j = 0; j < kLanes; ++j) panel.dwords[d / 4 + j] = m[j];
+__m128i load16(const int8_t* bytes) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes)); }
+
+// Sixteen bytes of rows i, i + 4, i + 8 and i + 12, biased.
+__m512i load_quarters(const int8_t* const* rows, int64_t d) {
+  __m512i quarters = _mm512_castsi128_si512(load16(rows[0] + d));
+  quarters = _mm512_inserti32x4(quarters, load16(rows[4] + d), 1);
+  quarters = _mm512_inserti32x4(quarters, load16(rows[8] + d), 2);
+  quarters = _mm512_inserti32x4(quarters, load16(rows[12] + d), 3);
+  return _mm512_xor_si512(quarters, _mm512_set1_epi8(static_cast<char>(0x80)));
+}
+
+// Loads place every quarter of a vector, so only the four dwords within it are left to transpose. Past its end `rows`
+// repeats its last row.
+void fill_block(const int8_t* rows, int64_t n, int64_t dim, int64_t from, int64_t dims, int64_t block, Panel& panel) {
+  const int8_t* row_at[kLanes];
+  for (int64_t r = 0; r < kLanes; ++r) {
+    const int64_t row = block * kLanes + r;
+    row_at[r] = rows + (row < n ? row : n - 1) * dim + from;
+  }
+  for (int64_t d = 0; d < dims; d += 16) {
+    const __m512i a = load_quarters(row_at, d);
+    const __m512i b = load_quarters(row_at + 1, d);
+    const __m512i c = load_quarters(row_at + 2, d);
+    const __m512i e = load_quarters(row_at + 3, d);
+    const __m512i ab_low = _mm512_unpacklo_epi32(a, b);
+    const __m512i ab_high = _mm512_unpackhi_epi32(a, b);
+    const __m512i ce_low = _mm512_unpacklo_epi32(c, e);
+    const __m512i ce_high = _mm512_unpackhi_epi32(c, e);
+    panel.dwords[d / 4][block] = _mm512_unpacklo_epi64(ab_low, ce_low);
+    panel.dwords[d / 4 + 1][block] = _mm512_unpackhi_epi64(ab_low, ce_low);
+    panel.dwords[d / 4 + 2][block] = _mm512_unpacklo_epi64(ab_high, ce_high);
+    panel.dwords[d / 4 + 3][block] = _mm512_unpackhi_epi64(ab_high, ce_high);
   }
 }
 
-template <int kQueries>
-void multiply_panel(const Panel& panel, const int8_t* queries, int64_t dim, int64_t dims, __m512i* sums) {
-  __m512i local[kQueries];
-  for (int q = 0; q < kQueries; ++q) local[q] = sums[q];
-  for (int64_t d = 0; d < dims; d += 4) {
-    const __m512i rows = panel.dwords[d / 4];
+// Where sums come from and go to: those of query q and block b at dots[q * stride + 16b].
+struct Sums {
+  int32_t* dots;
+  int64_t stride;
+  const int32_t* start;  // what those of a query start from; null to go on with what is there
+  __mmask16 last_lanes;  // of the last block
+};
+
+// The type that dpbusd itself works on: sums of another one are copied to and fro in every step (GCC 12).
+using Lanes32 [[gnu::vector_size(64)]] = int32_t;
+
+// A query's dwords are loaded once for all blocks: with fewer blocks the loads would be what limits.
+template <int kQueries, int kBlocks>
+void multiply_panel(const Panel& panel, const int8_t* queries, int64_t dim, int64_t dims, const Sums& sums) {
+  const auto lanes = [&](int b) { return b == kBlocks - 1 ? sums.last_lanes : __mmask16{0xffff}; };
+  Lanes32 local[kQueries][kBlocks];
+#pragma GCC unroll 8
+  for (int q = 0; q < kQueries; ++q) {
+#pragma GCC unroll 8
+    for (int b = 0; b < kBlocks; ++b) {
+      local[q][b] = reinterpret_cast<Lanes32>(
+          sums.start != nullptr ? _mm512_set1_epi32(sums.start[q])
+                                : _mm512_maskz_loadu_epi32(lanes(b), sums.dots + q * sums.stride + b * kLanes));
+    }
+  }
+  int64_t d = 0;
+  do {
+#pragma GCC unroll 8
     for (int q = 0; q < kQueries; ++q) {
       int32_t dword;
       __builtin_memcpy(&dword, queries + q * dim + d, 4);
-      local[q] = _mm512_dpbusd_epi32(local[q], rows, _mm512_set1_epi32(dword));
+      const __m512i query = _mm512_set1_epi32(dword);
+#pragma GCC unroll 8
+      for (int b = 0; b < kBlocks; ++b) {
+        const __m512i sum = reinterpret_cast<__m512i>(local[q][b]);
+        local[q][b] = reinterpret_cast<Lanes32>(_mm512_dpbusd_epi32(sum, panel.dwords[d / 4][b], query));
+      }
+    }
+    d += 4;
+  } while (d < dims);
+#pragma GCC unroll 8
+  for (int q = 0; q < kQueries; ++q) {
+#pragma GCC unroll 8
+    for (int b = 0; b < kBlocks; ++b) {
+      _mm512_mask_storeu_epi32(sums.dots + q * sums.stride + b * kLanes, lanes(b),
+                               reinterpret_cast<__m512i>(local[q][b]));
     }
   }
-  for (int q = 0; q < kQueries; ++q) sums[q] = local[q];
 }
 
-using MultiplyPanel = void (*)(const Panel&, const int8_t*, int64_t, int64_t, __m512i*);
-constexpr int64_t kGroup = 8;
-constexpr MultiplyPanel kMultiplyPanel[kGroup] = {multiply_panel<1>, multiply_panel<2>, multiply_panel<3>,
-                                                  multiply_panel<4>, multiply_panel<5>, multiply_panel<6>,
-                                                  multiply_panel<7>, multiply_panel<8>};
+using MultiplyPanel = void (*)(const Panel&, const int8_t*, int64_t, int64_t, const Sums&);
+constexpr int64_t kGroup = 4;
+constexpr MultiplyPanel kMultiplyPanel[2][kGroup] = {
+    {multiply_panel<1, 1>, multiply_panel<2, 1>, multiply_panel<3, 1>, multiply_panel<4, 1>},
+    {multiply_panel<1, 4>, multiply_panel<2, 4>, multiply_panel<3, 4>, multiply_panel<4, 4>}};
 
 // Minus 128 * sum(query): what sums start from.
 void start_sums(const int8_t* queries, int64_t n, int64_t dim, int32_t* start) {
@@ -183,21 +215,20 @@ void start_sums(const int8_t* queries, int64_t n, int64_t dim, int32_t* start) {
   }
 }
 
-void tile16(const int8_t* queries, const int32_t* start, int64_t n_queries, const int8_t* rows, int64_t count,
-            int64_t n, int64_t dim, int32_t* dots) {
-  const __mmask16 lanes = lane_mask(count);
+// `blocks` is 1 or kPanelBlocks; the last of them may hold fewer than sixteen of the `count` rows.
+void multiply_rows(const int8_t* queries, const int32_t* start, int64_t n_queries, const int8_t* rows, int64_t count,
+                   int64_t blocks, int64_t n, int64_t dim, int32_t* dots) {
+  const __mmask16 last_lanes = lane_mask(count - (blocks - 1) * kLanes);
+  const int64_t passes = (n_queries + kGroup - 1) / kGroup;
+  const int64_t even = (n_queries + passes - 1) / passes;  // a small group at the end would wait for its own sums
   Panel panel;
   for (int64_t from = 0; from < dim; from += kPanelDims) {
     const int64_t dims = dim - from < kPanelDims ? dim - from : kPanelDims;
-    fill_panel(rows, count, dim, from, dims, panel);
-    for (int64_t q = 0; q < n_queries; q += kGroup) {
-      const int64_t group = n_queries - q < kGroup ? n_queries - q : kGroup;
-      __m512i sums[kGroup];
-      for (int64_t i = 0; i < group; ++i) {
-        sums[i] = from == 0 ? _mm512_set1_epi32(start[q + i]) : _mm512_maskz_loadu_epi32(lanes, dots + (q + i) * n);
-      }
-      kMultiplyPanel[group - 1](panel, queries + q * dim + from, dim, dims, sums);
-      for (int64_t i = 0; i < group; ++i) _mm512_mask_storeu_epi32(dots + (q + i) * n, lanes, sums[i]);
+    for (int64_t b = 0; b < blocks; ++b) fill_block(rows, count, dim, from, dims, b, panel);
+    for (int64_t q = 0; q < n_queries; q += even) {
+      const int64_t group = n_queries - q < even ? n_queries - q : even;
+      const Sums sums = {dots + q * n, n, from == 0 ? start + q : nullptr, last_lanes};
+      kMultiplyPanel[blocks > 1][group - 1](panel, queries + q * dim + from, dim, dims, sums);
     }
   }
 }
@@ -213,9 +244,11 @@ void dot_tile(const int8_t* queries, int64_t n_queries, const int8_t* rows, int6
       const int64_t group = n_queries - q < kTransposeQueries ? n_queries - q : kTransposeQueries;
       int32_t start[kTransposeQueries];
       start_sums(queries + q * dim, group, dim, start);
-      for (int64_t first = 0; first < n; first += kLanes) {
-        const int64_t count = n - first < kLanes ? n - first : kLanes;
-        tile16(queries + q * dim, start, group, rows + first * dim, count, n, dim, dots + q * n + first);
+      for (int64_t first = 0, step; first < n; first += step) {
+        const int64_t blocks = n - first > (kPanelBlocks - 1) * kLanes ? kPanelBlocks : 1;
+        step = blocks * kLanes;
+        const int64_t count = n - first < step ? n - first : step;
+        multiply_rows(queries + q * dim, start, group, rows + first * dim, count, blocks, n, dim, dots + q * n + first);
       }
     }
     return;
