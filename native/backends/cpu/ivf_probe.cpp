@@ -204,11 +204,12 @@ class Probe {
     }
   }
 
-  // Makes the first `asked` keys final. Only filters ask twice, and may go on to the end: the second time all are sorted.
+  // Makes the first `asked` keys final; all of them where most will be wanted sooner or later, as under strict filters.
   void rank(RankKey* keys, ProbeHead& head, int32_t worker) const {
     if (head.asked <= head.ranked) return;
     const int64_t left = args_.n_clusters - head.ranked;
-    const int64_t wanted = head.ranked == 0 ? head.asked : left;
+    const bool most = head.ranked > 0 && 4 * head.asked >= args_.n_clusters;
+    const int64_t wanted = most ? left : head.asked - head.ranked;
     if (wanted < left) select_top(keys + head.ranked, left, wanted);
     sort_descending(keys + head.ranked, wanted, state_.scratch + worker * args_.n_clusters);
     head.ranked += static_cast<int32_t>(wanted);
