@@ -33,6 +33,7 @@ ProbeState lay_out(const Context& context, const IvfProbe::Args& args, Carve& ca
   state.round_of = carve.take<uint8_t>(groups * args.n_clusters);
   state.eligible = carve.take<int32_t>(groups * args.n_clusters);
   state.doubtful = carve.take<int32_t>(groups * args.n_clusters);
+  state.live = carve.take<int32_t>(groups * args.n_clusters);
   return state;
 }
 
@@ -170,7 +171,7 @@ class Probe {
   int64_t eligible_in(int64_t request, int64_t cluster) const {
     const int32_t group = state_.requests[request].group;
     const int64_t rows = group < 0 ? live_in(cluster) : state_.eligible[group * args_.n_clusters + cluster];
-    return rows - excluded_in(args_, state_, request, cluster);
+    return state_.requests[request].excludes() ? rows - excluded_in(args_, state_, request, cluster) : rows;
   }
 
   int64_t live_in(int64_t cluster) const {
@@ -228,7 +229,7 @@ class Probe {
         const int64_t cluster = key_ordinal(keys(h)[i]);
         const int64_t eligible = eligible_in(request, cluster);
         if (looked[cluster] == 0 && group >= 0) {
-          stats[2] += live_in(cluster);
+          stats[2] += state_.live[group * args_.n_clusters + cluster];
           stats[3] += state_.doubtful[group * args_.n_clusters + cluster];
         }
         looked[cluster] |= kSeen;

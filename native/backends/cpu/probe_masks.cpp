@@ -48,11 +48,12 @@ struct Evaluation {
   ProbeState& state;
   const FilterKernels& kernels;
 
-  // Writes mask words and returns how many of their rows are doubtful.
-  int64_t evaluate(const ProbeGroup& group, int64_t begin, int64_t end) const {
+  // Mask words [begin, end), with the counts of the clusters they belong to, of which `cluster` is the first.
+  void evaluate(int32_t g, int64_t cluster, int64_t begin, int64_t end) const {
+    const ProbeGroup& group = state.groups[g];
     const FilterPlan plan = filter_plan(args.plans, state.links, group.plan);
     uint64_t* mask = args.mask + group.owner * args.words;
-    int64_t doubtful_rows = 0;
+    const int64_t table = g * args.n_clusters;
     FilterWords found;
     for (int64_t word = begin; word < end;) {
       const int64_t n = std::min(end - word, kBlockWords - word % kBlockWords);
@@ -63,30 +64,36 @@ struct Evaluation {
         const uint64_t doubtful = hi & ~lo;
         mask[word] = hi;
         if (doubtful == 0) continue;
-        doubtful_rows += std::popcount(doubtful);
+        while (args.cluster_begin[cluster + 1] <= word * 64) ++cluster;
+        add(state.doubtful[table + cluster], std::popcount(doubtful));
         if (group.exact) mask[word] = lo | resolve_word(plan, args.filter, kernels, word, doubtful);
       }
     }
-    return doubtful_rows;
   }
 
-  // The part of a group's clusters that lies in words [begin, end); a large cluster is shared by several tasks.
+  // The part of a group's clusters that lies in words [begin, end); a large cluster is shared by several tasks. Clusters
+  // side by side are evaluated as one, so that small ones fill whole blocks.
   void evaluate_span(int32_t g, uint8_t round, int64_t begin, int64_t end) const {
-    const ProbeGroup& group = state.groups[g];
-    const int64_t table = g * args.n_clusters;
     const int32_t* bounds = args.cluster_begin;
+    const uint8_t* asked = state.round_of + g * args.n_clusters;
     const int64_t after = std::upper_bound(bounds, bounds + args.n_clusters, begin * 64) - bounds;
-    for (int64_t c = std::max<int64_t>(after - 1, 0); c < args.n_clusters && bounds[c] < end * 64; ++c) {
-      if (state.round_of[table + c] != round) continue;
-      const WordRange words = cluster_words(args, c);
-      const int64_t from = std::max(begin, words.begin);
-      const int64_t to = std::min(end, words.end);
-      if (from >= to) continue;
-      const int64_t doubtful = evaluate(group, from, to);
-      const int64_t eligible = kernels.popcount(args.mask + group.owner * args.words + from, to - from);
-      add(state.eligible[table + c], eligible);
-      add(state.doubtful[table + c], doubtful);
+    for (int64_t c = std::max<int64_t>(after - 1, 0); c < args.n_clusters && bounds[c] < end * 64;) {
+      const int64_t first = c++;
+      if (asked[first] != round) continue;
+      while (c < args.n_clusters && bounds[c] < end * 64 && asked[c] == round) ++c;
+      evaluate(g, first, std::max(begin, int64_t{bounds[first]} / 64), std::min(end, int64_t{bounds[c]} / 64));
+      for (int64_t cluster = first; cluster < c; ++cluster) count(g, cluster, begin, end);
     }
+  }
+
+  void count(int32_t g, int64_t cluster, int64_t begin, int64_t end) const {
+    const WordRange words = cluster_words(args, cluster);
+    const int64_t from = std::max(begin, words.begin);
+    const int64_t to = std::min(end, words.end);
+    if (from >= to) return;
+    const int64_t eligible = kernels.popcount(args.mask + state.groups[g].owner * args.words + from, to - from);
+    add(state.eligible[g * args.n_clusters + cluster], eligible);
+    add(state.live[g * args.n_clusters + cluster], kernels.popcount(args.live + from, to - from));
   }
 
   static void add(int32_t& sum, int64_t count) {
@@ -138,6 +145,7 @@ void prepare_requests(Context& context, const IvfProbe::Args& args, ProbeState& 
     std::fill_n(state.round_of + table, args.n_clusters, uint8_t{0});
     std::fill_n(state.eligible + table, args.n_clusters, 0);
     std::fill_n(state.doubtful + table, args.n_clusters, 0);
+    std::fill_n(state.live + table, args.n_clusters, 0);
   });
 }
 

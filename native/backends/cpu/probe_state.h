@@ -42,10 +42,11 @@ struct ProbeState {
   int32_t* links;          // [total_steps]
   uint8_t* looked;         // [batch, C] for the stats
   int32_t* group_of_plan;  // [plans, 2]
-  ProbeGroup* groups;      // at most one per request, as are the next three tables' rows
+  ProbeGroup* groups;      // at most one per request, as are the next tables' rows
   uint8_t* round_of;       // [groups, C] the round a cluster was asked for in, 0 for never
   int32_t* eligible;       // [groups, C] rows that satisfy the plan
   int32_t* doubtful;       // [groups, C]
+  int32_t* live;           // [groups, C]
   int32_t n_groups;
 };
 
