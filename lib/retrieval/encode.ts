@@ -37,7 +37,7 @@ export function encodeBatch(requests: readonly CheckedRequest[], manifest: Manif
       symbols,
     );
   }
-  const perRequest = (valueOf: (request: CheckedRequest) => number) => block.from('int32', requests, valueOf);
+  const perRequest = (numberOf: (request: CheckedRequest) => number) => block.from('int32', requests, numberOf);
   inputs.set(
     'request.limits',
     perRequest(({ candidates }) => candidates),
@@ -78,8 +78,8 @@ export function encodeBatch(requests: readonly CheckedRequest[], manifest: Manif
   return { inputs, symbols };
 }
 
-function largest(requests: readonly CheckedRequest[], valueOf: (request: CheckedRequest) => number): number {
-  return requests.reduce((most, request) => Math.max(most, valueOf(request)), 0);
+function largest(requests: readonly CheckedRequest[], numberOf: (request: CheckedRequest) => number): number {
+  return requests.reduce((most, request) => Math.max(most, numberOf(request)), 0);
 }
 
 function encodeTower(

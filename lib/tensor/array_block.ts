@@ -24,9 +24,9 @@ export class ArrayBlock {
   }
 
   /** One number per item. */
-  from<T, D extends Exclude<DType, 'int64'>>(dtype: D, items: readonly T[], valueOf: (item: T) => number): ArrayOf<D> {
+  from<T, D extends Exclude<DType, 'int64'>>(dtype: D, items: readonly T[], numberOf: (item: T) => number): ArrayOf<D> {
     const made = this.array(dtype, items.length);
-    for (let i = 0; i < items.length; i++) made[i] = valueOf(items[i] as T);
+    for (let i = 0; i < items.length; i++) made[i] = numberOf(items[i] as T);
     return made;
   }
 
