@@ -16,9 +16,10 @@ constexpr RankKey kEmptyKey = 0;
 
 // Order-preserving map to uint32: NaN -> 1, -inf -> 0x00800000-ish, ..., +inf highest. 0 is never produced.
 constexpr uint32_t ordered_score(float score) {
-  if (score != score) return 1;
   const uint32_t bits = float_bits(score + 0.0f);  // -0 + 0 = +0
-  return (bits & 0x80000000u) ? ~bits : (bits | 0x80000000u);
+  // Negative ones are inverted, the others get the top bit; without branches, so that loops over scores vectorise.
+  const uint32_t flipped = static_cast<uint32_t>(static_cast<int32_t>(bits) >> 31) | 0x80000000u;
+  return score != score ? 1 : bits ^ flipped;
 }
 
 constexpr float score_of_ordered(uint32_t ordered) {

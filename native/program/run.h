@@ -38,4 +38,8 @@ Status bind_run(const Plan& plan, Place place, const RunRequest& request, std::v
 Status run_plan(const Plan& plan, Device& device, Context& context, const RunRequest& request,
                 std::vector<TensorView>& views, RunScratch& scratch);
 
+// The same for views that plan.bind has filled from this request already.
+Status run_bound(const Plan& plan, const BackendTable& table, Context& context, const RunRequest& request,
+                 std::vector<TensorView>& views);
+
 }  // namespace silverlode
