@@ -8,6 +8,8 @@ import { compile, trace } from '../../lib/program/compile.js';
 import { ProgramRunner } from '../../lib/program/runner.js';
 import type { SymbolicTensor } from '../../lib/program/trace.js';
 import { type Tensor, tensor } from '../../lib/tensor/tensor.js';
+import { expectClose } from '../support/close.js';
+import { testDevice } from '../support/device.js';
 import { simdLevels } from '../support/ops.js';
 import { bits, randomFloats, randomTensor } from './modules.js';
 
@@ -158,9 +160,10 @@ test('weights stored in half precision compute what their widened values do', as
         }
       })();
       const program = await compile(wrapped, { inputs: { x: { dtype: 'float32', shape: ['batch', 7] } } });
-      return bits(await program.run(given));
+      return (await program.run(given)).view() as Float32Array;
     };
-    expect(await run(half)).toEqual(await run(full));
+    // A GPU also rounds what meets such weights.
+    expectClose(await run(half), await run(full), testDevice === 'cpu' ? {} : { absolute: 2e-2, relative: 2e-2 });
   }
 });
 
