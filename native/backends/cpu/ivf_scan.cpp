@@ -4,8 +4,8 @@
 #include <limits>
 #include <new>
 
-#include "backends/cpu/backend.h"
 #include "backends/carve.h"
+#include "backends/cpu/backend.h"
 #include "backends/cpu/scan_plan.h"
 #include "backends/cpu/tile_scan.h"
 
