@@ -129,6 +129,13 @@ export class Batcher {
     });
   }
 
+  /** The `OVERLOADED` error that a call would meet now; undefined when there is room. */
+  get overload(): SilverlodeError | undefined {
+    const { maxQueue } = this.#limits;
+    if (this.#queue.length < maxQueue) return undefined;
+    return new SilverlodeError('OVERLOADED', `${maxQueue} requests are waiting already`, { queued: maxQueue });
+  }
+
   statistics(): BatcherStatistics {
     return {
       queued: this.#queue.length,
@@ -163,10 +170,7 @@ export class Batcher {
       );
     if (signal?.aborted) return aborted(signal);
     if (deadlineMs === 0) return deadlinePassed(0);
-    const { maxQueue } = this.#limits;
-    if (this.#queue.length >= maxQueue)
-      return new SilverlodeError('OVERLOADED', `${maxQueue} requests are waiting already`, { queued: maxQueue });
-    return undefined;
+    return this.overload;
   }
 
   #pending(

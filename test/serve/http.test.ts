@@ -181,7 +181,6 @@ describe('models', () => {
       ids: 'bigint',
       tasks: ['click', 'like'],
       weights: [{ name: 'like', default: 0.5 }],
-      updatable: false,
     });
     expect((await inject({ url: '/v1/models/books' })).json()).toEqual(models[0]);
     expect((await inject({ url: '/v1/models/books/versions' })).json()).toMatchObject({ versions: [{ version: 1 }] });

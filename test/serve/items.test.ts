@@ -1,6 +1,6 @@
 // Item updates: what of a body reaches a model that takes them, and what a model without them answers.
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { isUpdatable, type UpdatableModel } from '../../lib/serve/index.js';
+import { isUpdatable, type ServedModel, type UpdatableModel } from '../../lib/serve/index.js';
 import { smallModel } from './models.js';
 import { serve, type TestService } from './service.js';
 
@@ -25,8 +25,21 @@ async function updatable() {
   return Object.assign(model, methods, { freshness });
 }
 
+/** What serving needs and no more. */
+async function fixed(): Promise<ServedModel> {
+  const model = await smallModel();
+  return {
+    items: model.items,
+    dims: model.dims,
+    describe: () => model.describe(),
+    retrieve: (...args) => model.retrieve(...args),
+    profile: (requests) => model.profile(requests),
+    close: () => model.close(),
+  };
+}
+
 beforeAll(async () => {
-  service = await serve({ fixed: await smallModel(), live: await updatable() });
+  service = await serve({ fixed: await fixed(), live: await updatable() });
 });
 afterAll(() => service.close());
 beforeEach(() => {

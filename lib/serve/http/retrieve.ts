@@ -29,6 +29,13 @@ export function retrieveRoute(app: FastifyInstance, context: ServiceContext): vo
   app.post<{ Params: { name: string } }>(
     '/v1/models/:name/retrieve',
     {
+      // Before the body is read, so that what is shed costs neither parsing nor memory.
+      onRequest: async ({ params: { name } }) => {
+        const overload = context.hub.current(name)?.batcher.overload;
+        if (overload === undefined) return;
+        context.metrics.failed(name, overload);
+        throw overload;
+      },
       schema: {
         tags: ['models'],
         summary: 'the best items for one user',
