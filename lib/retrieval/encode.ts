@@ -1,20 +1,24 @@
 // Checked requests to program inputs.
+import type { FilterPlan } from '../filter/plan.js';
 import { encodePlans } from '../index/filter_index.js';
 import type { InputSpecs } from '../program/compile.js';
 import type { InputSpec } from '../program/trace.js';
 import { DTYPES, type TensorArray } from '../tensor/dtype.js';
+import type { Tensor } from '../tensor/tensor.js';
+import type { FreshName } from './fresh/inputs.js';
 import type { Manifest } from './manifest.js';
 import { type CheckedRequest, raggedSpec } from './requests.js';
+import type { FreshVersion } from './version.js';
 
 /** Inputs of one native run, by program input name, and the sizes that follow from them. */
 export interface EncodedBatch {
-  inputs: Map<string, TensorArray>;
+  inputs: Map<string, TensorArray | Tensor>;
   symbols: Record<string, number>;
 }
 
 /** Lays checked requests out as program inputs; all of one kind and number of heads. */
 export function encodeBatch(requests: readonly CheckedRequest[], manifest: Manifest): EncodedBatch {
-  const inputs = new Map<string, TensorArray>();
+  const inputs: EncodedBatch['inputs'] = new Map();
   const batch = requests.length;
   const symbols: Record<string, number> = { batch };
   const [first] = requests as [CheckedRequest];
@@ -49,16 +53,12 @@ export function encodeBatch(requests: readonly CheckedRequest[], manifest: Manif
     'request.exact',
     Int32Array.from(requests, (request) => Number(request.exact)),
   );
-  const plans = encodePlans(requests.map((request) => request.plan));
-  inputs.set('request.planIndex', plans.index);
-  inputs.set('request.planOffsets', plans.offsets);
-  inputs.set('request.planSteps', plans.steps);
-  const excluded = concatenate(
-    requests.map((request) => request.excludeRows ?? []),
-    'int32',
+  encodeEligible(
+    requests.map(({ plan, excludeRows }) => ({ plan, excludeRows })),
+    { names: MAIN_NAMES, symbolPrefix: '' },
+    inputs,
+    symbols,
   );
-  inputs.set('request.excludeOffsets', excluded.offsets.slice(0, -1));
-  inputs.set('request.excludeRows', excluded.values);
   if (manifest.weights.length > 0) {
     const weights = new Float32Array(batch * manifest.weights.length);
     requests.forEach((request, b) => {
@@ -68,16 +68,83 @@ export function encodeBatch(requests: readonly CheckedRequest[], manifest: Manif
   }
   symbols.k = Math.max(...requests.map((request) => request.k));
   symbols.candidates = Math.max(...requests.map((request) => request.candidates));
-  symbols.plan_offsets = plans.offsets.length;
-  symbols.plan_steps = plans.steps.length / 4;
-  symbols.exclude_rows = excluded.values.length;
   return { inputs, symbols };
+}
+
+/** Adds what a program that also searches a fresh segment takes: its tensors, and plans and exclusions of its own. */
+export function encodeFresh(
+  requests: readonly CheckedRequest[],
+  tensors: FreshVersion['tensors'],
+  scored: boolean,
+  { inputs, symbols }: EncodedBatch,
+): void {
+  for (const [name, tensor] of tensors) inputs.set(`fresh.${name}`, tensor);
+  encodeEligible(
+    requests.map(({ freshPlan, freshExcludeRows }) => ({ plan: freshPlan, excludeRows: freshExcludeRows })),
+    { names: FRESH_NAMES, symbolPrefix: 'fresh_' },
+    inputs,
+    symbols,
+  );
+  const size = (name: FreshName) => tensors.get(name)?.shape[0] as number;
+  symbols.fresh_rows = size('rows');
+  symbols.fresh_slices = size('slices');
+  symbols.fresh_positions = size('bloom');
+  symbols.fresh_columns = size('columns64');
+  symbols.fresh_terms = size('terms');
+  if (scored)
+    inputs.set(
+      'fresh.pairs',
+      Int32Array.from({ length: requests.length * (symbols.candidates as number) }, (_, pair) => pair),
+    );
+}
+
+/** Names of the inputs that say which rows of a segment a request may have. */
+interface EligibleNames {
+  index: string;
+  offsets: string;
+  steps: string;
+  excludeOffsets: string;
+  excludeRows: string;
+}
+
+const MAIN_NAMES: EligibleNames = {
+  index: 'request.planIndex',
+  offsets: 'request.planOffsets',
+  steps: 'request.planSteps',
+  excludeOffsets: 'request.excludeOffsets',
+  excludeRows: 'request.excludeRows',
+};
+const FRESH_NAMES: EligibleNames = {
+  index: 'fresh.freshPlanIndex',
+  offsets: 'fresh.freshPlanOffsets',
+  steps: 'fresh.freshPlanSteps',
+  excludeOffsets: 'fresh.freshExcludeOffsets',
+  excludeRows: 'fresh.freshExcludeRows',
+};
+
+function encodeEligible(
+  requests: readonly { plan: FilterPlan | undefined; excludeRows: Int32Array | undefined }[],
+  { names, symbolPrefix }: { names: EligibleNames; symbolPrefix: string },
+  inputs: EncodedBatch['inputs'],
+  symbols: EncodedBatch['symbols'],
+): void {
+  const plans = encodePlans(requests.map(({ plan }) => plan));
+  inputs.set(names.index, plans.index);
+  inputs.set(names.offsets, plans.offsets);
+  inputs.set(names.steps, plans.steps);
+  const lists = requests.map(({ excludeRows }) => excludeRows ?? []);
+  const excluded = concatenate(lists, 'int32');
+  inputs.set(names.excludeOffsets, excluded.offsets.slice(0, -1));
+  inputs.set(names.excludeRows, excluded.values);
+  symbols[`${symbolPrefix}plan_offsets`] = plans.offsets.length;
+  symbols[`${symbolPrefix}plan_steps`] = plans.steps.length / 4;
+  symbols[`${symbolPrefix}exclude_rows`] = excluded.values.length;
 }
 
 function encodeTower(
   users: readonly ReadonlyMap<string, ArrayLike<number>>[],
   specs: InputSpecs,
-  inputs: Map<string, TensorArray>,
+  inputs: EncodedBatch['inputs'],
   symbols: Record<string, number>,
 ): void {
   for (const [name, spec] of Object.entries(specs)) {

@@ -14,8 +14,9 @@ import { Tensor, tensor, tensorInPieces } from '../tensor/tensor.js';
 import type { FormulaExpr } from '../value/ast.js';
 import { requireFinite } from './check_items.js';
 import { type CheckedCatalogue, checkPublish } from './check_publish.js';
+import { freshInputSpecs, freshShapeOf } from './fresh/inputs.js';
 import type { CatalogueIds } from './item_ids.js';
-import type { Manifest } from './manifest.js';
+import type { Manifest, Programs } from './manifest.js';
 import { RetrievalModel } from './model.js';
 import { REQUEST_INPUTS, RetrievalModule, type Tower } from './retrieval_module.js';
 import type { ItemIds } from './types.js';
@@ -196,8 +197,16 @@ function describe(
       : {}),
   };
   const embedding: InputSpec = { dtype: 'float32', shape: ['batch', heads ?? 'heads', dims] };
-  const user = tower && trace(module, { user: tower.inputs, ...shared }).spec;
-  const programs = { embedding: trace(module, { embedding, ...shared }).spec, user: user ?? null };
+  const record = (inputs: InputSpecs): Programs => ({
+    embedding: trace(module, { embedding, ...shared, ...inputs }).spec,
+    user: tower ? trace(module, { user: tower.inputs, ...shared, ...inputs }).spec : null,
+  });
+  const programs = record({});
+  const state = module.stateDict();
+  const fresh = freshInputSpecs(
+    freshShapeOf((name) => state.get(name)),
+    value !== undefined,
+  );
   return {
     items,
     dims,
@@ -215,6 +224,7 @@ function describe(
     scored: value !== undefined,
     tower: tower?.inputs ?? null,
     programs,
+    freshPrograms: record({ fresh }),
   };
 }
 
