@@ -3,7 +3,13 @@ import { defineConfig } from 'vitest/config';
 
 // Tests run on the TypeScript sources; files shared with the benchmarks say 'silverlode', as a user would.
 const source = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
-const shared = { alias: { 'silverlode/data': source('lib/data/index.ts'), silverlode: source('lib/index.ts') } };
+const shared = {
+  alias: {
+    'silverlode/data': source('lib/data/index.ts'),
+    'silverlode/feed': source('lib/feed/index.ts'),
+    silverlode: source('lib/index.ts'),
+  },
+};
 
 export default defineConfig({
   test: {
