@@ -8,6 +8,7 @@ import type { BenchResult, Suite } from './support/suite.js';
 const SUITES: Readonly<Record<string, () => Promise<{ default: Suite }>>> = {
   ops: () => import('./ops/index.js'),
   pipeline: () => import('./pipelines/index.js'),
+  freshness: () => import('./pipelines/freshness.js'),
 };
 
 function line({ name, medianMs, figures }: BenchResult): string {

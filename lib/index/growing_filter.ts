@@ -2,14 +2,12 @@
 import { termHash } from '../filter/bloom_hash.js';
 import { float64Key } from '../filter/numbers.js';
 import type { FieldSchema, FieldType, FilterSchema, TermRef } from '../filter/schema.js';
-import { bloomBuild } from '../ops/bloom_build.js';
-import { bloomLayout } from '../ops/bloom_layout.js';
 import type { FilterIndexTensors } from '../ops/filter_index.js';
-import { sliceBuild } from '../ops/slice_build.js';
-import { Tensor, tensor } from '../tensor/tensor.js';
+import { Tensor } from '../tensor/tensor.js';
 import type { AttributeValue } from './attributes.js';
 import type { FilterIndex } from './filter_index.js';
-import { Growable } from './growable.js';
+import { GrowingBits } from './growing_bits.js';
+import { GrowingTable } from './growing_table.js';
 
 /** What a field holds, beside its name. */
 export interface FieldKind {
@@ -35,58 +33,41 @@ export interface FilterMark {
   readonly fields: number;
 }
 
-const BLOCK_ROWS = 512;
-
-/** Lists of rows back to back. */
-class RowLists {
-  readonly ends = new Growable(Float64Array);
-  readonly entries = new Growable(Int32Array);
-
-  push(entries: number[]): void {
-    this.entries.append(Int32Array.from(entries).sort());
-    this.ends.push(this.entries.length);
-  }
-
-  cut(rows: number): void {
-    this.ends.cut(rows);
-    this.entries.cut(rows === 0 ? 0 : (this.ends.view[rows - 1] as number));
-  }
-
-  /** As CSR over `rows` rows; those that do not exist are empty. */
-  tensors(rows: number): { offsets: Tensor<'int64'>; terms: Tensor<'int32'> } {
-    const offsets = Tensor.allocate('int64', [rows + 1]);
-    const view = offsets.view();
-    const ends = this.ends.view;
-    for (let row = 0; row < ends.length; row++) view[row + 1] = BigInt(ends[row] as number);
-    view.fill(BigInt(this.entries.length), ends.length + 1);
-    return { offsets, terms: tensor(this.entries.view, { dtype: 'int32' }) };
-  }
-}
-
 /**
  * Same layout and exactness as `FilterIndex`, other dictionary: terms are numbered as they come. Values that the main index
  * keeps a slice for get one here, and so do booleans and EXISTS; all others share the Bloom signature.
+ *
+ * Tensors are shared by all versions and written in place: only rows that no version shows as live are touched, and of bits
+ * only those of such rows.
  */
 export class GrowingFilter {
+  #rows = 0;
+  #capacity: number;
+  #slices = 0;
+  #terms = 0;
   readonly #fields: GrowingField[] = [];
-  readonly #columns: Growable<BigInt64Array>[] = [];
-  readonly #slices = new RowLists();
-  readonly #terms = new RowLists();
-  readonly #hashes = new Growable(BigInt64Array);
-  #sliceCount = 0;
+  readonly #bits: GrowingBits;
+  readonly #columns: GrowingTable<'int64'>;
+  readonly #ends: GrowingTable<'int64'>;
+  readonly #entries = new GrowingTable('int32', 256);
 
-  /** @param main The index whose fields come first, with their types. */
-  constructor(private readonly main: FilterIndex) {
+  /**
+   * @param main The index whose fields come first, with their types.
+   * @param capacity Rows, whole blocks of 512.
+   */
+  constructor(
+    private readonly main: FilterIndex,
+    capacity: number,
+  ) {
+    this.#capacity = capacity;
+    this.#bits = new GrowingBits(capacity, main.hashes);
+    this.#columns = new GrowingTable('int64', 0, capacity);
+    this.#ends = new GrowingTable('int64', capacity + 1);
     for (const field of main.manifest().fields) this.addField(field);
   }
 
-  get rows(): number {
-    return this.#terms.ends.length;
-  }
-
   get bytes(): number {
-    const lists = [this.#slices, this.#terms].flatMap(({ ends, entries }) => [ends.bytes, entries.bytes]);
-    return [...lists, ...this.#columns.map(({ bytes }) => bytes), this.#hashes.bytes].reduce((sum, n) => sum + n, 0);
+    return this.#bits.bytes + this.#columns.bytes + this.#ends.bytes + this.#entries.bytes;
   }
 
   get fields(): readonly FieldKind[] {
@@ -96,62 +77,62 @@ export class GrowingFilter {
   /** A new field, without a value in the rows so far. */
   addField({ name, type, multi }: FieldKind): void {
     const isNumber = (type === 'int64' || type === 'float64') && !multi;
-    const column = isNumber ? this.#columns.length : undefined;
-    if (isNumber) {
-      const values = new Growable(BigInt64Array);
-      values.extend(this.rows);
-      this.#columns.push(values);
-    }
+    const column = isNumber ? this.#fields.filter((field) => field.column !== undefined).length : undefined;
+    if (column !== undefined) this.#columns.reserve(column + 1);
     const index = this.#fields.length;
-    this.#fields.push({ name, type, multi, index, existsSlice: this.#sliceCount++, column, terms: new Map() });
+    this.#fields.push({ name, type, multi, index, existsSlice: this.#newSlice(), column, terms: new Map() });
   }
 
   mark(): FilterMark {
-    return { rows: this.rows, fields: this.#fields.length };
+    return { rows: this.#rows, fields: this.#fields.length };
   }
 
   /** Forgets rows and fields that came after. Terms stay numbered: they match nothing. */
   rollBack({ rows, fields }: FilterMark): void {
-    this.#slices.cut(rows);
-    this.#terms.cut(rows);
+    for (let row = rows; row < this.#rows; row++) this.#bits.clear(row);
+    this.#rows = rows;
     this.#fields.length = fields;
-    this.#columns.length = this.#fields.filter(({ column }) => column !== undefined).length;
-    for (const column of this.#columns) column.cut(rows);
   }
 
   append(values: ItemValues): void {
-    const slices: number[] = [];
+    const row = this.#rows++;
+    if (row === this.#capacity) this.#grow();
     const terms: number[] = [];
     for (const field of this.#fields) {
       const own = values[field.index] ?? [];
-      if (own.length > 0) slices.push(field.existsSlice);
+      if (own.length > 0) this.#bits.set(row, field.existsSlice);
       if (field.column !== undefined) {
-        this.#columns[field.column]?.push(own.length > 0 ? toStored(field.type, own[0] as AttributeValue) : 0n);
+        const stored = own.length > 0 ? toStored(field.type, own[0] as AttributeValue) : 0n;
+        this.#columns.view[field.column * this.#columns.columns + row] = stored;
         continue;
       }
       for (const value of own) {
         const ref = this.#term(field, value);
-        const list = ref.kind === 'slice' ? slices : terms;
-        const entry = ref.kind === 'slice' ? ref.slice : ref.term;
-        if (!list.includes(entry)) list.push(entry);
+        if (ref.kind === 'slice') this.#bits.set(row, ref.slice);
+        else if (!terms.includes(ref.term)) {
+          terms.push(ref.term);
+          this.#bits.add(row, ref.hash);
+        }
       }
     }
-    this.#slices.push(slices);
-    this.#terms.push(terms);
+    this.#pushTerms(
+      row,
+      terms.sort((a, b) => a - b),
+    );
   }
 
   /** How filters are compiled for the rows so far, whatever is appended later. */
   schema(): FilterSchema {
-    const slices = this.#sliceCount;
-    const hashes = this.#hashes.length;
-    const isOld = (ref: TermRef | undefined) => ref && (ref.kind === 'slice' ? ref.slice < slices : ref.term < hashes);
-    const fields = this.#fields.map(({ column, terms, ...field }): [string, FieldSchema] => [
+    const slices = this.#slices;
+    const terms = this.#terms;
+    const isOld = (ref: TermRef | undefined) => ref && (ref.kind === 'slice' ? ref.slice < slices : ref.term < terms);
+    const fields = this.#fields.map(({ column, terms: refs, ...field }): [string, FieldSchema] => [
       field.name,
       {
         ...field,
         column: column === undefined ? undefined : { width: 64, index: column },
         lookup: (value) => {
-          const ref = terms.get(String(value));
+          const ref = refs.get(String(value));
           return isOld(ref) ? ref : undefined;
         },
       },
@@ -159,40 +140,34 @@ export class GrowingFilter {
     return { fields: new Map(fields) };
   }
 
-  /** Copies for `rows` rows, whole blocks of 512. Native ops do the work, on the device in scope. */
-  async tensors(rows: number): Promise<FilterIndexTensors & Record<string, Tensor>> {
-    const terms = this.#terms.tensors(rows);
-    const slices = this.#slices.tensors(rows);
-    const columns64 = Tensor.allocate('int64', [this.#columns.length, rows]);
-    for (const [c, column] of this.#columns.entries()) columns64.view().set(column.view, c * rows);
-    const count = this.#sliceCount;
-    const hashes = tensor(this.#hashes.view, { dtype: 'int64' });
+  /** The tensors as they are now; those that are outgrown later stay as they are. */
+  tensors(): FilterIndexTensors & Record<string, Tensor> {
     return {
-      slices: await this.#buildSlices(slices, count, rows),
-      ...(await this.#buildBloom(terms, hashes, rows)),
+      ...this.#bits.tensors(),
       columns32: Tensor.allocate('int32', [0, 0]) as Tensor,
-      columns64: columns64 as Tensor,
-      termOffsets: terms.offsets as Tensor,
-      terms: terms.terms as Tensor,
+      columns64: this.#columns.tensor as Tensor,
+      termOffsets: this.#ends.tensor as Tensor,
+      terms: this.#entries.tensor as Tensor,
     };
   }
 
-  async #buildSlices(rows: ReturnType<RowLists['tensors']>, count: number, length: number): Promise<Tensor> {
-    if (count === 0) return Tensor.allocate('int64', [0, length / 64]) as Tensor;
-    const own = tensor(Int32Array.from({ length: count }, (_, slice) => slice));
-    return sliceBuild<Tensor>(rows as never, own, { slices: count }) as Promise<never>;
+  #grow(): void {
+    this.#capacity *= 2;
+    this.#bits.resize(this.#capacity);
+    this.#columns.resize(this.#columns.rows, this.#capacity);
+    this.#ends.resize(this.#capacity + 1);
   }
 
-  async #buildBloom(rows: ReturnType<RowLists['tensors']>, hashes: Tensor<'int64'>, length: number) {
-    if (rows.terms.nbytes === 0) {
-      const bloomOffsets = Tensor.allocate('int64', [length / BLOCK_ROWS + 1]) as Tensor;
-      return { bloom: Tensor.allocate('int64', [0, 8]) as Tensor, bloomOffsets };
-    }
-    const layout = (await bloomLayout<Tensor>(rows.offsets as never)) as Tensor<'int64'>;
-    const positions = Number(layout.view().at(-1));
-    const options = { hashes: this.main.hashes, positions };
-    const bloom = await bloomBuild<Tensor>(rows as never, hashes as Tensor, layout as Tensor, options);
-    return { bloom: bloom as Tensor, bloomOffsets: layout as Tensor };
+  #newSlice(): number {
+    this.#bits.reserveSlices(this.#slices + 1);
+    return this.#slices++;
+  }
+
+  #pushTerms(row: number, terms: readonly number[]): void {
+    const begin = Number(this.#ends.view[row]);
+    this.#entries.reserve(begin + terms.length);
+    this.#entries.view.set(terms, begin);
+    this.#ends.view[row + 1] = BigInt(begin + terms.length);
   }
 
   #term(field: GrowingField, value: AttributeValue): TermRef {
@@ -202,9 +177,8 @@ export class GrowingFilter {
     const inMain = this.main.schema.fields.get(field.name)?.lookup(value)?.kind === 'slice';
     const ref: TermRef =
       inMain || field.type === 'boolean' || this.main.hashes === 0
-        ? { kind: 'slice', slice: this.#sliceCount++ }
-        : { kind: 'bloom', term: this.#hashes.length, hash: termHash(field.index, text) };
-    if (ref.kind === 'bloom') this.#hashes.push(BigInt.asIntN(64, ref.hash));
+        ? { kind: 'slice', slice: this.#newSlice() }
+        : { kind: 'bloom', term: this.#terms++, hash: termHash(field.index, text) };
     field.terms.set(text, ref);
     return ref;
   }

@@ -101,7 +101,7 @@ export class Catalogue {
   restore({ items, fields }: SavedItems): Promise<void> {
     return this.#exclusive(async () => {
       this.#editor.restore(items, fields);
-      await this.#editor.show(await this.#editor.build());
+      await this.#editor.show(this.#editor.build());
     });
   }
 
@@ -203,16 +203,16 @@ export class Catalogue {
     for (const entry of refused) entry.reject(entry.update);
     const version = this.current().number;
     for (const { entry, items } of staged) entry.resolve({ items, version });
-    if (await this.#editor.repack()) await this.#editor.show(await this.#editor.build());
+    if (await this.#editor.repack()) await this.#editor.show(this.#editor.build());
   }
 
   async #show(records: readonly JournalEntry[]): Promise<void> {
-    let built: Version | undefined;
+    let built: Version;
     try {
-      built = await this.#editor.build();
+      built = this.#editor.build();
       await this.#journal?.append(records);
     } catch (error) {
-      this.#editor.discard(built);
+      this.#editor.discard();
       throw error;
     }
     const written = this.#editor.show(built);
@@ -250,7 +250,7 @@ export class Catalogue {
     const before = this.current();
     const editor = new Editor(new Version(before.number, main, main.liveItems), this.maxFreshItems);
     for (const update of this.#recorded ?? []) await editor.stage(update);
-    await editor.show(await editor.build());
+    await editor.show(editor.build());
     this.#editor = editor;
     before.main.release();
     for (const tensor of before.fresh?.tensors.values() ?? []) tensor.dispose();

@@ -26,8 +26,6 @@ export class MainSegment {
   readonly runner: BatchRunner;
   /** Row of every ordinal. */
   readonly rowOf: Int32Array;
-  /** Whether updates have written item features in place, so that they may change again at any time. */
-  featuresWritten = false;
   #users = 1;
 
   constructor({ manifest, tensors }: ModelParts, limits: RequestLimits, device: NativeDevice) {

@@ -32,8 +32,10 @@ export async function capture(editor: Editor): Promise<Capture> {
   const live = fresh.get('mainLive');
   if (live) replace(main, 'index.live', live.reshape(live.shape));
   // Features are written in place between runs, so a copy is all that stays.
-  const features = main.get('features');
-  if (features) replace(main, 'features', await concat([features]));
+  for (const tensors of [main, fresh]) {
+    const features = tensors.get('features');
+    if (features) replace(tensors, 'features', await concat([features]));
+  }
   const rows = Int32Array.from(editor.liveRows());
   const items = Array.from(rows, (row) => ({ id: segment.ids[row] as ItemId, attributes: segment.attributesOf(row) }));
   return {

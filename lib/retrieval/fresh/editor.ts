@@ -2,7 +2,7 @@
 import { SilverlodeError } from '../../errors.js';
 import type { FieldKind, ItemValues } from '../../index/growing_filter.js';
 import { biasOf } from '../../index/ivf_index.js';
-import { addon } from '../../native/addon.js';
+import { addon, type NativeDevice } from '../../native/addon.js';
 import { l2Normalize } from '../../ops/l2_normalize.js';
 import { quantizeInt8 } from '../../ops/quantize_int8.js';
 import { floatToFloat16 } from '../../tensor/half.js';
@@ -18,6 +18,7 @@ import type { CheckedUpdate } from './updates.js';
 
 type Upsert = Extract<CheckedUpdate, { type: 'upsert' }>;
 
+const WORD_ROWS = 64;
 /** Dead rows that a segment may hold beside as many as it has live ones. */
 const SPARE_ROWS = 4096;
 
@@ -46,10 +47,11 @@ export class Editor {
     return this.#version;
   }
 
-  /** Bytes of the segment as it grows and of the version that is shown. */
+  /** Bytes of the segment, and of the live bits of both. */
   get bytes(): number {
-    const shown = [...(this.#version.fresh?.tensors.values() ?? [])];
-    return shown.reduce((sum, { nbytes }) => sum + nbytes, this.#segment.bytes);
+    const { fresh } = this.#version;
+    const live = [fresh?.tensors.get('live'), fresh?.tensors.get('mainLive')];
+    return live.reduce((sum, bits) => sum + (bits?.nbytes ?? 0), this.#segment.bytes);
   }
 
   /** Live rows in their order. */
@@ -84,26 +86,29 @@ export class Editor {
   }
 
   /** The version with all that was decided; nobody sees it before `show`. */
-  async build(): Promise<Version> {
+  build(): Version {
     const { main, number, mainItems } = this.#version;
-    const fresh = await this.#buildFresh();
+    const fresh = this.#buildFresh();
     return new Version(number + 1, main, mainItems - this.#stage.gone.size, fresh, this.#version);
   }
 
-  async #buildFresh(): Promise<FreshVersion | undefined> {
+  #buildFresh(): FreshVersion | undefined {
     const { main, fresh } = this.#version;
     // Features of main items are written in place; as long as nothing else changed, requests need no fresh segment.
     if (!fresh && !this.#changed && this.#stage.gone.size === 0) return undefined;
-    const rows = this.#changed || fresh === undefined ? await this.#segment.tensors() : undefined;
-    const tensors = new Map(rows ?? fresh?.tensors);
-    tensors.set('live', this.#freshLive(tensors.get('rows')?.shape[0] as number));
+    const appended = this.#changed || fresh === undefined;
+    const tensors = new Map(appended ? this.#segment.tensors() : fresh.tensors);
+    const rows = tensors.get('rows')?.shape[0] as number;
+    const used = Math.ceil(this.#segment.rows / WORD_ROWS) * WORD_ROWS;
+    tensors.set('clusterBegin', tensor(Int32Array.of(0, used)) as Tensor);
+    tensors.set('live', this.#freshLive(rows));
     tensors.set('mainLive', this.#mainLive());
     return {
       tensors,
       ids: this.#segment.ids,
       rowOf: this.#rowOf,
       items: this.#rowOf.size + this.#stage.added,
-      schema: rows || !fresh ? this.#segment.filter.schema() : fresh.schema,
+      schema: appended ? this.#segment.filter.schema() : fresh.schema,
       newFields: this.#segment.filter.fields.slice(main.eligible.manifest().fields.length),
     };
   }
@@ -113,7 +118,7 @@ export class Editor {
    * old ones with the old version. The promise is that of the writing.
    */
   show(version: Version): Promise<void> {
-    const written = this.#writeFeatures();
+    const written = this.#writeFeatures(version.fresh);
     const before = this.#version;
     this.#version = version;
     for (const [id, row] of this.#stage.places) {
@@ -128,12 +133,10 @@ export class Editor {
   }
 
   /** Forgets what was decided since the last version. */
-  discard(built?: Version): void {
-    if (built) disposeUnshared(built, this.#version);
-    for (const undo of this.#stage.undo.reverse()) undo();
+  discard(): void {
     this.#segment.rollBack(this.#mark);
     this.#begin();
-    this.#changed = false;
+    this.#changed = true; // the tensors may have been outgrown
   }
 
   /** Drops dead rows once there are more than live ones. True when there is a version to build. */
@@ -231,15 +234,9 @@ export class Editor {
       columns.forEach((column, c) => {
         features[column] = values[i * columns.length + c] as number;
       });
-      if (place.segment === 'main') {
-        this.#stage.writes.set(place.ordinal, features);
-        return;
-      }
-      const { row } = place;
-      const segment = this.#segment;
-      const old = segment.replaceFeatures(row, features);
-      this.#stage.undo.push(() => segment.replaceFeatures(row, old));
-      this.#changed = true;
+      if (place.segment === 'main') this.#stage.writes.main.set(place.ordinal, features);
+      else if (place.row < this.#mark.rows) this.#stage.writes.fresh.set(place.row, features);
+      else this.#segment.replaceFeatures(place.row, features);
     });
     return ids.length;
   }
@@ -311,8 +308,9 @@ export class Editor {
     if (place === undefined) return;
     if (place.segment === 'main') {
       this.#stage.gone.add(place.ordinal);
-      this.#stage.writes.delete(place.ordinal);
+      this.#stage.writes.main.delete(place.ordinal);
     } else {
+      this.#stage.writes.fresh.delete(place.row);
       this.#stage.added--;
     }
     this.#stage.places.set(id, undefined);
@@ -324,36 +322,28 @@ export class Editor {
     const own = await readItems(this.#version.main, ordinals);
     let next = 0;
     return places.map((place) => {
-      if (place.segment === 'fresh') return this.#segment.item(place.row);
-      return { ...(own[next++] as FreshItem), features: this.#features(place) };
+      const item = place.segment === 'fresh' ? this.#segment.item(place.row) : (own[next++] as FreshItem);
+      return { ...item, features: this.#features(place) };
     });
   }
 
   /** A copy. */
   #features(place: Place): Float32Array {
-    if (place.segment === 'fresh') return this.#segment.item(place.row).features;
-    const staged = this.#stage.writes.get(place.ordinal);
+    const { main, fresh } = this.#stage.writes;
+    const staged = place.segment === 'main' ? main.get(place.ordinal) : fresh.get(place.row);
     if (staged) return staged.slice();
+    if (place.segment === 'fresh') return this.#segment.item(place.row).features;
     return readFeatures(this.#version.main, place.ordinal);
   }
 
-  #writeFeatures(): Promise<void> {
-    const { writes } = this.#stage;
+  /** Of the version to be shown. */
+  async #writeFeatures(fresh: FreshVersion | undefined): Promise<void> {
     const { main } = this.#version;
-    const table = main.tensors.get('features');
-    if (writes.size === 0 || table === undefined) return Promise.resolve();
-    const width = table.shape[1] as number;
-    const values = new Float32Array(writes.size * width);
-    [...writes.values()].forEach((features, i) => {
-      values.set(features, i * width);
-    });
-    main.featuresWritten = true;
-    return addon().writeRows(
-      main.runner.device,
-      table.native,
-      Int32Array.from(writes.keys()),
-      new Uint8Array(values.buffer),
-    );
+    const { writes } = this.#stage;
+    await Promise.all([
+      writeRows(main.runner.device, main.tensors.get('features'), writes.main),
+      writeRows(main.runner.device, fresh?.tensors.get('features'), writes.fresh),
+    ]);
   }
 
   #freshLive(rows: number): Tensor {
@@ -385,6 +375,21 @@ export class Editor {
 
 function rerankRows(embeddings: Float32Array, dtype: 'float16' | 'float32' | undefined): Float32Array | Uint16Array {
   return dtype === 'float16' ? Uint16Array.from(embeddings, floatToFloat16) : embeddings;
+}
+
+/** Submits the writing at once, behind the runs that were submitted before. */
+async function writeRows(
+  device: NativeDevice,
+  table: Tensor | undefined,
+  rows: ReadonlyMap<number, Float32Array>,
+): Promise<void> {
+  if (rows.size === 0 || table === undefined) return;
+  const width = table.shape[1] as number;
+  const values = new Float32Array(rows.size * width);
+  [...rows.values()].forEach((features, i) => {
+    values.set(features, i * width);
+  });
+  await addon().writeRows(device, table.native, Int32Array.from(rows.keys()), new Uint8Array(values.buffer));
 }
 
 /** Runs in flight keep what they read; nobody else does. */

@@ -1,9 +1,10 @@
 // Items newer than the main segment, in its layout: rows are only appended, and an item that changes gets a new one.
 import type { FilterIndex } from '../../index/filter_index.js';
-import { Growable } from '../../index/growable.js';
 import { type FieldKind, type FilterMark, GrowingFilter, type ItemValues } from '../../index/growing_filter.js';
+import { GrowingTable } from '../../index/growing_table.js';
 import { breathe } from '../../index/progress.js';
-import { Tensor, tensor } from '../../tensor/tensor.js';
+import type { DType } from '../../tensor/dtype.js';
+import { Tensor } from '../../tensor/tensor.js';
 import type { ItemId } from '../types.js';
 import type { FreshName, FreshShape } from './inputs.js';
 
@@ -38,39 +39,41 @@ interface Mark {
 }
 
 /**
- * The growing part of one generation. A row keeps its item once a version shows it; which rows are live is for the versions to
- * say.
+ * The growing part of one generation. A row keeps its item once a version shows it, but for its features, which are written
+ * between runs. Versions share the tensors: what is appended later lies in rows that they show as dead.
  */
 export class FreshSegment {
   /** Id of every row. */
   readonly ids: ItemId[] = [];
   readonly filter: GrowingFilter;
   readonly #attributes: ItemValues[] = [];
-  readonly #rows = new Growable(Int8Array);
-  readonly #scales = new Growable(Float32Array);
-  readonly #biases = new Growable(Float32Array);
-  readonly #features = new Growable(Float32Array);
-  readonly #embeddings: Growable<Float32Array> | Growable<Uint16Array>;
+  readonly #tables = new Map<FreshName, GrowingTable<DType>>();
+  #capacity = BLOCK_ROWS;
 
   constructor(
     private readonly sizes: FreshSizes,
     eligible: FilterIndex,
     newFields: readonly FieldKind[] = [],
   ) {
-    this.filter = new GrowingFilter(eligible);
+    const { paddedDims, biased, features, embeddings } = sizes;
+    this.filter = new GrowingFilter(eligible, this.#capacity);
     for (const field of newFields) this.filter.addField(field);
-    this.#embeddings =
-      sizes.embeddings?.dtype === 'float16' ? new Growable(Uint16Array) : new Growable<Float32Array>(Float32Array);
+    this.#addTable('rows', 'int8', paddedDims);
+    this.#addTable('rowScales', 'float32');
+    this.#addTable('ordinals', 'int32');
+    this.#addTable('rowOf', 'int32');
+    if (biased) this.#addTable('rowBias', 'float32');
+    if (features > 0) this.#addTable('features', 'float32', features);
+    if (embeddings) this.#addTable('embeddings', embeddings.dtype, embeddings.dims);
   }
 
   get rows(): number {
     return this.ids.length;
   }
 
-  /** Bytes of the columns, without attribute values as JavaScript holds them. */
+  /** Bytes of the tensors, without attribute values as JavaScript holds them. */
   get bytes(): number {
-    const columns = [this.#rows, this.#scales, this.#biases, this.#features, this.#embeddings];
-    return columns.reduce((sum, { bytes }) => sum + bytes, this.filter.bytes);
+    return [...this.#tables.values()].reduce((sum, { bytes }) => sum + bytes, this.filter.bytes);
   }
 
   mark(): Mark {
@@ -78,55 +81,52 @@ export class FreshSegment {
   }
 
   rollBack({ rows, filter }: Mark): void {
-    const { paddedDims, features, embeddings } = this.sizes;
     this.ids.length = rows;
     this.#attributes.length = rows;
-    this.#rows.cut(rows * paddedDims);
-    this.#scales.cut(rows);
-    this.#biases.cut(rows);
-    this.#features.cut(rows * features);
-    this.#embeddings.cut(rows * (embeddings?.dims ?? 0));
     this.filter.rollBack(filter);
   }
 
   /** Returns the row. */
   append(item: FreshItem): number {
+    const row = this.rows;
+    if (row === this.#capacity) this.#grow();
     this.ids.push(item.id);
     this.#attributes.push(item.attributes);
-    this.#rows.append(item.row);
-    this.#scales.push(item.scale);
-    this.#biases.push(item.bias);
-    this.#features.append(item.features);
-    this.#embeddings.append(item.embedding);
+    this.#write('rows', row, item.row);
+    this.#write('rowScales', row, [item.scale]);
+    this.#write('rowBias', row, [item.bias]);
+    this.#write('ordinals', row, [this.sizes.items + row]);
+    this.#write('rowOf', row, [this.sizes.rows + row]);
+    this.#write('features', row, item.features);
+    this.#write('embeddings', row, item.embedding);
     this.filter.append(item.attributes);
-    return this.rows - 1;
+    return row;
   }
 
-  /** Replaces the features of a row; versions made before keep theirs. Returns the old ones. */
-  replaceFeatures(row: number, values: Float32Array): Float32Array {
-    const own = this.#features.view.subarray(row * this.sizes.features, (row + 1) * this.sizes.features);
-    const old = own.slice();
-    own.set(values);
-    return old;
+  /** Replaces the features of a row that no version shows yet. */
+  replaceFeatures(row: number, values: Float32Array): void {
+    this.#write('features', row, values);
   }
 
   attributesOf(row: number): ItemValues {
     return this.#attributes[row] as ItemValues;
   }
 
-  /** What a row holds; copies but for the attributes. */
+  /** A copy of what a row holds; attributes are shared. */
   item(row: number): FreshItem {
-    const { paddedDims, features, embeddings } = this.sizes;
-    const slice = <A extends { slice(begin: number, end: number): A }>(view: A, width: number) =>
-      view.slice(row * width, (row + 1) * width);
+    const read = (name: FreshName) => {
+      const table = this.#tables.get(name);
+      const width = table?.columns ?? 0;
+      return (table?.view as Float32Array | undefined)?.slice(row * width, (row + 1) * width) ?? new Float32Array(0);
+    };
     return {
       id: this.ids[row] as ItemId,
-      row: slice(this.#rows.view, paddedDims),
-      scale: this.#scales.view[row] as number,
-      bias: this.#biases.view[row] as number,
-      features: slice(this.#features.view, features),
-      embedding: slice(this.#embeddings.view as Float32Array, embeddings?.dims ?? 0),
-      attributes: this.#attributes[row] as ItemValues,
+      row: read('rows') as unknown as Int8Array,
+      scale: read('rowScales')[0] as number,
+      bias: read('rowBias')[0] ?? 0,
+      features: read('features'),
+      embedding: read('embeddings'),
+      attributes: this.attributesOf(row),
     };
   }
 
@@ -141,35 +141,29 @@ export class FreshSegment {
     return packed;
   }
 
-  /** Copies of all columns as program inputs, but for the live bits. Native ops run on the device in scope. */
-  async tensors(): Promise<Map<FreshName, Tensor>> {
-    const { paddedDims, features, embeddings, biased, items, rows: mainRows } = this.sizes;
-    const used = this.rows;
-    const rows = Math.max(1, Math.ceil(used / BLOCK_ROWS)) * BLOCK_ROWS;
-    const padded = <A extends ArrayBufferView & ArrayLike<number>>(view: A, width: number, dtype: Tensor['dtype']) => {
-      const made = Tensor.allocate(dtype, width === 1 ? [rows] : [rows, width]);
-      made.native.write(0, new Uint8Array(view.buffer as ArrayBuffer, view.byteOffset, view.byteLength));
-      return made as Tensor;
-    };
-    const from = (first: number) =>
-      tensor(Int32Array.from({ length: rows }, (_, row) => (row < used ? first + row : -1)));
-    const entries: [FreshName, Tensor][] = [
-      ['rows', padded(this.#rows.view, paddedDims, 'int8').reshape([rows, paddedDims])],
-      ['rowScales', padded(this.#scales.view, 1, 'float32')],
-      ['ordinals', from(items) as Tensor],
-      ['rowOf', from(mainRows) as Tensor],
-      ['clusterBegin', tensor(Int32Array.of(0, rows)) as Tensor],
-      ['centroids', Tensor.allocate('int8', [1, paddedDims]) as Tensor],
+  /** Program inputs, but for the live bits and the bounds of the cluster. */
+  tensors(): Map<FreshName, Tensor> {
+    const tables = [...this.#tables].map(([name, { tensor }]): [FreshName, Tensor] => [name, tensor as Tensor]);
+    const eligible = Object.entries(this.filter.tensors()) as [FreshName, Tensor][];
+    return new Map<FreshName, Tensor>([
+      ...tables,
+      ['centroids', Tensor.allocate('int8', [1, this.sizes.paddedDims]) as Tensor],
       ['centroidScales', Tensor.allocate('float32', [1]) as Tensor],
-    ];
-    if (biased) entries.push(['rowBias', padded(this.#biases.view, 1, 'float32')]);
-    if (features > 0)
-      entries.push(['features', padded(this.#features.view, features, 'float32').reshape([rows, features])]);
-    if (embeddings) {
-      const { dtype, dims } = embeddings;
-      entries.push(['embeddings', padded(this.#embeddings.view as Float32Array, dims, dtype).reshape([rows, dims])]);
-    }
-    const eligible = Object.entries(await this.filter.tensors(rows)) as [FreshName, Tensor][];
-    return new Map([...entries, ...eligible]);
+      ...eligible,
+    ]);
+  }
+
+  #addTable(name: FreshName, dtype: DType, columns?: number): void {
+    this.#tables.set(name, new GrowingTable(dtype, this.#capacity, columns));
+  }
+
+  #grow(): void {
+    this.#capacity *= 2;
+    for (const table of this.#tables.values()) table.resize(this.#capacity);
+  }
+
+  #write(name: FreshName, row: number, values: ArrayLike<number>): void {
+    const table = this.#tables.get(name);
+    if (table) (table.view as Float32Array).set(values, row * table.columns);
   }
 }

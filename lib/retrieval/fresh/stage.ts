@@ -10,10 +10,8 @@ export class Stage {
   readonly places = new Map<ItemId, number | undefined>();
   /** Ordinals of main items that are replaced or deleted. */
   readonly gone = new Set<number>();
-  /** Features of main items by ordinal. */
-  readonly writes = new Map<number, Float32Array>();
-  /** Takes features of fresh rows back. */
-  readonly undo: (() => void)[] = [];
+  /** Features of main items by ordinal, and of fresh ones by row. */
+  readonly writes = { main: new Map<number, Float32Array>(), fresh: new Map<number, Float32Array>() };
   /** Fresh items that the batch adds, less those it removes. */
   added = 0;
 }
