@@ -64,6 +64,8 @@ export interface PublishOptions {
   queries?: { data: Float32Array; shape: readonly number[] };
   device?: string;
   threads?: number;
+  /** As the option of `RetrievalModel.load`; not part of the model. */
+  maxFreshItems?: number;
   /** Seeds clustering and samples; default 0. */
   seed?: number;
   onProgress?: (event: ProgressEvent) => void;
@@ -135,7 +137,8 @@ async function build(
   });
   const manifest = describe(module, checked, options, ids);
   const tensors = new Map([...ownHandles(module.stateDict()), ...ids.tensors()]);
-  const model = new RetrievalModel({ manifest, tensors }, { device: options.device, threads: options.threads }, device);
+  const { threads, maxFreshItems } = options;
+  const model = new RetrievalModel({ manifest, tensors }, { device: options.device, threads, maxFreshItems }, device);
   if (index.probes === undefined && manifest.clusters > 1) {
     progress.step('tune', 0, 1);
     const queries = checked.queries ?? sampleQueries(embeddings.view(), shape, seed);
