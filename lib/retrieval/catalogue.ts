@@ -192,9 +192,15 @@ export class Catalogue {
         staged.push({ entry, items: await this.#editor.stage(entry.update) });
         records.push({ update: entry.update, position: entry.place?.position });
       } catch (error) {
-        if (!isRefusal(error)) fail(entry, error);
-        else refused.push({ ...entry, update: error });
-        if (!isRefusal(error)) continue;
+        if (!isTurnedDown(error)) {
+          this.#editor.discard();
+          throw error;
+        }
+        if (!isRefusal(error)) {
+          fail(entry, error);
+          continue;
+        }
+        refused.push({ ...entry, update: error });
       }
       position = entry.place?.position ?? position;
     }
@@ -255,6 +261,12 @@ export class Catalogue {
     before.main.release();
     for (const tensor of before.fresh?.tensors.values() ?? []) tensor.dispose();
   }
+}
+
+/** Whether an update was turned down before it changed anything; whatever else fails may have left half of it. */
+function isTurnedDown(error: unknown): boolean {
+  if (isRefusal(error)) return true;
+  return error instanceof SilverlodeError && ['LIMIT_EXCEEDED', 'ABORTED'].includes(error.code);
 }
 
 /** A failed entry of a log stops those behind it. */

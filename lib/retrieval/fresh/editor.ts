@@ -2,7 +2,7 @@
 import { SilverlodeError } from '../../errors.js';
 import type { FieldKind, ItemValues } from '../../index/growing_filter.js';
 import { biasOf } from '../../index/ivf_index.js';
-import { addon, type NativeDevice } from '../../native/addon.js';
+import { breathe } from '../../index/progress.js';
 import { l2Normalize } from '../../ops/l2_normalize.js';
 import { quantizeInt8 } from '../../ops/quantize_int8.js';
 import { floatToFloat16 } from '../../tensor/half.js';
@@ -15,10 +15,13 @@ import { readFeatures, readItems } from './main_items.js';
 import { type Place, Stage } from './stage.js';
 import { fitValues, newField, type UpdateColumn } from './update_columns.js';
 import type { CheckedUpdate } from './updates.js';
+import { writeRows } from './write_rows.js';
 
 type Upsert = Extract<CheckedUpdate, { type: 'upsert' }>;
 
 const WORD_ROWS = 64;
+/** Items put in place between two turns of the event loop. */
+const PACE_ITEMS = 1024;
 /** Dead rows that a segment may hold beside as many as it has live ones. */
 const SPARE_ROWS = 4096;
 
@@ -187,8 +190,8 @@ export class Editor {
     const prior = sizes.biased ? update.bias : undefined;
     const bias = (await biasOf(quantized, scales, metric, prior, order))?.view() as Float32Array | undefined;
     const table = rerankRows(update.embeddings, sizes.embeddings?.dtype);
-    this.#addFields(update.attributes);
-    ids.forEach((id, i) => {
+    const columnOf = this.#columnsOf(update.attributes);
+    await each(ids, (id, i) => {
       const slice = <A extends { subarray(begin: number, end: number): A }>(view: A, width: number) =>
         view.subarray(i * width, (i + 1) * width);
       this.#replace(id, {
@@ -198,7 +201,7 @@ export class Editor {
         bias: bias?.[i] ?? 0,
         features: slice(update.features, sizes.features),
         embedding: slice(table, sizes.embeddings ? dims : 0),
-        attributes: this.#rowOfColumns([], update.attributes, attributes, i),
+        attributes: withColumns([], columnOf, attributes, i),
       });
     });
     return ids.length;
@@ -219,10 +222,10 @@ export class Editor {
     const places = ids.map((id, item) => this.#requirePlace(id, item));
     this.#requireRoom(ids);
     const items = await this.#items(places);
-    this.#addFields(columns);
-    ids.forEach((id, i) => {
+    const columnOf = this.#columnsOf(columns);
+    await each(ids, (id, i) => {
       const item = items[i] as FreshItem;
-      this.#replace(id, { ...item, attributes: this.#rowOfColumns(item.attributes, columns, fitted, i) });
+      this.#replace(id, { ...item, attributes: withColumns(item.attributes, columnOf, fitted, i) });
     });
     return ids.length;
   }
@@ -270,26 +273,15 @@ export class Editor {
     });
   }
 
-  #addFields(columns: readonly UpdateColumn[]): void {
-    const known = new Set(this.#segment.filter.fields.map(({ name }) => name));
+  /** Adds the fields that are new; returns the column of every field, -1 for none. */
+  #columnsOf(columns: readonly UpdateColumn[]): number[] {
+    const { filter } = this.#segment;
+    const known = new Set(filter.fields.map(({ name }) => name));
     for (const column of columns) {
       const field = known.has(column.name) ? undefined : newField(column);
-      if (field) this.#segment.filter.addField(field);
+      if (field) filter.addField(field);
     }
-  }
-
-  /** Attributes of an item with the given columns replaced. */
-  #rowOfColumns(
-    before: ItemValues,
-    columns: readonly UpdateColumn[],
-    fitted: readonly ItemValues[],
-    item: number,
-  ): ItemValues {
-    const index = new Map(columns.map(({ name }, c) => [name, c]));
-    return this.#segment.filter.fields.map(({ name }, f) => {
-      const column = index.get(name);
-      return column === undefined ? (before[f] ?? []) : (fitted[column]?.[item] ?? []);
-    });
+    return filter.fields.map(({ name }) => columns.findIndex((column) => column.name === name));
   }
 
   #replace(id: ItemId, item: FreshItem): void {
@@ -373,23 +365,26 @@ export class Editor {
   }
 }
 
-function rerankRows(embeddings: Float32Array, dtype: 'float16' | 'float32' | undefined): Float32Array | Uint16Array {
-  return dtype === 'float16' ? Uint16Array.from(embeddings, floatToFloat16) : embeddings;
+/** Calls `work` for every id and lets the event loop run now and then. */
+async function each(ids: readonly ItemId[], work: (id: ItemId, i: number) => void): Promise<void> {
+  for (const [i, id] of ids.entries()) {
+    if (i % PACE_ITEMS === PACE_ITEMS - 1) await breathe();
+    work(id, i);
+  }
 }
 
-/** Submits the writing at once, behind the runs that were submitted before. */
-async function writeRows(
-  device: NativeDevice,
-  table: Tensor | undefined,
-  rows: ReadonlyMap<number, Float32Array>,
-): Promise<void> {
-  if (rows.size === 0 || table === undefined) return;
-  const width = table.shape[1] as number;
-  const values = new Float32Array(rows.size * width);
-  [...rows.values()].forEach((features, i) => {
-    values.set(features, i * width);
-  });
-  await addon().writeRows(device, table.native, Int32Array.from(rows.keys()), new Uint8Array(values.buffer));
+/** Attributes of an item with those replaced that have a column. */
+function withColumns(
+  before: ItemValues,
+  columnOf: readonly number[],
+  fitted: readonly ItemValues[],
+  item: number,
+): ItemValues {
+  return columnOf.map((column, field) => (column < 0 ? before[field] : fitted[column]?.[item]) ?? []);
+}
+
+function rerankRows(embeddings: Float32Array, dtype: 'float16' | 'float32' | undefined): Float32Array | Uint16Array {
+  return dtype === 'float16' ? Uint16Array.from(embeddings, floatToFloat16) : embeddings;
 }
 
 /** Runs in flight keep what they read; nobody else does. */
