@@ -21,7 +21,10 @@ export interface OverArchOptions {
   activation?: Activation;
 }
 
-/** Candidates as the retrieval program hands them to a reranker. */
+/**
+ * Candidates as the retrieval program hands them to a reranker: tables and, per candidate, a row of each. Tables may be those of
+ * the whole catalogue, or hold the candidates of the batch alone.
+ */
 export interface RerankCandidates {
   embeddings: AnyTensor;
   embeddingScales?: AnyTensor;

@@ -45,7 +45,7 @@ const T* data_or_null(const TensorView& view) {
 Status check_filter_index(const char* op, Inputs inputs, size_t first, int64_t words) {
   // While a module is traced the size may be a symbol; how the parts fit each other is checked when a program is planned.
   if (words < 0) return check_filter_dtypes(op, inputs, first);
-  if ( words % kBlockWords != 0 || words > INT32_MAX / 64) {
+  if (words % kBlockWords != 0 || words > INT32_MAX / 64) {
     return make_error(Code::kShapeMismatch, "%s: a mask of %lld words is not whole blocks of 8 words", op,
                       static_cast<long long>(words));
   }

@@ -26,7 +26,7 @@ struct GatherRows {
     const int32_t* index;
     uint8_t* rows;
     int64_t batch, table_rows, tail_rows, index_rows, row_bytes;  // index_rows per batch entry
-    int32_t missing;                                   // pattern of 4 bytes for a negative index (int32 tables)
+    int32_t missing;  // pattern of 4 bytes for a negative index (int32 tables)
   };
 
   static Status parse(const Attributes& attributes, Params& params);

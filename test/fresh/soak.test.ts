@@ -7,8 +7,8 @@ import { Mirror } from './mirror.js';
 import { checkQueries } from './queries.js';
 
 const folder = await tempFolder();
-const ROUNDS = 150;
-const UPDATES_PER_ROUND = 40;
+const ROUNDS = 100;
+const UPDATES_PER_ROUND = 30;
 const seed = Date.now() % 1_000_000;
 
 test(`a soak of ${ROUNDS * UPDATES_PER_ROUND} updates (seed ${seed})`, { timeout: 300_000 }, async () => {
