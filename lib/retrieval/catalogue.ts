@@ -118,7 +118,7 @@ export class Catalogue {
   apply(update: CheckedUpdate | SilverlodeError, place?: LogPlace): Promise<UpdateResult> {
     return new Promise((resolve, reject) => {
       this.#queue.push({ update, place, resolve, reject });
-      if (this.#queue.length === 1) this.#exclusive(() => this.#drain()).catch(() => undefined);
+      if (this.#queue.length === 1) this.#exclusive(() => this.#drain());
     });
   }
 
@@ -168,14 +168,14 @@ export class Catalogue {
     return result;
   }
 
+  /** One batch, then whoever waits; a queue that is never empty must not keep saving and folding out. */
   async #drain(): Promise<void> {
-    while (this.#queue.length > 0) {
-      const batch = this.#queue.slice(0, MAX_BATCH);
-      await this.#commit(batch).catch((error: unknown) => {
-        for (const entry of batch) fail(entry, error);
-      });
-      this.#queue.splice(0, batch.length);
-    }
+    const batch = this.#queue.slice(0, MAX_BATCH);
+    await this.#commit(batch).catch((error: unknown) => {
+      for (const entry of batch) fail(entry, error);
+    });
+    this.#queue.splice(0, batch.length);
+    if (this.#queue.length > 0) this.#exclusive(() => this.#drain());
   }
 
   /** Each update succeeds or fails as a whole; those that are fine become visible together. */

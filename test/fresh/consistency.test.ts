@@ -1,6 +1,9 @@
 // Requests beside updates: every answer is one version of the catalogue, and never an older one than was acknowledged.
 import { publish } from 'silverlode';
 import { expect, test } from 'vitest';
+import { tempFolder } from '../support/temp_folder.js';
+
+const folder = await tempFolder();
 
 const ITEMS = 300;
 const LEADER = 1_000_000;
@@ -87,4 +90,24 @@ test('updates during a compaction are kept, deletes are exact at once', async ()
     expect(overlapped).toBeGreaterThan(0);
     expect((await all()).ids).toEqual([...left]);
   }
+});
+
+test('saving and folding get their turn among updates without end', async () => {
+  await using model = await publish({
+    items: { ids: [0], embeddings: { data: Float32Array.of(1, 1), shape: [1, 2] } },
+  });
+  let running = true;
+  let updates = 0;
+  const update = async () => {
+    while (running) {
+      await model.upsert({ ids: [++updates % 100], embeddings: { data: Float32Array.of(1, 1), shape: [1, 2] } });
+    }
+  };
+  const updating = Array.from({ length: 20 }, update);
+  await model.save(folder.path('busy.silverlode'));
+  await model.compact();
+  running = false;
+  await Promise.all(updating);
+  expect(updates).toBeGreaterThan(20);
+  expect(model.items).toBe(Math.min(100, updates + 1));
 });
