@@ -10,6 +10,7 @@ const SUITES: Readonly<Record<string, () => Promise<{ default: Suite }>>> = {
   pipeline: () => import('./pipelines/index.js'),
   kernels: () => import('./kernels/index.js'),
   serving: () => import('./serving/index.js'),
+  freshness: () => import('./pipelines/freshness.js'),
 };
 
 function line({ name, medianMs, figures }: BenchResult): string {

@@ -15,6 +15,10 @@ export * as ops from './ops/index.js';
 export { type CompileOptions, compile, type InputSpecs } from './program/compile.js';
 export { Program, type RunInput, type RunInputs, type StepProfile } from './program/program.js';
 export { type AnyTensor, type InputSpec, SymbolicTensor } from './program/trace.js';
+export type { Freshness, UpdateResult } from './retrieval/catalogue.js';
+export type { FollowOptions, LogEntry, UpdateLog } from './retrieval/fresh/follow.js';
+export type { FsyncPolicy } from './retrieval/fresh/journal.js';
+export type { FeatureValues, Update, UpsertItems } from './retrieval/fresh/updates.js';
 export { type LoadOptions, RetrievalModel, type RetrievalPlan } from './retrieval/model.js';
 export {
   type FilterOptions,

@@ -62,6 +62,7 @@
       "binding/program.cpp",
       "binding/snapshot.cpp",
       "binding/tensor.cpp",
+      "binding/update.cpp",
       "core/arena.cpp",
       "core/dtype.cpp",
       "core/status.cpp",

@@ -42,3 +42,9 @@ export function float64Key(value: number): bigint {
   const key = bits[0] ?? 0n;
   return key >= 0n ? key : key ^ 0x7fffffffffffffffn;
 }
+
+/** The number behind a `float64Key`. */
+export function numberOfKey(key: bigint): number {
+  bits[0] = key >= 0n ? key : key ^ 0x7fffffffffffffffn;
+  return float[0] as number;
+}

@@ -98,7 +98,8 @@ class LeafCompiler {
   }
 
   private present(): PlanNode {
-    const { existsSlice } = this.field;
+    const { existsSlice, empty } = this.field;
+    if (empty) return NONE;
     return existsSlice < 0 ? ALL : leaf(FilterOp.slice, existsSlice);
   }
 

@@ -14,6 +14,8 @@ export interface FieldSchema {
   readonly multi: boolean;
   /** The slice of the items that have a value; -1 when all have one. */
   readonly existsSlice: number;
+  /** No item has a value: every test of the field is false. */
+  readonly empty?: boolean;
   /**
    * Where a single-valued number is stored: among the 32-bit or the 64-bit columns, and its index there. Float64 is
    * always 64 bits wide, stored as `float64Key`. Fields without it are compared by `lookup` and know no ranges.

@@ -3,17 +3,17 @@ import { SilverlodeError } from '../errors.js';
 import { Module } from '../nn/module.js';
 import type { Length } from '../ops/dispatch.js';
 import { gatherRows } from '../ops/gather_rows.js';
-import { ivfProbe, type Metric, type ProbeRequests } from '../ops/ivf_probe.js';
-import { ivfScan } from '../ops/ivf_scan.js';
+import type { Metric } from '../ops/ivf_probe.js';
 import { l2Normalize } from '../ops/l2_normalize.js';
-import { mergeTopK } from '../ops/merge_top_k.js';
 import { quantizeInt8 } from '../ops/quantize_int8.js';
-import { reshape } from '../ops/reshape.js';
 import type { SymbolicTensor } from '../program/trace.js';
 import { Tensor, tensor } from '../tensor/tensor.js';
 import type { FilterIndex } from './filter_index.js';
 import { kmeans } from './kmeans.js';
 import { breathe, Progress } from './progress.js';
+import { type Candidates, type SearchRequests, type SearchSegment, searchSegment, toQueries } from './search.js';
+
+export type { Candidates, SearchRequests } from './search.js';
 
 /** Rows of one mask word, and of one block of the filter index. */
 const WORD_ROWS = 64;
@@ -36,25 +36,6 @@ export interface IvfParts {
   dims: number;
   items: number;
   flat: boolean;
-}
-
-/** Symbolic inputs of a search, one entry per request. */
-export interface SearchRequests extends ProbeRequests {
-  /** int32 [batch]: candidates per request, at most k. */
-  limits: SymbolicTensor;
-}
-
-/** What a search yields, all symbolic. */
-export interface Candidates {
-  /** float32 [batch, k], -Infinity where missing. */
-  scores: SymbolicTensor;
-  /** int32 [batch, k], -1 where missing. */
-  ordinals: SymbolicTensor;
-  /** int32 [batch, heads]: clusters scanned. */
-  counts: SymbolicTensor;
-  /** int64 [batch, 4], see native/ops/ivf_probe.h, and int64 [batch]: rows scored. */
-  stats: SymbolicTensor;
-  scanned: SymbolicTensor;
 }
 
 /**
@@ -159,24 +140,13 @@ export class IvfIndex extends Module {
    */
   search(user: SymbolicTensor, requests: SearchRequests, options: { k: Length; eligible: FilterIndex }): Candidates {
     const { metric } = this.parts;
-    const normalised = metric === 'cosine' ? l2Normalize(user) : user;
-    const { quantized, scales } = quantizeInt8(normalised);
-    const queries = { quantized, scales };
-    const { hashes } = options.eligible;
-    const probed = ivfProbe(queries, this, requests, options.eligible, { metric, hashes });
-    const { scores, ordinals, scanned } = ivfScan(queries, this, probed, {
-      k: options.k,
-      limits: requests.limits,
-      metric,
-    });
-    const shared = { counts: probed.counts, stats: probed.stats, scanned };
-    const [batch, heads] = user.shape as [string, number | string];
-    if (heads === 1) {
-      const shape = [batch, options.k];
-      return { scores: reshape(scores, shape), ordinals: reshape(ordinals, shape), ...shared };
-    }
-    const merged = mergeTopK(scores, ordinals, { k: options.k, counts: requests.limits });
-    return { scores: merged.scores, ordinals: merged.ids, ...shared };
+    return searchSegment(toQueries(user, metric), this, requests, { metric, ...options });
+  }
+
+  /** Its tensors that a search reads. */
+  segment(): SearchSegment {
+    const { rows, rowScales, rowBias, ordinals, live, clusterBegin, centroids, centroidScales, centroidBias } = this;
+    return { rows, rowScales, rowBias, ordinals, live, clusterBegin, centroids, centroidScales, centroidBias };
   }
 
   /** Indexes are searched, not called. */
@@ -199,7 +169,7 @@ function clusterCount(clusters: number | 'auto' | 'flat', items: number): number
 }
 
 /** Rows by (cluster, ordinal), clusters padded to whole mask words, the whole padded to whole filter blocks. */
-function layOutRows(clusters: Int32Array, count: number) {
+export function layOutRows(clusters: Int32Array, count: number) {
   const sizes = new Int32Array(count);
   for (const cluster of clusters) (sizes[cluster] as number)++;
   const clusterBegin = new Int32Array(count + 1);
@@ -221,7 +191,7 @@ function layOutRows(clusters: Int32Array, count: number) {
 }
 
 /** Bias per row: -|x̂|²/2 for l2 (x̂ the stored row), plus the item's own. Undefined when there is none. */
-async function biasOf(
+export async function biasOf(
   rows: Tensor,
   scales: Tensor,
   metric: Metric,

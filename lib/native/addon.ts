@@ -139,6 +139,11 @@ export interface NativeAddon {
   openFile(device: NativeDevice, path: string): Promise<NativeFile>;
   /** 16 hexadecimal digits per tensor; see native/snapshot/xxh64.h. */
   checksums(device: NativeDevice, tensors: readonly NativeTensor[]): Promise<string[]>;
+  /**
+   * Replaces rows of a table that programs of the device read. Runs submitted before see the old rows, later ones the new.
+   * Arrays are copied before this returns.
+   */
+  writeRows(device: NativeDevice, table: NativeTensor, rows: Int32Array, bytes: Uint8Array): Promise<void>;
   /** Header, then the tensors back to back, written beside `path` and renamed over it. */
   writeFile(
     device: NativeDevice,

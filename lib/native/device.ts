@@ -71,6 +71,16 @@ export function onDevice<T>(device: NativeDevice, work: () => Promise<T>): Promi
   return scope.run(device, work);
 }
 
+/** @internal Long work in the background: eager ops inside `work` run on one thread that nothing else waits for. */
+export async function onOwnDevice<T>(work: (device: NativeDevice) => Promise<T>): Promise<T> {
+  const device = openDevice({ device: 'cpu', threads: 1 });
+  try {
+    return await onDevice(device, () => work(device));
+  } finally {
+    device.dispose();
+  }
+}
+
 /**
  * Says where ops on concrete tensors run from now on in this thread (models and programs have their own option): threads and
  * SIMD level for measurements and tests.

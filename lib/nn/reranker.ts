@@ -3,7 +3,10 @@ import type { CandidateInputs } from '../ops/candidates.js';
 import type { SymbolicTensor } from '../program/trace.js';
 import { Module } from './module.js';
 
-/** Candidates as the retrieval program hands them to a reranker. */
+/**
+ * Candidates as the retrieval program hands them to a reranker: tables and, per candidate, a row of each. Tables may be those of
+ * the whole catalogue, or hold the candidates of the batch alone.
+ */
 export type RerankCandidates = CandidateInputs;
 
 /** A module that scores (user, candidate) pairs on named tasks. */

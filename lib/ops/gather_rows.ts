@@ -7,14 +7,16 @@ import { type As, dispatch, type OpResult } from './dispatch.js';
  *
  * @param table any dtype [n, ...rest]; with `batchDims: 1` [batch, n, ...rest]
  * @param index int32 [...index]; with `batchDims: 1` [batch, m]
+ * @param options `tail` [t, ...rest]: the rows n to n + t - 1, so that a table may lie in two parts
  * @returns [...index, ...rest] or [batch, m, ...rest]
  * @throws SilverlodeError `INVALID_ARGUMENT` for an index beyond the table
  */
 export function gatherRows<I extends AnyTensor>(
   table: AnyTensor,
   index: I,
-  options: { batchDims?: 0 | 1; missing?: number } = {},
+  options: { batchDims?: 0 | 1; missing?: number; tail?: AnyTensor | undefined } = {},
 ): OpResult<I, As<I, DType>> {
   const attributes = { batch_dims: options.batchDims ?? 0, missing: options.missing ?? 0 };
-  return dispatch<I, As<I, DType>>('gather_rows', [table, index], attributes, ([rows]) => rows);
+  const operands = options.tail === undefined ? [table, index] : [table, index, options.tail];
+  return dispatch<I, As<I, DType>>('gather_rows', operands, attributes, ([rows]) => rows);
 }

@@ -6,7 +6,7 @@ import { DTYPES, type DType } from '../tensor/dtype.js';
 import { Tensor, tensor } from '../tensor/tensor.js';
 import type { ProgramRunner, RunInput, StepProfile } from './runner.js';
 
-export { ProgramRunner, type RunInput, type StepProfile } from './runner.js';
+export { type DerivedSizes, ProgramRunner, type RunInput, type StepProfile } from './runner.js';
 
 /** Structure of a program's outputs: one tensor, or named ones. */
 export type OutputNames = readonly string[] | undefined;

@@ -41,6 +41,9 @@ export interface RunResult {
   times: Float64Array | undefined;
 }
 
+/** Sizes of symbols that follow from those of others, given a way to look these up. */
+export type DerivedSizes = Readonly<Record<string, (sizeOf: (symbol: string) => number) => number>>;
+
 /** How many buckets of one program are kept; the least recently used goes first. */
 const MAX_BUCKETS = 16;
 
@@ -67,6 +70,8 @@ export class ProgramRunner {
     readonly limits: Readonly<Record<string, number>> = {},
     /** Smallest capacity of each symbol, so that small sizes share a bucket; default 1. */
     readonly floors: Readonly<Record<string, number>> = {},
+    /** Symbols whose size is that of others, as `capacities` and `dims` work out. */
+    readonly derived: DerivedSizes = {},
     /** Where its constants are copied to; programs may share it. */
     private readonly placed = new DeviceConstants(device),
   ) {}
@@ -76,8 +81,19 @@ export class ProgramRunner {
     await this.placed.use(this.constants, async () => undefined);
   }
 
+  /** Values of all symbols, in their order, from those that do not follow from others. */
+  dims(sizes: Readonly<Record<string, number>>): number[] {
+    const sizeOf = (symbol: string): number => this.derived[symbol]?.(sizeOf) ?? (sizes[symbol] as number);
+    return this.spec.symbols.map(sizeOf);
+  }
+
   /** Capacities of the bucket for these symbol values. */
   capacities(dims: readonly number[]): number[] {
+    const rounded = this.#rounded(dims);
+    return this.dims(Object.fromEntries(this.spec.symbols.map((symbol, i) => [symbol, rounded[i] as number])));
+  }
+
+  #rounded(dims: readonly number[]): number[] {
     return dims.map((dim, i) => {
       const name = this.spec.symbols[i] as string;
       const limit = this.limits[name] ?? 2 ** 31;
@@ -91,6 +107,11 @@ export class ProgramRunner {
   /** Plans the program for these symbol values, if need be. To run it, `use` it. */
   async prepare(dims: readonly number[]): Promise<NativeProgram> {
     return this.#bucket(dims).program;
+  }
+
+  /** Capacities of the buckets that are ready or being prepared. */
+  get prepared(): number[][] {
+    return [...this.#buckets.keys()].map((key) => key.split(',').map(Number));
   }
 
   /** Calls `work` with the program planned for these symbol values, which is not freed before `work` is done. */

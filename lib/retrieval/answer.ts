@@ -2,23 +2,27 @@
 import { SilverlodeError } from '../errors.js';
 import type { CancelFlag } from '../native/addon.js';
 import { withSignal } from '../native/device.js';
-import type { BatchRunner } from './batch_runner.js';
 import { withDeadline } from './deadline.js';
-import type { CatalogueIds } from './item_ids.js';
-import type { Manifest } from './manifest.js';
 import type { CheckedRequest, RequestChecker } from './requests.js';
 import { asError, type BatchOutputs, resultLength, toResult } from './results.js';
 import type { RetrieveBatchRequest, RetrieveBatchResult, RetrieveRequest, RetrieveResult } from './types.js';
+import type { Version } from './version.js';
 
 /** What a request comes to. */
 export type Answer = RetrieveResult | SilverlodeError;
 
+/** A run that has ended: its requests as they were placed, in one version. */
+interface Ran {
+  requests: readonly CheckedRequest[];
+  outputs: BatchOutputs;
+}
+
+type FlatIds = RetrieveBatchResult['ids'];
+
 export class Answerer {
   constructor(
-    readonly manifest: Manifest,
-    readonly ids: CatalogueIds,
+    private readonly current: () => Version,
     private readonly checker: RequestChecker,
-    private readonly runner: BatchRunner,
   ) {}
 
   /** Answers in the order of the requests. */
@@ -36,7 +40,7 @@ export class Answerer {
       if (request instanceof SilverlodeError) answers[i] = request;
     });
     await withSignal(signal, async (cancel) => {
-      for (const run of this.runner.runs(checked)) {
+      for (const run of this.current().main.runner.runs(checked)) {
         const members = run.map((i) => checked[i] as CheckedRequest);
         const limits = members.map(({ deadlineMs }) => deadlineMs);
         const deadline = (work: Promise<unknown>) => withDeadline(limits, started, work);
@@ -53,9 +57,10 @@ export class Answerer {
   async batch(batch: RetrieveBatchRequest, signal: AbortSignal | undefined): Promise<RetrieveBatchResult> {
     const requests = this.#checkBatch(batch);
     const offsets = new Int32Array(batch.count + 1);
-    const ordinals: number[] = [];
+    const ids: FlatIds[] = [];
     const scores: number[] = [];
-    const append = (members: readonly CheckedRequest[], outputs: BatchOutputs, first: number) => {
+    const append = ({ requests: members, outputs }: Ran, first: number) => {
+      const ordinals: number[] = [];
       members.forEach((request, b) => {
         const begin = b * outputs.width;
         const end = begin + resultLength(outputs, request, b);
@@ -63,18 +68,33 @@ export class Answerer {
           ordinals.push(outputs.ordinals[i] as number);
           scores.push(outputs.scores[i] as number);
         }
-        offsets[first + b + 1] = ordinals.length;
+        offsets[first + b + 1] = scores.length;
       });
+      const { main, fresh } = (members[0] as CheckedRequest).version;
+      ids.push(main.ids.gather(Int32Array.from(ordinals), fresh?.ids));
     };
     await withSignal(signal, async (cancel) => {
       let first = 0;
-      for (const run of this.runner.runs(requests)) {
+      for (const run of this.current().main.runner.runs(requests)) {
         const members = run.map((i) => requests[i] as CheckedRequest);
-        append(members, await this.runner.run(members, cancel), first);
+        append(await this.run(members, cancel), first);
         first += members.length;
       }
     });
-    return { ids: this.ids.gather(Int32Array.from(ordinals)), scores: Float32Array.from(scores), offsets };
+    return { ids: join(ids, this.current()), scores: Float32Array.from(scores), offsets };
+  }
+
+  /** One native run in the version that is current when it starts. */
+  async run(requests: readonly CheckedRequest[], cancel?: CancelFlag): Promise<Ran> {
+    for (;;) {
+      const version = this.current();
+      const placed = requests.map((request) =>
+        request.version === version ? request : this.checker.place(request, version),
+      );
+      const { main } = version;
+      const outputs = await main.use(() => main.runner.run(placed, this.current, cancel));
+      if (outputs) return { requests: placed, outputs };
+    }
   }
 
   /** One run; when it fails for a reason that may lie in one request, each is tried alone. */
@@ -84,11 +104,11 @@ export class Answerer {
     cancel: CancelFlag | undefined,
   ): Promise<Answer[]> {
     try {
-      const run = this.runner.run(members, cancel);
+      const run = this.run(members, cancel);
       const late = await deadline(run);
       // A request in time means that the run has ended, so awaiting it again costs nothing.
-      const outputs = late.every((error) => error !== undefined) ? undefined : await run;
-      return members.map((request, b) => late[b] ?? toResult(outputs as BatchOutputs, request, b, this));
+      const ran = late.every((error) => error !== undefined) ? undefined : await run;
+      return members.map((_, b) => late[b] ?? resultOf(ran as Ran, b));
     } catch (error) {
       const failed = asError(error);
       if (members.length === 1 || failed.code !== 'INVALID_ARGUMENT') return members.map(() => failed);
@@ -100,7 +120,7 @@ export class Answerer {
 
   #checkBatch(batch: RetrieveBatchRequest): CheckedRequest[] {
     const { embeddings, count, filters, exclude, ...shared } = batch;
-    const { dims } = this.manifest;
+    const { dims } = this.current().main.manifest;
     const fits = Number.isInteger(count) && count >= 0 && embeddings instanceof Float32Array;
     if (!fits || embeddings.length !== count * dims) {
       throw new SilverlodeError(
@@ -121,4 +141,25 @@ export class Answerer {
       }
     });
   }
+}
+
+function resultOf({ requests, outputs }: Ran, b: number): RetrieveResult {
+  return toResult(outputs, requests[b] as CheckedRequest, b);
+}
+
+/** Ids of several runs; numbers come back in the widest of their types. */
+function join(parts: readonly FlatIds[], version: Version): FlatIds {
+  const [first, ...rest] = parts;
+  if (first === undefined) return version.main.ids.gather(new Int32Array(0));
+  if (rest.length === 0) return first;
+  if (Array.isArray(first)) return (parts as string[][]).flat();
+  const wide = parts.find((part) => part instanceof Float64Array) ?? first;
+  const total = parts.reduce((sum, part) => sum + part.length, 0);
+  const joined = new (wide.constructor as Float64ArrayConstructor)(total);
+  let at = 0;
+  for (const part of parts as Float64Array[]) {
+    joined.set(part, at);
+    at += part.length;
+  }
+  return joined;
 }

@@ -1,14 +1,16 @@
 // Checked requests to results, through as few native runs as capacities allow.
 import { SilverlodeError } from '../errors.js';
-import { addon, type CancelFlag, type NativeDevice } from '../native/addon.js';
+import { addon, type CancelFlag, type NativeDevice, type ProgramSpec } from '../native/addon.js';
 import { DeviceConstants } from '../program/device_constants.js';
-import { ProgramRunner } from '../program/program.js';
-import type { Tensor } from '../tensor/tensor.js';
-import { type EncodedBatch, encodeBatch } from './encode.js';
+import { type DerivedSizes, ProgramRunner, type RunInput } from '../program/program.js';
+import { Tensor } from '../tensor/tensor.js';
+import { encodeBatch, encodeFresh } from './encode.js';
+import { FRESH_DERIVED, FRESH_FLOORS } from './fresh/inputs.js';
 import type { Manifest } from './manifest.js';
 import type { CheckedRequest, RequestLimits } from './requests.js';
 import { type BatchOutputs, toOutputs } from './results.js';
 import { type StageProfile, toStages } from './stage_profile.js';
+import type { Version } from './version.js';
 
 /** Smallest capacity of the sizes that vary from request to request, so that they do not multiply buckets. */
 const CAPACITY_FLOORS: Readonly<Record<string, number>> = {
@@ -22,9 +24,17 @@ const DEFAULT_FLOOR = 4096;
 
 type Kind = 'embedding' | 'user';
 
-/** The native programs of a loaded model. */
+/** Requests laid out for one program. */
+interface Prepared {
+  runner: ProgramRunner;
+  dims: number[];
+  inputs: RunInput[];
+  fresh: boolean;
+}
+
+/** The native programs over one main segment. */
 export class BatchRunner {
-  readonly #runners: Partial<Record<Kind, ProgramRunner>> = {};
+  readonly #runners = new Map<string, ProgramRunner>();
   readonly #constants: DeviceConstants;
   #bandwidth: Promise<number> | undefined;
 
@@ -36,43 +46,20 @@ export class BatchRunner {
     private readonly rowBytes: number,
   ) {
     this.#constants = new DeviceConstants(device);
-    const { embedding, user } = manifest.programs;
-    for (const [kind, spec] of [
-      ['embedding', embedding],
-      ['user', user],
-    ] as const) {
-      if (spec === null) continue;
-      const constants = spec.constants.map(({ name }) => {
-        const constant = tensors.get(name);
-        if (constant === undefined)
-          throw new SilverlodeError('CORRUPT_FILE', `the model has no tensor '${name}'`, { tensor: name });
-        return constant;
-      });
-      const floors = Object.fromEntries(
-        spec.symbols.map((symbol) => [
-          symbol,
-          symbol === 'batch' || symbol === 'heads' ? 1 : (CAPACITY_FLOORS[symbol] ?? DEFAULT_FLOOR),
-        ]),
-      );
-      this.#runners[kind] = new ProgramRunner(
-        device,
-        spec,
-        constants,
-        { batch: limits.maxBatch },
-        floors,
-        this.#constants,
-      );
-    }
+    const { programs, freshPrograms } = manifest;
+    for (const [kind, spec] of Object.entries(programs)) this.#add(kind, spec, tensors, {});
+    for (const [kind, spec] of Object.entries(freshPrograms ?? {}))
+      this.#add(`fresh ${kind}`, spec, tensors, FRESH_DERIVED);
   }
 
   /** Brings what the programs read to the device. @throws SilverlodeError `OUT_OF_MEMORY`. */
   async load(): Promise<void> {
-    for (const runner of Object.values(this.#runners)) await runner.load();
+    for (const runner of this.#runners.values()) await runner.load();
   }
 
   /** Bytes of the tensors that the programs read: what a GPU holds of the model. */
   get constantBytes(): number {
-    const constants = new Set(Object.values(this.#runners).flatMap((runner) => runner.constants));
+    const constants = new Set([...this.#runners.values()].flatMap((runner) => runner.constants));
     return [...constants].reduce((sum, { nbytes }) => sum + nbytes, 0);
   }
 
@@ -93,50 +80,81 @@ export class BatchRunner {
     );
   }
 
-  /** One native run. */
-  async run(requests: readonly CheckedRequest[], cancel?: CancelFlag): Promise<BatchOutputs> {
-    const { runner, dims, inputs } = this.#encode(requests);
-    return runner.use(dims, async (program) =>
-      toOutputs(await program.runToArrays(inputs, dims, cancel), requests.length),
-    );
+  /**
+   * One native run, all requests placed in one version. Undefined, and nothing ran, when that was no longer the `current` one
+   * by the time the program was ready.
+   */
+  async run(
+    requests: readonly CheckedRequest[],
+    current: () => Version,
+    cancel?: CancelFlag,
+  ): Promise<BatchOutputs | undefined> {
+    const { runner, dims, inputs, fresh } = this.#prepare(requests);
+    return runner.use(dims, async (program) => {
+      if (current() !== requests[0]?.version) return undefined;
+      const natives = inputs.map((input) => (input instanceof Tensor ? input.native : input));
+      return toOutputs(await program.runToArrays(natives, dims, cancel), requests.length, fresh);
+    });
   }
 
   /** One timed run; results are dropped. */
   async profile(requests: readonly CheckedRequest[]): Promise<StageProfile[]> {
-    const { runner, dims, inputs } = this.#encode(requests);
+    const { runner, dims, inputs, fresh } = this.#prepare(requests);
+    const own = inputs.map((input) => (input instanceof Tensor ? input.reshape(input.shape) : input));
     // The first run of a bucket touches its memory for the first time; this one tells how many rows are scored.
-    const { outputs } = await runner.run(inputs, dims);
-    const { scanned } = toOutputs(
-      outputs.map((output) => output.view()),
-      requests.length,
-    );
+    const { outputs } = await runner.run(own, dims);
+    const views = outputs.map((output) => output.view());
+    const { scanned } = toOutputs(views, requests.length, fresh);
     this.#bandwidth ??= addon().readBandwidth(this.device);
     const rows = scanned.reduce((sum, count) => sum + Number(count), 0);
-    return toStages(await runner.profile(inputs, dims), { rows, rowBytes: this.rowBytes }, await this.#bandwidth);
+    return toStages(await runner.profile(own, dims), { rows, rowBytes: this.rowBytes }, await this.#bandwidth);
   }
 
   /** Memory that the bucket of these requests takes. */
   async sizes(
     requests: readonly CheckedRequest[],
   ): Promise<{ arenaBytes: number; preparedBytes: number; capacities: Record<string, number> }> {
-    const { runner, dims } = this.#encode(requests);
+    const { runner, dims } = this.#prepare(requests);
     const capacities = runner.capacities(dims);
     const named = Object.fromEntries(runner.spec.symbols.map((symbol, i) => [symbol, capacities[i] as number]));
     return { ...(await runner.sizes(dims)), capacities: named };
   }
 
-  /** The last run in flight frees programs and threads. */
-  dispose(): void {
-    for (const runner of Object.values(this.#runners)) runner.dispose();
-    this.device.dispose();
+  /** Prepares what `other` has prepared, so that the first requests after a change of segments need not wait. */
+  async warm(other: BatchRunner): Promise<void> {
+    for (const [key, runner] of this.#runners) {
+      for (const dims of other.#runners.get(key)?.prepared ?? []) await runner.prepare(dims);
+    }
   }
 
-  #encode(requests: readonly CheckedRequest[]) {
-    const runner = this.#runners[kindOf(requests[0] as CheckedRequest)] as ProgramRunner;
-    const encoded: EncodedBatch = encodeBatch(requests, this.manifest);
-    const dims = runner.spec.symbols.map((symbol) => encoded.symbols[symbol] as number);
-    const inputs = runner.spec.inputs.map(({ name }) => encoded.inputs.get(name) as ArrayBufferView);
-    return { runner, dims, inputs };
+  /** The last run in flight frees the programs. */
+  dispose(): void {
+    for (const runner of this.#runners.values()) runner.dispose();
+  }
+
+  #add(key: string, spec: ProgramSpec | null, tensors: ReadonlyMap<string, Tensor>, derived: DerivedSizes): void {
+    if (spec === null) return;
+    const constants = spec.constants.map(({ name }) => {
+      const constant = tensors.get(name);
+      if (constant === undefined)
+        throw new SilverlodeError('CORRUPT_FILE', `the model has no tensor '${name}'`, { tensor: name });
+      return constant;
+    });
+    const floorOf = (symbol: string) =>
+      symbol === 'batch' || symbol === 'heads' ? 1 : (CAPACITY_FLOORS[symbol] ?? FRESH_FLOORS[symbol] ?? DEFAULT_FLOOR);
+    const floors = Object.fromEntries(spec.symbols.map((symbol) => [symbol, floorOf(symbol)]));
+    const limits = { batch: this.limits.maxBatch };
+    this.#runners.set(key, new ProgramRunner(this.device, spec, constants, limits, floors, derived, this.#constants));
+  }
+
+  #prepare(requests: readonly CheckedRequest[]): Prepared {
+    const [first] = requests as [CheckedRequest];
+    const { fresh } = first.version;
+    const encoded = encodeBatch(requests, this.manifest);
+    if (fresh) encodeFresh(requests, fresh.tensors, this.manifest.scored, encoded);
+    const runner = this.#runners.get(`${fresh ? 'fresh ' : ''}${kindOf(first)}`) as ProgramRunner;
+    const inputs = runner.spec.inputs.map(({ name }) => encoded.inputs.get(name) as RunInput);
+    return { runner, dims: runner.dims(encoded.symbols), inputs, fresh: fresh !== undefined };
   }
 }
 

@@ -11,7 +11,7 @@ import type { IndexOptions, PublishOptions } from './publish.js';
 const KNOWN = {
   publish: [
     ...['items', 'index', 'filter', 'tower', 'rerank', 'rerankEmbeddings', 'value', 'weights', 'queries'],
-    ...['device', 'threads', 'seed', 'onProgress', 'signal'],
+    ...['device', 'threads', 'maxFreshItems', 'seed', 'onProgress', 'signal'],
   ],
   items: ['ids', 'embeddings', 'attributes', 'features'],
   embeddings: ['data', 'shape'],
@@ -47,6 +47,9 @@ export function checkPublish(options: PublishOptions): CheckedCatalogue {
   if (!['int8', 'float16', 'float32'].includes(rerankEmbeddings))
     throw invalid(`unknown rerankEmbeddings '${rerankEmbeddings}'`);
   if (!Number.isSafeInteger(seed)) throw invalid(`seed must be an integer, got ${String(seed)}`);
+  const { maxFreshItems } = options;
+  if (maxFreshItems !== undefined && !isPositive(maxFreshItems))
+    throw invalid(`maxFreshItems must be a positive integer, got ${String(maxFreshItems)}`);
   const { embeddings, shape } = checkEmbeddings(items.embeddings);
   const ids = CatalogueIds.from(items.ids);
   if (ids.length !== shape[0])

@@ -1,15 +1,19 @@
 // Checked requests to program inputs.
+import type { FilterPlan } from '../filter/plan.js';
 import { encodePlans } from '../index/filter_index.js';
 import type { InputSpecs } from '../program/compile.js';
 import type { InputSpec } from '../program/trace.js';
 import { ArrayBlock } from '../tensor/array_block.js';
 import type { TensorArray } from '../tensor/dtype.js';
+import type { Tensor } from '../tensor/tensor.js';
+import type { FreshName } from './fresh/inputs.js';
 import type { Manifest } from './manifest.js';
 import { type CheckedRequest, raggedSpec } from './requests.js';
+import type { FreshVersion } from './version.js';
 
 /** Inputs of one native run, by program input name, and the sizes that follow from them. */
 export interface EncodedBatch {
-  inputs: Map<string, TensorArray>;
+  inputs: Map<string, TensorArray | Tensor>;
   symbols: Record<string, number>;
 }
 
@@ -17,7 +21,7 @@ const NOTHING: ArrayLike<number> = [];
 
 /** Lays checked requests out as program inputs; all of one kind and number of heads. */
 export function encodeBatch(requests: readonly CheckedRequest[], manifest: Manifest): EncodedBatch {
-  const inputs = new Map<string, TensorArray>();
+  const inputs: EncodedBatch['inputs'] = new Map();
   const block = new ArrayBlock();
   const batch = requests.length;
   const symbols: Record<string, number> = { batch };
@@ -54,17 +58,7 @@ export function encodeBatch(requests: readonly CheckedRequest[], manifest: Manif
     'request.exact',
     perRequest(({ exact }) => Number(exact)),
   );
-  const plans = encodePlans(
-    requests.map(({ plan }) => plan),
-    block,
-  );
-  inputs.set('request.planIndex', plans.index);
-  inputs.set('request.planOffsets', plans.offsets);
-  inputs.set('request.planSteps', plans.steps);
-  const excluded = ({ excludeRows }: CheckedRequest) => excludeRows ?? NOTHING;
-  const excludeRows = block.join('int32', requests, excluded);
-  inputs.set('request.excludeOffsets', block.offsets(requests, excluded));
-  inputs.set('request.excludeRows', excludeRows);
+  encodeEligible(requests, MAIN, block, { inputs, symbols });
   if (manifest.weights.length > 0)
     inputs.set(
       'weights',
@@ -72,10 +66,81 @@ export function encodeBatch(requests: readonly CheckedRequest[], manifest: Manif
     );
   symbols.k = largest(requests, ({ k }) => k);
   symbols.candidates = largest(requests, ({ candidates }) => candidates);
-  symbols.plan_offsets = plans.offsets.length;
-  symbols.plan_steps = plans.steps.length / 4;
-  symbols.exclude_rows = excludeRows.length;
   return { inputs, symbols };
+}
+
+/** Adds what a program that also searches a fresh segment takes: its tensors, and plans and exclusions of its own. */
+export function encodeFresh(
+  requests: readonly CheckedRequest[],
+  tensors: FreshVersion['tensors'],
+  scored: boolean,
+  { inputs, symbols }: EncodedBatch,
+): void {
+  const block = new ArrayBlock();
+  for (const [name, tensor] of tensors) inputs.set(`fresh.${name}`, tensor);
+  encodeEligible(requests, FRESH, block, { inputs, symbols });
+  const size = (name: FreshName) => tensors.get(name)?.shape[0] as number;
+  symbols.fresh_rows = size('rows');
+  symbols.fresh_slices = size('slices');
+  symbols.fresh_positions = size('bloom');
+  symbols.fresh_columns = size('columns64');
+  symbols.fresh_terms = size('terms');
+  if (!scored) return;
+  const pairs = block.array('int32', requests.length * (symbols.candidates as number));
+  for (let pair = 0; pair < pairs.length; pair++) pairs[pair] = pair;
+  inputs.set('fresh.pairs', pairs);
+}
+
+/** Where a segment's plans and exclusions come from, and the inputs and symbols they go to. */
+interface Eligible {
+  plan(request: CheckedRequest): FilterPlan | undefined;
+  excludeRows(request: CheckedRequest): Int32Array | undefined;
+  names: { index: string; offsets: string; steps: string; excludeOffsets: string; excludeRows: string };
+  symbolPrefix: string;
+}
+
+const MAIN: Eligible = {
+  plan: ({ plan }) => plan,
+  excludeRows: ({ excludeRows }) => excludeRows,
+  names: {
+    index: 'request.planIndex',
+    offsets: 'request.planOffsets',
+    steps: 'request.planSteps',
+    excludeOffsets: 'request.excludeOffsets',
+    excludeRows: 'request.excludeRows',
+  },
+  symbolPrefix: '',
+};
+const FRESH: Eligible = {
+  plan: ({ freshPlan }) => freshPlan,
+  excludeRows: ({ freshExcludeRows }) => freshExcludeRows,
+  names: {
+    index: 'fresh.freshPlanIndex',
+    offsets: 'fresh.freshPlanOffsets',
+    steps: 'fresh.freshPlanSteps',
+    excludeOffsets: 'fresh.freshExcludeOffsets',
+    excludeRows: 'fresh.freshExcludeRows',
+  },
+  symbolPrefix: 'fresh_',
+};
+
+function encodeEligible(
+  requests: readonly CheckedRequest[],
+  { plan, excludeRows, names, symbolPrefix }: Eligible,
+  block: ArrayBlock,
+  { inputs, symbols }: EncodedBatch,
+): void {
+  const plans = encodePlans(requests.map(plan), block);
+  inputs.set(names.index, plans.index);
+  inputs.set(names.offsets, plans.offsets);
+  inputs.set(names.steps, plans.steps);
+  const excluded = (request: CheckedRequest) => excludeRows(request) ?? NOTHING;
+  const rows = block.join('int32', requests, excluded);
+  inputs.set(names.excludeOffsets, block.offsets(requests, excluded));
+  inputs.set(names.excludeRows, rows);
+  symbols[`${symbolPrefix}plan_offsets`] = plans.offsets.length;
+  symbols[`${symbolPrefix}plan_steps`] = plans.steps.length / 4;
+  symbols[`${symbolPrefix}exclude_rows`] = rows.length;
 }
 
 function largest(requests: readonly CheckedRequest[], numberOf: (request: CheckedRequest) => number): number {
@@ -86,7 +151,7 @@ function encodeTower(
   users: readonly ReadonlyMap<string, ArrayLike<number>>[],
   specs: InputSpecs,
   block: ArrayBlock,
-  inputs: Map<string, TensorArray>,
+  inputs: EncodedBatch['inputs'],
   symbols: Record<string, number>,
 ): void {
   for (const [name, spec] of Object.entries(specs)) {

@@ -2,9 +2,11 @@
 import { SilverlodeError } from '../errors.js';
 import { breathe } from '../index/progress.js';
 import { type Tensor, tensor } from '../tensor/tensor.js';
-import type { IdSet, ItemId, ItemIds } from './types.js';
+import type { ItemId, ItemIds } from './types.js';
 
-type IdKind = 'string' | 'number' | 'bigint';
+export type IdKind = 'string' | 'number' | 'bigint';
+
+type FlatIds = Int32Array | Float64Array | BigInt64Array | string[];
 
 /** Names of the id tensors in a model file. */
 const VALUES = 'ids.values';
@@ -82,8 +84,11 @@ export class CatalogueIds {
     return ids;
   }
 
-  /** Ids of many ordinals at once, numeric ones as a typed array. */
-  gather(ordinals: Int32Array): Int32Array | Float64Array | BigInt64Array | string[] {
+  /**
+   * Ids of many ordinals at once, numeric ones as a typed array; `added` are those of the ordinals that follow the catalogue's.
+   */
+  gather(ordinals: Int32Array, added?: readonly ItemId[]): FlatIds {
+    if (added) return this.#join(Array.from(ordinals, (ordinal) => added[ordinal - this.length] ?? this.at(ordinal)));
     if (this.kind === 'string') return Array.from(ordinals, (ordinal) => this.values[ordinal] as string);
     const made = new (this.values.constructor as Float64ArrayConstructor)(ordinals.length);
     ordinals.forEach((ordinal, i) => {
@@ -92,16 +97,17 @@ export class CatalogueIds {
     return made;
   }
 
-  /** Ordinals of the ids that the catalogue holds. */
-  ordinalsOf(ids: IdSet): number[] {
-    this.#ordinals ??= new Map(Array.from(this.values as ArrayLike<ItemId>, (id, item) => [id, item]));
-    const known = this.#ordinals;
-    const found: number[] = [];
-    for (const id of ids) {
-      const ordinal = known.get(id);
-      if (ordinal !== undefined) found.push(ordinal);
-    }
-    return found;
+  #join(ids: ItemId[]): FlatIds {
+    if (this.kind === 'string') return ids as string[];
+    if (this.kind === 'bigint') return BigInt64Array.from(ids as bigint[]);
+    const values = Float64Array.from(ids as number[]);
+    return this.values instanceof Int32Array && allInt32(values) ? Int32Array.from(values) : values;
+  }
+
+  /** The ordinal of an id, undefined for one that the catalogue does not hold. */
+  ordinalOf(id: ItemId): number | undefined {
+    this.#ordinals ??= new Map(Array.from(this.values as ArrayLike<ItemId>, (known, item) => [known, item]));
+    return this.#ordinals.get(id);
   }
 
   /** Tensors that hold the ids in a model file. */
@@ -138,7 +144,8 @@ export class CatalogueIds {
   }
 }
 
-function isId(id: unknown): id is ItemId {
+/** Whether a value can be an id at all. */
+export function isId(id: unknown): id is ItemId {
   if (typeof id === 'bigint') return BigInt.asIntN(64, id) === id;
   // Half a surrogate pair has no form in UTF-8; two such ids would become one in a file.
   return Number.isSafeInteger(id) || (typeof id === 'string' && !/\p{Surrogate}/u.test(id));

@@ -1,6 +1,7 @@
 import { SilverlodeError } from '../errors.js';
 import type { DeviceOptions } from '../native/device.js';
 import { requireKnown } from './check_items.js';
+import type { FsyncPolicy } from './fresh/journal.js';
 import type { RequestLimits } from './requests.js';
 
 /** How a model is loaded. */
@@ -13,21 +14,42 @@ export interface LoadOptions extends DeviceOptions {
   maxCandidates?: number;
   /** Largest `k` of a request; default 1 048 576. */
   maxK?: number;
+  /** Items that updates may hold beside the published ones before `compact()` is due; default 65 536. */
+  maxFreshItems?: number;
+  /** A file that updates are appended to before they are acknowledged; what it holds beyond the model is applied on loading. */
+  journal?: string;
+  /** When journal records are flushed to the disk: before an update is acknowledged (`'always'`, default), every 100 ms, or never. */
+  fsync?: FsyncPolicy;
 }
 
-const KNOWN = ['device', 'threads', 'simd', 'graphs', 'verify', 'maxBatch', 'maxCandidates', 'maxK'];
-const DEFAULT_LIMITS = { maxBatch: 64, maxK: 2 ** 20, maxCandidates: 2 ** 20 };
+/** What the process of loading and serving is bound to. */
+export interface LoadLimits extends RequestLimits {
+  maxFreshItems: number;
+}
+
+const KNOWN = [
+  ...['device', 'threads', 'simd', 'graphs', 'verify', 'maxBatch', 'maxCandidates', 'maxK'],
+  ...['maxFreshItems', 'journal', 'fsync'],
+];
+const FSYNC: readonly unknown[] = ['always', 'interval', 'never'];
+const DEFAULT_LIMITS = { maxBatch: 64, maxK: 2 ** 20, maxCandidates: 2 ** 20, maxFreshItems: 65_536 };
 
 /** @throws SilverlodeError `INVALID_ARGUMENT` for unknown names and sizes that are none. */
-export function checkLoadOptions(options: LoadOptions): RequestLimits {
+export function checkLoadOptions(options: LoadOptions): LoadLimits {
   requireKnown('load options', options, KNOWN);
   const { verify = true } = options;
   if (typeof verify !== 'boolean')
     throw new SilverlodeError('INVALID_ARGUMENT', `verify must be a boolean, got ${String(verify)}`);
+  const { journal, fsync = 'always' } = options;
+  if (journal !== undefined && (typeof journal !== 'string' || journal === ''))
+    throw new SilverlodeError('INVALID_ARGUMENT', `journal must be a path, got ${String(journal)}`);
+  if (!FSYNC.includes(fsync))
+    throw new SilverlodeError('INVALID_ARGUMENT', `fsync must be one of ${FSYNC.join(', ')}, got ${String(fsync)}`);
   const limits = {
     maxBatch: options.maxBatch ?? DEFAULT_LIMITS.maxBatch,
     maxK: options.maxK ?? DEFAULT_LIMITS.maxK,
     maxCandidates: options.maxCandidates ?? DEFAULT_LIMITS.maxCandidates,
+    maxFreshItems: options.maxFreshItems ?? DEFAULT_LIMITS.maxFreshItems,
   };
   for (const [name, value] of Object.entries(limits)) {
     if (!Number.isInteger(value) || value < 1)

@@ -30,7 +30,29 @@ export interface Manifest {
   scored: boolean;
   /** Inputs of the tower, null without one. */
   tower: InputSpecs | null;
-  programs: { embedding: ProgramSpec; user: ProgramSpec | null };
+  programs: Programs;
+  /** The programs that search a fresh segment too; models of older versions have none and take no updates. */
+  freshPrograms?: Programs;
+  /** What came after publishing, in a model that was saved with updates. */
+  updates?: SavedUpdates;
+}
+
+/** A program per kind of request. */
+export interface Programs {
+  embedding: ProgramSpec;
+  user: ProgramSpec | null;
+}
+
+/** Updates that are part of a model file. */
+export interface SavedUpdates {
+  /** Fresh items; their tensors are those named `fresh.<name>`. */
+  items: number;
+  /** Attributes of the fresh items. */
+  filter?: FilterManifest;
+  /** Where the model stands in the log that it follows, as the log gave it. */
+  position?: unknown;
+  /** Records of the journal that the model holds. */
+  journal?: number;
 }
 
 /** Reads a manifest that may come from anywhere; what programs hold is checked again when they are planned. */
@@ -56,11 +78,9 @@ export function parseManifest(bytes: Uint8Array): Manifest {
     ['columns', isList(manifest?.columns, (column) => typeof column === 'string')],
     ['weights', isList(manifest?.weights, (slot) => typeof (slot as WeightSlot)?.name === 'string')],
     ['tower', typeof manifest?.tower === 'object'],
-    [
-      'programs',
-      isProgram(manifest?.programs?.embedding) &&
-        (manifest.programs.user === null || isProgram(manifest.programs.user)),
-    ],
+    ['programs', arePrograms(manifest?.programs)],
+    ['freshPrograms', manifest?.freshPrograms === undefined || arePrograms(manifest.freshPrograms)],
+    ['updates', manifest?.updates === undefined || areUpdates(manifest.updates)],
   ];
   const bad = checks.find(([, fits]) => !fits);
   if (bad)
@@ -72,6 +92,16 @@ export function parseManifest(bytes: Uint8Array): Manifest {
 
 function isList(value: unknown, fits: (entry: unknown) => boolean): boolean {
   return Array.isArray(value) && value.every(fits);
+}
+
+function arePrograms(value: Programs | undefined): boolean {
+  return isProgram(value?.embedding) && (value?.user === null || isProgram(value?.user as ProgramSpec));
+}
+
+function areUpdates(value: SavedUpdates | null): boolean {
+  const isCount = (count: unknown) => Number.isSafeInteger(count) && (count as number) >= 0;
+  const { items, filter, journal = 0 } = value ?? {};
+  return isCount(items) && isCount(journal) && (items === 0) === (filter === undefined);
 }
 
 function isProgram(value: ProgramSpec | undefined): boolean {

@@ -1,19 +1,25 @@
 // A loaded model: the whole retrieval stack behind one object.
 import { SilverlodeError } from '../errors.js';
-import { FilterIndex } from '../index/filter_index.js';
+import type { AttributeColumns } from '../index/attributes.js';
+import type { ProgressEvent } from '../index/progress.js';
 import type { NativeDevice } from '../native/addon.js';
-import { openDevice } from '../native/device.js';
-import type { Tensor } from '../tensor/tensor.js';
+import { onOwnDevice, openDevice } from '../native/device.js';
 import { Answerer } from './answer.js';
-import { BatchRunner } from './batch_runner.js';
-import { CatalogueIds } from './item_ids.js';
+import { Catalogue, type Freshness, type UpdateResult } from './catalogue.js';
+import { releaseCapture } from './fresh/capture.js';
+import { type FollowOptions, follow, type LogEntry, type LogRun, type UpdateLog } from './fresh/follow.js';
+import { type FsyncPolicy, Journal } from './fresh/journal.js';
+import { fromSaved, toSaved } from './fresh/saved.js';
+import { type CheckedUpdate, checkUpdate, type FeatureValues, type Update, type UpsertItems } from './fresh/updates.js';
 import { checkLoadOptions, type LoadOptions } from './load_options.js';
+import { MainSegment, type ModelParts, requireTensor } from './main_segment.js';
 import { type Manifest, parseManifest } from './manifest.js';
 import { readModelFile, writeModelFile } from './model_file.js';
 import { type CheckedRequest, RequestChecker } from './requests.js';
+import { asError } from './results.js';
 import type { StageProfile } from './stage_profile.js';
 import { type TuneOptions, type TuneResult, tuneProbes } from './tune.js';
-import type { RetrieveBatchRequest, RetrieveBatchResult, RetrieveRequest, RetrieveResult } from './types.js';
+import type { ItemIds, RetrieveBatchRequest, RetrieveBatchResult, RetrieveRequest, RetrieveResult } from './types.js';
 
 export type { LoadOptions } from './load_options.js';
 
@@ -43,12 +49,6 @@ export interface RetrievalPlan {
   memory: { modelBytes: number; arenaBytes: number; preparedBytes: number; deviceBytes: number };
 }
 
-/** @internal Everything a model is made of, from `publish` or from a file. */
-export interface ModelParts {
-  manifest: Manifest;
-  tensors: Map<string, Tensor>;
-}
-
 /**
  * User tower, eligibility filter, int8 search, reranker and value model as one network with the item index inside it.
  *
@@ -56,41 +56,27 @@ export interface ModelParts {
  * embedding without reranker and value formula give the same ids and scores at every SIMD level, thread count and batch.
  */
 export class RetrievalModel {
-  readonly #manifest: Manifest;
-  readonly #tensors: Map<string, Tensor>;
-  readonly #ids: CatalogueIds;
-  readonly #eligible: FilterIndex;
-  readonly #runner: BatchRunner;
+  readonly #device: NativeDevice;
+  readonly #catalogue: Catalogue;
   readonly #checker: RequestChecker;
   readonly #answerer: Answerer;
   readonly #open = new Set<Promise<unknown>>();
-  #disposed = false;
+  #disposed: Promise<void> | undefined;
 
   /** @internal Use `publish()` or `RetrievalModel.load()`. */
-  constructor(
-    { manifest, tensors }: ModelParts,
-    options: LoadOptions = {},
-    device: NativeDevice = openDevice(options),
-  ) {
-    this.#manifest = manifest;
-    this.#tensors = tensors;
-    this.#ids = CatalogueIds.restore(manifest.ids, tensors, manifest.items);
-    this.#eligible = FilterIndex.restore(manifest.filter, withPrefix(tensors, 'eligible.'));
+  constructor(parts: ModelParts, options: LoadOptions = {}, device: NativeDevice = openDevice(options)) {
     const limits = checkLoadOptions(options);
-    this.#runner = new BatchRunner(
-      device,
-      manifest,
-      tensors,
-      limits,
-      requireTensor(tensors, 'index.rows').shape[1] as number,
-    );
-    const rowOf = requireTensor(tensors, 'index.rowOf').view() as Int32Array;
-    this.#checker = new RequestChecker(manifest, limits, this.#eligible, this.#ids, () => rowOf);
-    this.#answerer = new Answerer(manifest, this.#ids, this.#checker, this.#runner);
+    this.#device = device;
+    this.#catalogue = new Catalogue(new MainSegment(parts, limits, device), limits, limits.maxFreshItems);
+    const { current } = this.#catalogue;
+    this.#checker = new RequestChecker(current, limits);
+    this.#answerer = new Answerer(current, this.#checker);
   }
 
   /**
    * Loads a model file. Large files are memory-mapped: replace one by rename, never rewrite it in place.
+   *
+   * With `journal`, updates that the file does not hold yet are applied before the promise resolves.
    *
    * @throws SilverlodeError `IO_ERROR`, `CORRUPT_FILE` (naming the tensor or field), `UNSUPPORTED_VERSION`,
    * `DEVICE_UNAVAILABLE`, `OUT_OF_MEMORY` where it does not fit on the device, `INVALID_ARGUMENT` for options.
@@ -103,13 +89,18 @@ export class RetrievalModel {
   static async load(path: string, options: LoadOptions = {}): Promise<RetrievalModel> {
     checkLoadOptions(options);
     const device = openDevice(options);
+    let model: RetrievalModel | undefined;
     try {
-      const tensors = await readModelFile(device, path, options.verify ?? true);
-      const manifest = parseManifest(requireTensor(tensors, 'manifest').view() as Uint8Array);
-      const model = new RetrievalModel({ manifest, tensors }, options, device);
-      await model.#runner.load();
+      const all = await readModelFile(device, path, options.verify ?? true);
+      const manifest = parseManifest(requireTensor(all, 'manifest').view() as Uint8Array);
+      const { tensors, saved } = await fromSaved(manifest, all);
+      model = new RetrievalModel({ manifest, tensors }, options, device);
+      await model.#catalogue.current().main.runner.load();
+      if (saved) await model.#catalogue.restore(saved);
+      if (options.journal !== undefined) await model.#recover(options.journal, options.fsync);
       return model;
     } catch (error) {
+      await model?.close();
       device.dispose();
       throw error instanceof SilverlodeError
         ? new SilverlodeError(error.code, `${path}: ${error.message}`, { ...error })
@@ -119,7 +110,7 @@ export class RetrievalModel {
 
   /** Items in the catalogue. */
   get items(): number {
-    return this.#manifest.items;
+    return this.#catalogue.current().items;
   }
 
   /** Dimensions of an embedding. */
@@ -129,16 +120,16 @@ export class RetrievalModel {
 
   /** What the model is made of, for people and tools. */
   describe(): Record<string, unknown> {
-    const { items, dims, metric, clusters, flat, probes, heads, tasks, columns, weights, tower, filter } =
-      this.#manifest;
-    const tensors = [...this.#tensors].map(([name, { dtype, shape, nbytes }]) => ({
+    const { dims, metric, clusters, flat, probes, heads, tasks, columns, weights, tower, filter } = this.#manifest;
+    const { main } = this.#catalogue.current();
+    const tensors = [...main.tensors].map(([name, { dtype, shape, nbytes }]) => ({
       name,
       dtype,
       shape,
       bytes: nbytes,
     }));
     return {
-      items,
+      items: this.items,
       dims,
       metric,
       clusters,
@@ -151,23 +142,34 @@ export class RetrievalModel {
       ids: this.#manifest.ids,
       tower: tower === null ? null : Object.keys(tower),
       fields: filter.fields,
-      bytes: this.#bytes(),
-      deviceBytes: this.#runner.constantBytes,
+      bytes: main.bytes,
+      deviceBytes: main.runner.constantBytes,
       tensors,
     };
   }
 
   /**
-   * Writes the model: to a temporary file beside `path`, flushed, then renamed over it.
+   * Writes the model with all updates that have been shown: to a temporary file beside `path`, flushed, then renamed over it.
+   * Requests and updates go on meanwhile; a copy of the item features is held for that time.
    *
    * @param options `signal`: stops the writing before its next tensor; unlike other waits this one ends only when the
-   * temporary file is gone.
+   * temporary file is gone. `trimJournal`: then drops the journal's records that the file holds; older files can no longer be
+   * loaded with it.
    * @throws SilverlodeError `IO_ERROR`, `ABORTED`; the old file is untouched then.
    */
-  save(path: string, options: { signal?: AbortSignal } = {}): Promise<void> {
+  save(path: string, options: { signal?: AbortSignal; trimJournal?: boolean } = {}): Promise<void> {
     return this.#track(async () => {
-      const manifest = new TextEncoder().encode(JSON.stringify(this.#manifest));
-      await writeModelFile(this.#runner.device, path, this.#tensors, manifest, options.signal);
+      const { captured, ...place } = await this.#catalogue.capture();
+      try {
+        await onOwnDevice(async (device) => {
+          const { tensors, manifest } = await toSaved(captured, place);
+          const json = new TextEncoder().encode(JSON.stringify(manifest));
+          await writeModelFile(device, path, tensors, json, options.signal);
+        });
+      } finally {
+        releaseCapture(captured);
+      }
+      if (options.trimJournal) await this.#catalogue.trimJournal(place.journal);
     });
   }
 
@@ -209,9 +211,9 @@ export class RetrievalModel {
   explain(request: RetrieveRequest): Promise<RetrievalPlan> {
     return this.#track(async () => {
       const checked = this.#checker.check(request);
-      const manifest = this.#manifest;
-      const { capacities, arenaBytes, preparedBytes } = await this.#runner.sizes([checked]);
-      const rowBytes = requireTensor(this.#tensors, 'index.rows').shape[1] as number;
+      const { main } = checked.version;
+      const { manifest, runner } = main;
+      const { capacities, arenaBytes, preparedBytes } = await main.use(() => runner.sizes([checked]));
       return {
         strategy: manifest.flat ? 'flat' : 'ivf',
         clusters: manifest.clusters,
@@ -222,14 +224,14 @@ export class RetrievalModel {
         minCandidates: checked.minCandidates,
         filterSteps: (checked.plan?.steps.length ?? 0) / 4,
         excludedItems: checked.excludeRows?.length ?? 0,
-        scanBytes: Math.round(checked.heads * checked.probes * manifest.clusterRows * rowBytes),
-        variant: this.#runner.device.variant,
+        scanBytes: Math.round(checked.heads * checked.probes * manifest.clusterRows * main.rowBytes),
+        variant: this.#device.variant,
         capacities,
         memory: {
-          modelBytes: this.#bytes(),
+          modelBytes: main.bytes,
           arenaBytes,
           preparedBytes,
-          deviceBytes: this.#runner.constantBytes + arenaBytes + preparedBytes,
+          deviceBytes: runner.constantBytes + arenaBytes + preparedBytes,
         },
       };
     });
@@ -239,8 +241,9 @@ export class RetrievalModel {
   profile(requests: RetrieveRequest | readonly RetrieveRequest[]): Promise<StageProfile[]> {
     return this.#track(async () => {
       const checked = (Array.isArray(requests) ? requests : [requests]).map((request) => this.#checker.check(request));
-      const [run] = this.#runner.runs(checked);
-      return this.#runner.profile((run ?? []).map((i) => checked[i] as CheckedRequest));
+      const { main } = this.#catalogue.current();
+      const [run] = main.runner.runs(checked);
+      return main.use(() => main.runner.profile((run ?? []).map((i) => checked[i] as CheckedRequest)));
     });
   }
 
@@ -257,14 +260,83 @@ export class RetrievalModel {
     });
   }
 
+  /**
+   * Inserts items, or replaces those with the same id as a whole, and shows them when the promise resolves. All or nothing; new
+   * attribute fields and values are welcome. An item takes the last place in publish order, which settles equal scores.
+   *
+   * @throws SilverlodeError before anything changes: `INVALID_ARGUMENT` and `SHAPE_MISMATCH` naming the item, `LIMIT_EXCEEDED`
+   * when `maxFreshItems` would be exceeded, `IO_ERROR` when the journal cannot be written.
+   * @example
+   * ```ts
+   * await model.upsert({ ids: ['new'], embeddings: { data: vector, shape: [1, 64] }, attributes: { language: ['en'] } });
+   * ```
+   */
+  upsert(items: UpsertItems): Promise<UpdateResult> {
+    return this.apply({ type: 'upsert', ...items });
+  }
+
+  /** Removes items at once; ids that no item has are ignored. */
+  delete(ids: ItemIds): Promise<UpdateResult> {
+    return this.apply({ type: 'delete', ids });
+  }
+
+  /**
+   * Replaces the given attributes of items and leaves their other ones. The items take the last places in publish order.
+   *
+   * @throws SilverlodeError as `upsert`, and `INVALID_ARGUMENT` for an id that no item has.
+   */
+  updateAttributes(ids: ItemIds, attributes: AttributeColumns): Promise<UpdateResult> {
+    return this.apply({ type: 'updateAttributes', ids, attributes });
+  }
+
+  /** Replaces feature columns of items, in place: nothing else about them changes. */
+  updateFeatures(ids: ItemIds, features: FeatureValues): Promise<UpdateResult> {
+    return this.apply({ type: 'updateFeatures', ids, features });
+  }
+
+  /** Applies an update that is given as data. Updates are shown in the order of the calls. */
+  apply(update: Update): Promise<UpdateResult> {
+    return this.#track(async () => this.#catalogue.apply(this.#checkUpdate(update)));
+  }
+
+  /**
+   * Applies the updates of a log that come after the model's own position, until the log ends or `signal` fires. The position
+   * is saved with the model, so that loading and following gives the state of an uninterrupted run. An update that is refused
+   * would be refused on every replay; `onRefused` hears of it, and the log goes on.
+   */
+  follow(log: UpdateLog, options: FollowOptions = {}): Promise<void> {
+    const apply = (entry: LogEntry, run: LogRun) => {
+      const place = { position: entry.position, run };
+      try {
+        return this.#catalogue.apply(this.#checkUpdate(entry.update), place);
+      } catch (error) {
+        return this.#catalogue.apply(asError(error), place);
+      }
+    };
+    return this.#track(() => follow(log, this.freshness().position, options, apply));
+  }
+
+  /**
+   * Folds what updates brought into the published part, in the background: requests and updates go on, then the memory of
+   * both old parts is freed. Answers stay what they are; the order of items is that of a catalogue published from scratch.
+   *
+   * @throws SilverlodeError `ABORTED` when the signal fires, `INVALID_ARGUMENT` while another one is under way.
+   */
+  compact(options: { signal?: AbortSignal; onProgress?: (event: ProgressEvent) => void } = {}): Promise<void> {
+    return this.#track(() => this.#catalogue.compact(options));
+  }
+
+  /** Where updates stand: items, memory, version, position. */
+  freshness(): Freshness {
+    return this.#catalogue.freshness();
+  }
+
   /** No new calls (`DISPOSED`); work in flight finishes, the last one frees the memory. */
   dispose(): void {
-    if (this.#disposed) return;
-    this.#disposed = true;
-    Promise.allSettled(this.#open).then(() => {
-      this.#runner.dispose();
-      for (const tensor of this.#tensors.values()) tensor.dispose();
+    this.#disposed ??= Promise.allSettled(this.#open).then(async () => {
+      await this.#catalogue.dispose().finally(() => this.#device.dispose());
     });
+    this.#disposed.catch(() => undefined); // `close` tells
   }
 
   [Symbol.dispose](): void {
@@ -273,38 +345,48 @@ export class RetrievalModel {
 
   /** `dispose()`, and waits for the work in flight. */
   async close(): Promise<void> {
-    const open = Promise.allSettled(this.#open);
     this.dispose();
-    await open;
+    await this.#disposed;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
-  #bytes(): number {
-    return [...this.#tensors.values()].reduce((sum, tensor) => sum + tensor.nbytes, 0);
+  get #manifest(): Manifest {
+    return this.#catalogue.current().main.manifest;
+  }
+
+  #checkUpdate(update: Update): CheckedUpdate {
+    const { main } = this.#catalogue.current();
+    if (main.manifest.freshPrograms === undefined)
+      throw new SilverlodeError(
+        'UNSUPPORTED_VERSION',
+        'the model is from a version that knew no updates; publish it again',
+      );
+    const { features, biased } = main.freshSizes;
+    return checkUpdate(update, { manifest: main.manifest, features, biased });
+  }
+
+  /** Applies what a journal holds beyond the model, and keeps it from then on. */
+  async #recover(path: string, fsync: FsyncPolicy = 'always'): Promise<void> {
+    const { journal, records } = await Journal.open(path, this.#manifest.updates?.journal ?? 0, fsync);
+    try {
+      const run = { failed: false };
+      await Promise.all(records.map(({ update, position }) => this.#catalogue.apply(update, { position, run })));
+    } catch (error) {
+      await journal.close();
+      throw error;
+    }
+    this.#catalogue.attach(journal);
   }
 
   #track<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#disposed) return Promise.reject(new SilverlodeError('DISPOSED', 'the model was disposed'));
+    if (this.#disposed !== undefined) return Promise.reject(new SilverlodeError('DISPOSED', 'the model was disposed'));
     const promise = work();
     this.#open.add(promise);
     const done = () => this.#open.delete(promise);
     promise.then(done, done);
     return promise;
   }
-}
-
-function requireTensor(tensors: ReadonlyMap<string, Tensor>, name: string): Tensor {
-  const tensor = tensors.get(name);
-  if (tensor === undefined)
-    throw new SilverlodeError('CORRUPT_FILE', `the model has no tensor '${name}'`, { tensor: name });
-  return tensor;
-}
-
-function withPrefix(tensors: ReadonlyMap<string, Tensor>, prefix: string): Map<string, Tensor> {
-  return new Map(
-    [...tensors].flatMap(([name, tensor]) => (name.startsWith(prefix) ? [[name.slice(prefix.length), tensor]] : [])),
-  );
 }

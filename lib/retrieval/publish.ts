@@ -14,8 +14,9 @@ import { Tensor, tensor, tensorInPieces } from '../tensor/tensor.js';
 import type { FormulaExpr } from '../value/ast.js';
 import { requireFinite } from './check_items.js';
 import { type CheckedCatalogue, checkPublish } from './check_publish.js';
+import { freshInputSpecs, freshShapeOf } from './fresh/inputs.js';
 import type { CatalogueIds } from './item_ids.js';
-import type { Manifest } from './manifest.js';
+import type { Manifest, Programs } from './manifest.js';
 import { RetrievalModel } from './model.js';
 import { REQUEST_INPUTS, RetrievalModule, type Tower } from './retrieval_module.js';
 import type { ItemIds } from './types.js';
@@ -63,6 +64,8 @@ export interface PublishOptions {
   queries?: { data: Float32Array; shape: readonly number[] };
   device?: string;
   threads?: number;
+  /** As the option of `RetrievalModel.load`; not part of the model. */
+  maxFreshItems?: number;
   /** Seeds clustering and samples; default 0. */
   seed?: number;
   onProgress?: (event: ProgressEvent) => void;
@@ -134,7 +137,8 @@ async function build(
   });
   const manifest = describe(module, checked, options, ids);
   const tensors = new Map([...ownHandles(module.stateDict()), ...ids.tensors()]);
-  const model = new RetrievalModel({ manifest, tensors }, { device: options.device, threads: options.threads }, device);
+  const { threads, maxFreshItems } = options;
+  const model = new RetrievalModel({ manifest, tensors }, { device: options.device, threads, maxFreshItems }, device);
   if (index.probes === undefined && manifest.clusters > 1) {
     progress.step('tune', 0, 1);
     const queries = checked.queries ?? sampleQueries(embeddings.view(), shape, seed);
@@ -196,8 +200,16 @@ function describe(
       : {}),
   };
   const embedding: InputSpec = { dtype: 'float32', shape: ['batch', heads ?? 'heads', dims] };
-  const user = tower && trace(module, { user: tower.inputs, ...shared }).spec;
-  const programs = { embedding: trace(module, { embedding, ...shared }).spec, user: user ?? null };
+  const record = (inputs: InputSpecs): Programs => ({
+    embedding: trace(module, { embedding, ...shared, ...inputs }).spec,
+    user: tower ? trace(module, { user: tower.inputs, ...shared, ...inputs }).spec : null,
+  });
+  const programs = record({});
+  const state = module.stateDict();
+  const fresh = freshInputSpecs(
+    freshShapeOf((name) => state.get(name)),
+    value !== undefined,
+  );
   return {
     items,
     dims,
@@ -215,6 +227,7 @@ function describe(
     scored: value !== undefined,
     tower: tower?.inputs ?? null,
     programs,
+    freshPrograms: record({ fresh }),
   };
 }
 

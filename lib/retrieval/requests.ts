@@ -1,16 +1,12 @@
 // Requests as users give them, checked: every check that needs no native work happens here, before any work.
 import { SilverlodeError } from '../errors.js';
-import type { FilterExpr } from '../filter/ast.js';
-import { FilterOp } from '../filter/opcodes.js';
 import type { FilterPlan } from '../filter/plan.js';
-import type { FilterIndex } from '../index/filter_index.js';
 import type { InputSpecs } from '../program/compile.js';
 import type { InputSpec } from '../program/trace.js';
-import type { CatalogueIds } from './item_ids.js';
 import type { Manifest } from './manifest.js';
-import type { RetrieveRequest } from './types.js';
+import type { IdSet, ItemId, RetrieveRequest } from './types.js';
+import type { Version } from './version.js';
 
-const EVERYTHING = BigInt(FilterOp.all);
 const DEFAULT_K = 100;
 const DEFAULT_CANDIDATES = 1000;
 
@@ -21,21 +17,38 @@ export interface RequestLimits {
   maxCandidates: number;
 }
 
-/** A request that has passed every check. */
-export interface CheckedRequest {
+/** What a request says, whatever the version it is answered from. */
+interface AskedRequest {
   /** float32 [heads, dims], or the tower's inputs by dotted name. */
   user: Float32Array | ReadonlyMap<string, ArrayLike<number>>;
   heads: number;
+  exact: boolean;
+  weights: Float32Array;
+  /** From the call; Infinity for none. */
+  deadlineMs: number;
+  asked: {
+    k: number;
+    /** Undefined where every candidate is a result. */
+    candidates: number | undefined;
+    probes: number | undefined;
+    minCandidates: number | undefined;
+    filter: RetrieveRequest['filter'];
+    exclude: readonly ItemId[] | undefined;
+  };
+}
+
+/** A request that has passed every check, as it reads for one version of the catalogue. */
+export interface CheckedRequest extends AskedRequest {
+  version: Version;
   k: number;
   candidates: number;
   probes: number;
   minCandidates: number;
-  exact: boolean;
+  /** Plans and rows to exclude, of the main and of the fresh segment. */
   plan: FilterPlan | undefined;
   excludeRows: Int32Array | undefined;
-  weights: Float32Array;
-  /** From the call; Infinity for none. */
-  deadlineMs: number;
+  freshPlan: FilterPlan | undefined;
+  freshExcludeRows: Int32Array | undefined;
 }
 
 const REQUEST_FIELDS = new Set([
@@ -54,13 +67,15 @@ const REQUEST_FIELDS = new Set([
 
 /** Checks requests against one model. */
 export class RequestChecker {
+  /** @param current The version to answer from; what a model takes is the same in all of them. */
   constructor(
-    private readonly manifest: Manifest,
+    private readonly current: () => Version,
     private readonly limits: RequestLimits,
-    private readonly eligible: FilterIndex,
-    private readonly ids: CatalogueIds,
-    private readonly rowOf: () => Int32Array,
   ) {}
+
+  private get manifest(): Manifest {
+    return this.current().main.manifest;
+  }
 
   /** @throws SilverlodeError with the code that fits. */
   check(request: RetrieveRequest): CheckedRequest {
@@ -75,50 +90,46 @@ export class RequestChecker {
     }
     const user = request.embedding !== undefined ? this.#embedding(request.embedding) : this.#towerInputs(request.user);
     const heads = user instanceof Float32Array ? user.length / manifest.dims : (manifest.heads ?? 1);
-    const asked = count('k', request.k ?? DEFAULT_K, limits.maxK);
-    const k = Math.min(asked, manifest.items);
-    const wanted = manifest.scored
-      ? count('candidates', request.candidates ?? Math.max(asked, DEFAULT_CANDIDATES), limits.maxCandidates)
-      : k;
-    const candidates = Math.min(Math.max(wanted, k), manifest.items);
-    const plan = request.filter === undefined ? undefined : this.#plan(request.filter);
-    const excludeRows = request.exclude === undefined ? undefined : this.#excludeRows(request.exclude);
-    const probes = Math.min(count('probes', request.probes ?? manifest.probes), manifest.clusters);
+    const k = count('k', request.k ?? DEFAULT_K, limits.maxK);
+    const candidates = manifest.scored
+      ? count('candidates', request.candidates ?? Math.max(k, DEFAULT_CANDIDATES), limits.maxCandidates)
+      : undefined;
+    const probes = request.probes === undefined ? undefined : count('probes', request.probes);
     const minCandidates =
-      request.minCandidates === undefined
-        ? this.#defaultMinCandidates(candidates, probes, plan !== undefined)
-        : count('minCandidates', request.minCandidates);
+      request.minCandidates === undefined ? undefined : count('minCandidates', request.minCandidates);
+    const exclude = request.exclude === undefined ? undefined : toList(request.exclude);
     const exact = request.exact ?? true;
     const deadlineMs = request.deadlineMs ?? Number.POSITIVE_INFINITY;
     if (!(deadlineMs >= 0)) throw invalid(`deadlineMs must be a number of milliseconds, got ${String(deadlineMs)}`);
     if (typeof exact !== 'boolean') throw invalid(`exact must be a boolean, got ${String(exact)}`);
+    const weights = this.#weights(request.weights);
+    const asked = { k, candidates, probes, minCandidates, filter: request.filter, exclude };
+    return this.place({ user, heads, exact, weights, deadlineMs, asked }, this.current());
+  }
+
+  /** The request as it reads for a version: plans, rows, and sizes that its items and clusters bound. */
+  place(request: AskedRequest, version: Version): CheckedRequest {
+    const { filter, exclude, ...asked } = request.asked;
+    const { manifest } = version.main;
+    const items = Math.max(1, version.items);
+    const k = Math.min(asked.k, items);
+    const candidates = Math.min(Math.max(asked.candidates ?? k, k), items);
+    const probes = Math.min(asked.probes ?? manifest.probes, manifest.clusters);
+    const plans = version.plans(filter);
+    // Without a filter the candidates; with one half as many eligible rows as an unfiltered request would scan, which keeps
+    // the recall that the probes were tuned for (measured from 50 % to 0.1 % selectivity, bench/README.md).
+    const isFiltered = plans.plan !== undefined || plans.freshPlan !== undefined;
+    const enough = isFiltered ? Math.max(candidates, Math.round((probes * manifest.clusterRows) / 2)) : candidates;
     return {
-      user,
-      heads,
+      ...request,
+      ...plans,
+      ...version.rowsOf(exclude),
+      version,
       k,
       candidates,
       probes,
-      minCandidates: Math.min(Math.max(minCandidates, candidates), manifest.items),
-      exact,
-      plan,
-      excludeRows,
-      weights: this.#weights(request.weights),
-      deadlineMs,
+      minCandidates: Math.min(Math.max(asked.minCandidates ?? enough, candidates), items),
     };
-  }
-
-  /** Undefined for a filter that everything satisfies. */
-  #plan(filter: string | FilterExpr): FilterPlan | undefined {
-    const plan = this.eligible.plans.compile(filter);
-    return plan.steps.length === 4 && plan.steps[0] === EVERYTHING ? undefined : plan;
-  }
-
-  /**
-   * Without a filter: the candidates. With one: half as many eligible rows as an unfiltered request would scan, which keeps the
-   * recall that the probes were tuned for (measured from 50 % to 0.1 % selectivity, bench/README.md).
-   */
-  #defaultMinCandidates(candidates: number, probes: number, filtered: boolean): number {
-    return filtered ? Math.max(candidates, Math.round((probes * this.manifest.clusterRows) / 2)) : candidates;
   }
 
   #embedding(embedding: Float32Array | readonly Float32Array[]): Float32Array {
@@ -169,17 +180,6 @@ export class RequestChecker {
     return values;
   }
 
-  #excludeRows(exclude: Iterable<string | number | bigint>): Int32Array {
-    if (
-      typeof (exclude as { [Symbol.iterator]?: unknown })?.[Symbol.iterator] !== 'function' ||
-      typeof exclude === 'string'
-    ) {
-      throw invalid('exclude must be a list, typed array or Set of ids');
-    }
-    const rowOf = this.rowOf();
-    return Int32Array.from(this.ids.ordinalsOf(exclude), (ordinal) => rowOf[ordinal] as number);
-  }
-
   #weights(weights: RetrieveRequest['weights']): Float32Array {
     const slots = this.manifest.weights;
     for (const [name, value] of Object.entries(weights ?? {})) {
@@ -189,6 +189,13 @@ export class RequestChecker {
     }
     return Float32Array.from(slots, (slot) => weights?.[slot.name] ?? slot.default);
   }
+}
+
+/** Copied: the caller may change it, or it can be read once only. */
+function toList(exclude: IdSet): readonly ItemId[] {
+  const iterable = typeof (exclude as { [Symbol.iterator]?: unknown })?.[Symbol.iterator] === 'function';
+  if (!iterable || typeof exclude === 'string') throw invalid('exclude must be a list, typed array or Set of ids');
+  return [...exclude];
 }
 
 /** Numbers per request of a dense tower input; undefined for one of variable length. */

@@ -1,32 +1,37 @@
 // Program outputs to results.
 import { SilverlodeError } from '../errors.js';
-import type { CatalogueIds } from './item_ids.js';
 import type { Manifest } from './manifest.js';
 import type { CheckedRequest } from './requests.js';
 import type { RetrieveResult, RetrieveStats } from './types.js';
 
-/** Outputs of a run in the order of `OUTPUTS`, as flat arrays. */
+/** Outputs of a run as flat arrays. */
 export interface BatchOutputs {
   scores: Float32Array;
   ordinals: Int32Array;
   counts: Int32Array;
   stats: BigInt64Array;
   scanned: BigInt64Array;
+  /** Of the fresh segment, in programs that search one. */
+  freshStats?: BigInt64Array;
+  freshScanned?: BigInt64Array;
   tasks?: Float32Array;
   /** Entries per request. */
   width: number;
 }
 
-export function toOutputs(outputs: readonly ArrayBufferView[], batch: number): BatchOutputs {
-  const [scores, ordinals, counts, stats, scanned, tasks] = outputs as unknown as [
-    Float32Array,
-    Int32Array,
-    Int32Array,
-    BigInt64Array,
-    BigInt64Array,
-    Float32Array | undefined,
+/** Names outputs, given in program order. */
+export function toOutputs(outputs: readonly ArrayBufferView[], batch: number, fresh: boolean): BatchOutputs {
+  const names = [
+    'scores',
+    'ordinals',
+    'counts',
+    'stats',
+    'scanned',
+    ...(fresh ? ['freshStats', 'freshScanned'] : []),
+    'tasks',
   ];
-  return { scores, ordinals, counts, stats, scanned, tasks, width: ordinals.length / batch };
+  const named = Object.fromEntries(outputs.map((output, i) => [names[i], output])) as unknown as BatchOutputs;
+  return { ...named, width: named.ordinals.length / batch };
 }
 
 /** How many of a request's entries are real: at most its k, up to the first missing one. */
@@ -37,21 +42,17 @@ export function resultLength(outputs: BatchOutputs, request: CheckedRequest, b: 
   return length;
 }
 
-export function toResult(
-  outputs: BatchOutputs,
-  request: CheckedRequest,
-  b: number,
-  model: { readonly manifest: Manifest; readonly ids: CatalogueIds },
-): RetrieveResult {
+export function toResult(outputs: BatchOutputs, request: CheckedRequest, b: number): RetrieveResult {
+  const { version } = request;
   const begin = b * outputs.width;
   const length = resultLength(outputs, request, b);
-  const ids = model.ids.list(outputs.ordinals, begin, begin + length);
+  const ids = version.idsAt(outputs.ordinals, begin, begin + length);
   const result: RetrieveResult = {
     ids,
     scores: outputs.scores.slice(begin, begin + length),
-    stats: toStats(outputs, request, b, model.manifest),
+    stats: toStats(outputs, request, b),
   };
-  const { tasks } = model.manifest;
+  const { tasks } = version.main.manifest;
   if (outputs.tasks && tasks.length > 0) {
     const logits = outputs.tasks;
     result.tasks = Object.fromEntries(
@@ -64,22 +65,25 @@ export function toResult(
   return result;
 }
 
-function toStats(outputs: BatchOutputs, request: CheckedRequest, b: number, manifest: Manifest): RetrieveStats {
-  const stat = (i: number) => Number(outputs.stats[b * 4 + i]);
-  const [probedClusters, eligibleRows, filteredRows, doubtfulRows] = [stat(0), stat(1), stat(2), stat(3)];
+/** Clusters are those of the main segment; rows are counted in both. */
+function toStats(outputs: BatchOutputs, request: CheckedRequest, b: number): RetrieveStats {
+  const { main, mainItems } = request.version;
+  const own = (i: number) => Number(outputs.stats[b * 4 + i]);
+  const both = (i: number) => own(i) + Number(outputs.freshStats?.[b * 4 + i] ?? 0);
+  const eligibleRows = both(1);
   const heads = request.heads;
   let listed = 0;
   for (let h = b * heads; h < (b + 1) * heads; h++) listed = Math.max(listed, outputs.counts[h] as number);
   const stats: RetrieveStats = {
-    strategy: strategy(manifest, listed > request.probes, filteredRows >= manifest.items),
-    probedClusters,
-    scannedRows: Number(outputs.scanned[b]),
+    strategy: strategy(main.manifest, listed > request.probes, own(2) > 0 && own(2) >= mainItems),
+    probedClusters: own(0),
+    scannedRows: Number(outputs.scanned[b]) + Number(outputs.freshScanned?.[b] ?? 0),
     eligibleRows,
-    doubtfulRows,
+    doubtfulRows: both(3),
     candidates: Math.min(request.candidates, eligibleRows),
     exact: request.exact,
   };
-  if (!request.exact) stats.falsePositiveRate = filteredRows > 0 ? doubtfulRows / filteredRows : 0;
+  if (!request.exact) stats.falsePositiveRate = both(2) > 0 ? both(3) / both(2) : 0;
   return stats;
 }
 

@@ -2,15 +2,17 @@
 import { SilverlodeError } from '../errors.js';
 import type { FilterIndex } from '../index/filter_index.js';
 import type { IvfIndex } from '../index/ivf_index.js';
+import { type Candidates, mergeSegments, type SearchRequests, searchSegment, toQueries } from '../index/search.js';
 import { call, Module } from '../nn/module.js';
-import type { Reranker } from '../nn/reranker.js';
+import type { RerankCandidates, Reranker } from '../nn/reranker.js';
 import type { ValueModel } from '../nn/value_model.js';
 import { gatherRows } from '../ops/gather_rows.js';
 import { reshape } from '../ops/reshape.js';
 import { topK } from '../ops/top_k.js';
 import type { InputSpecs } from '../program/compile.js';
-import type { InputSpec, SymbolicTensor } from '../program/trace.js';
+import type { AnyTensor, InputSpec, SymbolicTensor } from '../program/trace.js';
 import type { Tensor } from '../tensor/tensor.js';
+import type { FreshInputs } from './fresh/inputs.js';
 
 /** A module that turns user features into embeddings [batch, dims] or [batch, heads, dims]. */
 export interface Tower extends Module {
@@ -41,9 +43,6 @@ export const REQUEST_INPUTS = {
   excludeRows: { dtype: 'int32', shape: ['exclude_rows'] },
 } as const satisfies InputSpecs;
 
-/** Output names in program order; `tasks` only with a reranker. */
-export const OUTPUTS = ['scores', 'ordinals', 'counts', 'stats', 'scanned', 'tasks'] as const;
-
 type Symbols<Specs> = { [Name in keyof Specs]: SymbolicTensor };
 
 /** Symbolic inputs of the retrieval network. */
@@ -54,6 +53,8 @@ export interface RetrievalInputs {
   request: Symbols<typeof REQUEST_INPUTS>;
   /** float32 [batch, weights]. */
   weights?: SymbolicTensor;
+  /** Given to programs that also search a fresh segment. */
+  fresh?: FreshInputs;
 }
 
 /** Parts of a retrieval network; tensor names in the model file follow from these fields. */
@@ -76,34 +77,43 @@ export class RetrievalModule extends Module {
     Object.assign(this, Object.fromEntries(Object.entries(parts).filter(([, part]) => part !== undefined)));
   }
 
-  forward({ embedding, user, request, weights }: RetrievalInputs): Record<string, SymbolicTensor> {
+  forward({ embedding, user, request, weights, fresh }: RetrievalInputs): Record<string, SymbolicTensor> {
     const queries = embedding ?? this.embed(user ?? {});
     const scored = this.rerank !== undefined || this.value !== undefined;
-    const found = call(
-      'index',
-      this.index,
-      queries,
-      {
-        ...request,
-        plans: { offsets: request.planOffsets, steps: request.planSteps },
-      },
-      { k: scored ? 'candidates' : 'k', eligible: this.eligible },
-    );
-    const shared = { counts: found.counts, stats: found.stats, scanned: found.scanned };
-    if (!scored) return { scores: found.scores, ordinals: found.ordinals, ...shared };
+    const found = this.search(queries, request, fresh, scored ? 'candidates' : 'k');
+    const { scores, ordinals, ...told } = found;
+    if (!scored) return { scores, ordinals, ...told };
 
-    const logits = this.rerank && call('rerank', this.rerank, queries, this.candidates(found.ordinals));
+    const tables = fresh ? this.joined(ordinals, fresh) : this.own(ordinals);
+    const logits = this.rerank && call('rerank', this.rerank, queries, tables.candidates);
     const value = this.value as ValueModel;
-    const values = call('value', value, {
-      logits,
-      scores: found.scores,
-      ordinals: found.ordinals,
-      columns: this.features,
-      weights,
-    });
-    const best = topK(values, { k: 'k', payload: found.ordinals });
-    const outputs = { scores: best.scores, ordinals: best.ids, ...shared };
+    const values = call('value', value, { logits, scores, ...tables.items, weights });
+    const best = topK(values, { k: 'k', payload: ordinals });
+    const outputs = { scores: best.scores, ordinals: best.ids, ...told };
     return logits ? { ...outputs, tasks: gatherRows(logits, best.positions, { batchDims: 1 }) } : outputs;
+  }
+
+  /** Candidates of the index, or of the index and a fresh segment together. */
+  private search(
+    user: SymbolicTensor,
+    request: RetrievalInputs['request'],
+    fresh: FreshInputs | undefined,
+    k: string,
+  ): Candidates & { freshStats?: SymbolicTensor; freshScanned?: SymbolicTensor } {
+    const requests = { ...request, plans: { offsets: request.planOffsets, steps: request.planSteps } };
+    if (fresh === undefined) return call('index', this.index, user, requests, { k, eligible: this.eligible });
+    const { metric } = this.index.parts;
+    const queries = toQueries(user, metric);
+    const main = user.trace.scoped('index', () => {
+      const segment = { ...this.index.segment(), live: fresh.mainLive };
+      return searchSegment(queries, segment, requests, { k, metric, eligible: this.eligible });
+    });
+    const second = user.trace.scoped('fresh', () => {
+      const eligible = { ...fresh, hashes: this.eligible.hashes };
+      return searchSegment(queries, fresh, freshRequests(request, fresh), { k, metric, eligible });
+    });
+    const merged = mergeSegments([main, second], { k, limits: request.limits });
+    return { ...main, ...merged, freshStats: second.stats, freshScanned: second.scanned };
   }
 
   /** User embeddings [batch, heads, dims] from the tower. */
@@ -121,10 +131,52 @@ export class RetrievalModule extends Module {
     return reshape(output, ['batch', width / dims, dims]);
   }
 
-  private candidates(ordinals: SymbolicTensor) {
+  /** The model's own tables, by row or ordinal. */
+  private own(ordinals: SymbolicTensor): ItemTables {
     const features = this.rerank?.features ? { features: this.features, featureIndex: ordinals } : {};
-    if (this.embeddings) return { embeddings: this.embeddings, embeddingIndex: ordinals, ...features };
+    const items = { ordinals, columns: this.features };
+    if (this.embeddings)
+      return { candidates: { embeddings: this.embeddings, embeddingIndex: ordinals, ...features }, items };
     const rows = gatherRows(this.index.rowOf, ordinals, { missing: -1 });
-    return { embeddings: this.index.rows, embeddingScales: this.index.rowScales, embeddingIndex: rows, ...features };
+    const { rows: embeddings, rowScales: embeddingScales } = this.index;
+    return { candidates: { embeddings, embeddingScales, embeddingIndex: rows, ...features }, items };
   }
+
+  /** Tables of the candidates alone, gathered from both segments; a fresh row follows the main ones in every table. */
+  private joined(ordinals: SymbolicTensor, fresh: FreshInputs): ItemTables {
+    const pairs = fresh.pairs as SymbolicTensor;
+    const flat = reshape(ordinals, ['pairs']);
+    const columns = this.features && gatherRows(this.features, flat, { tail: fresh.features });
+    const features = this.rerank?.features ? { features: columns, featureIndex: pairs } : {};
+    // Places of missing candidates hold zeros; the last selection drops them by their ordinal.
+    const items = columns ? { ordinals: pairs, columns } : { ordinals };
+    if (this.embeddings) {
+      const embeddings = gatherRows(this.embeddings, flat, { tail: fresh.embeddings });
+      return { candidates: { embeddings, embeddingIndex: pairs, ...features }, items };
+    }
+    const rows = gatherRows(this.index.rowOf, flat, { missing: -1, tail: fresh.rowOf });
+    const embeddings = gatherRows(this.index.rows, rows, { tail: fresh.rows });
+    const embeddingScales = gatherRows(this.index.rowScales, rows, { tail: fresh.rowScales });
+    return { candidates: { embeddings, embeddingScales, embeddingIndex: pairs, ...features }, items };
+  }
+}
+
+/** What reranker and value model read of the candidates. */
+interface ItemTables {
+  candidates: RerankCandidates;
+  items: { ordinals: SymbolicTensor; columns?: AnyTensor };
+}
+
+/** The requests as the fresh segment sees them: its one cluster is always looked at, plans and rows to exclude are its own. */
+function freshRequests(request: RetrievalInputs['request'], fresh: FreshInputs): SearchRequests {
+  return {
+    limits: request.limits,
+    exact: request.exact,
+    minCandidates: request.minCandidates,
+    probes: request.probes,
+    planIndex: fresh.freshPlanIndex,
+    plans: { offsets: fresh.freshPlanOffsets, steps: fresh.freshPlanSteps },
+    excludeOffsets: fresh.freshExcludeOffsets,
+    excludeRows: fresh.freshExcludeRows,
+  };
 }

@@ -101,6 +101,8 @@ Napi::Value copy_tensor(const Napi::CallbackInfo& info);
 Napi::Value infer_op(const Napi::CallbackInfo& info);
 // (device, tensors) -> Promise<string[]>: 16 hex digits each
 Napi::Value checksums(const Napi::CallbackInfo& info);
+// (device, table, rows: Int32Array, bytes: Uint8Array) -> Promise<void>: rows of a table, replaced between two runs
+Napi::Value write_rows(const Napi::CallbackInfo& info);
 // (device, path, header: Uint8Array, tensors) -> Promise<void>
 Napi::Value write_file(const Napi::CallbackInfo& info);
 

@@ -1,5 +1,7 @@
 #include "ops/filter_index.h"
 
+#include <iterator>
+
 #include "ops/check.h"
 
 namespace silverlode {
@@ -21,6 +23,16 @@ Status check_offsets(const char* op, const char* name, const TensorView& view, i
   return check_shape(op, name, view, {entries + 1});
 }
 
+Status check_filter_dtypes(const char* op, Inputs inputs, size_t first) {
+  constexpr DType kDtypes[] = {DType::kI64, DType::kI64, DType::kI64, DType::kI32,
+                               DType::kI64, DType::kI64, DType::kI32};
+  static_assert(std::size(kDtypes) == kFilterIndexInputs);
+  for (size_t i = 0; i < std::size(kDtypes); ++i) {
+    SILVERLODE_RETURN_IF_ERROR(check_dtype(op, "filter index", inputs[first + i], kDtypes[i]));
+  }
+  return ok_status();
+}
+
 int64_t table_rows(const TensorView& view) { return view.elements() == 0 ? 0 : view.shape.dim(0); }
 
 template <class T>
@@ -31,7 +43,9 @@ const T* data_or_null(const TensorView& view) {
 }  // namespace
 
 Status check_filter_index(const char* op, Inputs inputs, size_t first, int64_t words) {
-  if (words < 0 || words % kBlockWords != 0 || words > INT32_MAX / 64) {
+  // While a module is traced the size may be a symbol; how the parts fit each other is checked when a program is planned.
+  if (words < 0) return check_filter_dtypes(op, inputs, first);
+  if (words % kBlockWords != 0 || words > INT32_MAX / 64) {
     return make_error(Code::kShapeMismatch, "%s: a mask of %lld words is not whole blocks of 8 words", op,
                       static_cast<long long>(words));
   }

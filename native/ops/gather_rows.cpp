@@ -17,7 +17,7 @@ Status GatherRows::parse(const Attributes& attributes, Params& params) {
 }
 
 Status GatherRows::infer(const Params& params, const DimValues&, Inputs inputs, OutputSpecs& outputs) {
-  SILVERLODE_RETURN_IF_ERROR(check_input_count(kName, inputs, 2, 2));
+  SILVERLODE_RETURN_IF_ERROR(check_input_count(kName, inputs, 2, 3));
   const TensorView& table = inputs[0];
   const TensorView& index = inputs[1];
   const auto batch_dims = static_cast<int32_t>(params.batch_dims);
@@ -35,6 +35,12 @@ Status GatherRows::infer(const Params& params, const DimValues&, Inputs inputs, 
                         shape_text(table.shape).c_str(), shape_text(index.shape).c_str());
     }
   }
+  if (inputs.size() > 2 && !inputs[2].absent()) {
+    if (batch_dims != 0) return make_error(Code::kInvalidArgument, "%s: a 'tail' needs batch_dims 0", kName);
+    Shape expected = table.shape;
+    expected.dims[0] = inputs[2].shape.rank > 0 ? inputs[2].shape.dims[0] : 0;
+    SILVERLODE_RETURN_IF_ERROR(check_tensor(kName, "tail", inputs[2], table.dtype, expected));
+  }
   const int32_t rest = table.shape.rank - batch_dims - 1;
   if (index.shape.rank + rest > Shape::kMaxRank) {
     return make_error(Code::kShapeMismatch, "%s: the result of 'table' %s and 'index' %s has more than %d dimensions",
@@ -50,6 +56,9 @@ void GatherRows::bind(const Params& params, const DimValues&, Inputs inputs, Out
   const Shape& table = inputs[0].shape;
   const auto batch_dims = static_cast<int32_t>(params.batch_dims);
   args.table = inputs[0].as<const uint8_t>();
+  const bool has_tail = inputs.size() > 2 && !inputs[2].absent();
+  args.tail = has_tail ? inputs[2].as<const uint8_t>() : nullptr;
+  args.tail_rows = has_tail ? inputs[2].shape.dim(0) : 0;
   args.index = inputs[1].as<const int32_t>();
   args.rows = outputs[0].as<uint8_t>();
   args.batch = batch_dims == 1 ? table.dim(0) : 1;

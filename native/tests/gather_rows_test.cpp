@@ -34,6 +34,17 @@ TEST(GatherRows, BatchEntriesHaveTheirOwnTables) {
   EXPECT_EQ(result.values<int64_t>(0), (std::vector<int64_t>{1, 3, 4, 5}));
 }
 
+TEST(GatherRows, ATableInTwoParts) {
+  const Tensor<float> table = {{2, 2}, {1, 2, 3, 4}};
+  const Tensor<float> tail = {{1, 2}, {5, 6}};
+  const Tensor<int32_t> index = {{4}, {2, 0, -1, 1}};
+  const OpResult result = run_op<GatherRows>(gather_rows_entry(), {}, {table.view(), index.view(), tail.view()}, 1);
+  EXPECT_EQ(result.values<float>(0), (std::vector<float>{5, 6, 1, 2, 0, 0, 3, 4}));
+  const Tensor<int32_t> beyond = {{1}, {3}};
+  const OpResult bad = run_op<GatherRows>(gather_rows_entry(), {}, {table.view(), beyond.view(), tail.view()}, 1);
+  EXPECT_EQ(bad.status.code, Code::kInvalidArgument);
+}
+
 TEST(GatherRows, EveryRowSizeAndThreadCount) {
   for (int64_t width : {1, 2, 3, 4, 8, 12, 128, 1000}) {
     Tensor<uint8_t> table = {{50, width}, std::vector<uint8_t>(static_cast<size_t>(50 * width))};

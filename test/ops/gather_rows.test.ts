@@ -29,6 +29,26 @@ test('an index beyond the table is named', async () => {
   }
 });
 
+test('a tail continues the table and must fit it', async () => {
+  const table = tensor([1, 2, 3, 4], { shape: [2, 2] });
+  const index = tensor([3, 0, -1], { dtype: 'int32' });
+  const tail = tensor([5, 6, 7, 8], { shape: [2, 2] });
+  expect([...(await ops.gatherRows(table, index, { tail })).view()]).toEqual([7, 8, 1, 2, 0, 0]);
+  const beyond = () => ops.gatherRows(table, tensor([4], { dtype: 'int32' }), { tail });
+  await expect(beyond()).rejects.toThrow('index 4 at position 0 is outside a table of 4 rows');
+  await expectCode('SHAPE_MISMATCH', () => ops.gatherRows(table, index, { tail: tail.reshape([4, 1]) }));
+  await expectCode('SHAPE_MISMATCH', () => ops.gatherRows(table, index, { tail: tail.reshape([4]) }));
+  await expectCode('UNSUPPORTED_DTYPE', () =>
+    ops.gatherRows(table, index, { tail: tensor([1, 2], { dtype: 'int32', shape: [1, 2] }) }),
+  );
+  await expectCode('INVALID_ARGUMENT', () =>
+    ops.gatherRows(table.reshape([1, 2, 2]), tensor([0], { dtype: 'int32', shape: [1, 1] }), {
+      batchDims: 1,
+      tail: tail.reshape([1, 2, 2]),
+    }),
+  );
+});
+
 test('wrong inputs', async () => {
   const table = tensor([1, 2, 3]);
   const index = tensor([0], { dtype: 'int32' });

@@ -2,13 +2,13 @@ import { DTYPES } from 'silverlode';
 import type { Input } from '../cases/gather_rows.js';
 
 /** Byte by byte: numbers of JavaScript would change the bits of some NaNs. */
-export function gatherRows({ table, index, batchDims, missing = 0 }: Input) {
+export function gatherRows({ table, tail, index, batchDims, missing = 0 }: Input) {
   const { array, bytes } = DTYPES[table.dtype];
   const n = table.shape[batchDims] as number;
   const width = bytes * table.shape.slice(batchDims + 1).reduce((product, size) => product * size, 1);
   const perBatch = batchDims === 1 ? (index.shape[1] as number) : index.view().length;
   const none = new Uint8Array(Int32Array.of(missing).buffer);
-  const source = new Uint8Array(table.view().buffer);
+  const source = Buffer.concat([table, ...(tail ? [tail] : [])].map((part) => new Uint8Array(part.view().buffer)));
   const rows = new Uint8Array(index.view().length * width);
   index.view().forEach((at, i) => {
     const from = (Math.floor(i / perBatch) * n + at) * width;

@@ -42,6 +42,9 @@ export function runScript(path: string, options: ChildOptions = {}): Finished {
   return { code: status, signal, output: stdout, errors: stderr, milliseconds: performance.now() - started };
 }
 
+/** Where the built package is imported from. */
+export const entryUrl: string = entry.href;
+
 /** The import line of a script, which may stand in any folder. */
 export const importLine = (names: string): string =>
   `import { ${names} } from ${JSON.stringify(entry.href)}; const PACKAGE = ${JSON.stringify(entry.href)};`;

@@ -33,8 +33,10 @@ void gather(const GatherRows::Args& args, int64_t begin, int64_t end) {
     uint8_t* to = args.rows + row * args.row_bytes;
     if (args.index[row] < 0) {
       fill_missing(to, args.row_bytes, args.missing);
-    } else {
+    } else if (args.index[row] < args.table_rows) {
       copy_row<kBytes>(to, args.table + (first + args.index[row]) * args.row_bytes, args.row_bytes);
+    } else {
+      copy_row<kBytes>(to, args.tail + (args.index[row] - args.table_rows) * args.row_bytes, args.row_bytes);
     }
   }
 }
@@ -43,12 +45,13 @@ Status check_index(const GatherRows::Args& args) {
   const int64_t n = args.batch * args.index_rows;
   int32_t highest = -1;
   for (int64_t i = 0; i < n; ++i) highest = std::max(highest, args.index[i]);
-  if (highest < args.table_rows) return ok_status();
+  const int64_t table_rows = args.table_rows + args.tail_rows;
+  if (highest < table_rows) return ok_status();
   int64_t bad = 0;
-  while (args.index[bad] < args.table_rows) ++bad;
+  while (args.index[bad] < table_rows) ++bad;
   return make_error(Code::kInvalidArgument, "%s: index %d at position %lld is outside a table of %lld rows",
                     GatherRows::kName, args.index[bad], static_cast<long long>(bad),
-                    static_cast<long long>(args.table_rows));
+                    static_cast<long long>(table_rows));
 }
 
 Status run(Context& context, const GatherRows::Args& args, Workspace) {

@@ -1,0 +1,276 @@
+// The items of a model as they change: one current version, updates in order, folding in the background.
+import { SilverlodeError } from '../errors.js';
+import { Progress } from '../index/progress.js';
+import type { NativeDevice } from '../native/addon.js';
+import { onDevice, onOwnDevice, openDevice } from '../native/device.js';
+import { type Capture, capture, releaseCapture } from './fresh/capture.js';
+import { Editor } from './fresh/editor.js';
+import { type FoldOptions, fold } from './fresh/fold.js';
+import { isRefusal, type LogRun } from './fresh/follow.js';
+import type { Journal, JournalEntry } from './fresh/journal.js';
+import type { SavedItems } from './fresh/saved.js';
+import type { CheckedUpdate } from './fresh/updates.js';
+import { MainSegment } from './main_segment.js';
+import type { RequestLimits } from './requests.js';
+import { Version } from './version.js';
+
+/** What an update did. */
+export interface UpdateResult {
+  /** Items that it changed. */
+  items: number;
+  /** The first version that shows it. */
+  version: number;
+}
+
+/** Where a catalogue stands. */
+export interface Freshness {
+  /** Grows with every change; requests that begin later see at least this one. */
+  version: number;
+  /** Live items in all. */
+  items: number;
+  /** Live items of the fresh segment, and how many it may hold before `compact()` is due. */
+  freshItems: number;
+  maxFreshItems: number;
+  /** Memory of the fresh segment: as it grows and as it is searched. */
+  freshBytes: number;
+  /** Rows of the main segment whose items were deleted or replaced. */
+  deletedRows: number;
+  compacting: boolean;
+  /** Position of the last update from a log, as that gave it. */
+  position: unknown;
+  /** Number of the last journal record, undefined without a journal. */
+  journal: number | undefined;
+}
+
+/** Where an update comes from, when it comes from a log. */
+export interface LogPlace {
+  readonly position: unknown;
+  readonly run: LogRun;
+}
+
+interface Entry {
+  /** Or why there is none. */
+  readonly update: CheckedUpdate | SilverlodeError;
+  readonly place: LogPlace | undefined;
+  readonly resolve: (result: UpdateResult) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Updates shown in one version; more wait for the next. */
+const MAX_BATCH = 256;
+
+export class Catalogue {
+  #editor: Editor;
+  #position: unknown;
+  #journal: Journal | undefined;
+  #device: NativeDevice | undefined;
+  /** Work on the catalogue itself, one after the other. */
+  #tail: Promise<unknown> = Promise.resolve();
+  #queue: Entry[] = [];
+  #compaction: Promise<void> | undefined;
+  /** Updates since the version that is being folded. */
+  #recorded: CheckedUpdate[] | undefined;
+
+  constructor(
+    main: MainSegment,
+    private readonly limits: RequestLimits,
+    private readonly maxFreshItems: number,
+  ) {
+    this.#editor = new Editor(new Version(1, main, main.liveItems), maxFreshItems);
+    this.#position = main.manifest.updates?.position;
+  }
+
+  readonly current = (): Version => this.#editor.version;
+
+  freshness(): Freshness {
+    const { number, items, mainItems, main, fresh } = this.current();
+    return {
+      version: number,
+      items,
+      freshItems: fresh?.items ?? 0,
+      maxFreshItems: this.maxFreshItems,
+      freshBytes: fresh ? this.#editor.bytes : 0,
+      deletedRows: main.ids.length - mainItems,
+      compacting: this.#compaction !== undefined,
+      position: this.#position,
+      journal: this.#journal?.sequence,
+    };
+  }
+
+  /** Puts the items of a model file in place, before any update. */
+  restore({ items, fields }: SavedItems): Promise<void> {
+    return this.#exclusive(async () => {
+      this.#editor.restore(items, fields);
+      await this.#editor.show(this.#editor.build());
+    });
+  }
+
+  /** From now on updates are on disk before they are shown. */
+  attach(journal: Journal): void {
+    this.#journal = journal;
+  }
+
+  /**
+   * Shown when the promise resolves. Updates are applied in the order of the calls, several of them in one version.
+   *
+   * @param update A refused one of a log moves the position all the same.
+   */
+  apply(update: CheckedUpdate | SilverlodeError, place?: LogPlace): Promise<UpdateResult> {
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ update, place, resolve, reject });
+      if (this.#queue.length === 1) this.#exclusive(() => this.#drain());
+    });
+  }
+
+  /** The current version held still, with its place in log and journal. */
+  capture(): Promise<{ captured: Capture; position: unknown; journal: number | undefined }> {
+    return this.#exclusive(async () => ({
+      captured: await capture(this.#editor),
+      position: this.#position,
+      journal: this.#journal?.sequence ?? this.current().main.manifest.updates?.journal,
+    }));
+  }
+
+  /** Folds all items into one main segment while requests and updates go on. */
+  compact(options: FoldOptions): Promise<void> {
+    if (this.#compaction) throw new SilverlodeError('INVALID_ARGUMENT', 'the catalogue is being compacted already');
+    this.#compaction = this.#fold(options).finally(() => {
+      this.#compaction = undefined;
+      this.#recorded = undefined;
+    });
+    return this.#compaction;
+  }
+
+  trimJournal(upTo: number | undefined): Promise<void> {
+    return this.#exclusive(async () => {
+      if (upTo !== undefined) await this.#journal?.trim(upTo);
+    });
+  }
+
+  /** Called once, when nothing is under way. */
+  async dispose(): Promise<void> {
+    const { main, fresh } = this.current();
+    main.release();
+    for (const tensor of fresh?.tensors.values() ?? []) tensor.dispose();
+    this.#device?.dispose();
+    await this.#journal?.close();
+  }
+
+  /** A device of its own, so that updates do not wait for requests, nor requests for them. */
+  get #own(): NativeDevice {
+    this.#device ??= openDevice({ device: 'cpu', threads: 1 });
+    return this.#device;
+  }
+
+  #exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#tail.then(() => onDevice(this.#own, work));
+    this.#tail = result.catch(() => undefined);
+    return result;
+  }
+
+  /** One batch, then whoever waits; a queue that is never empty must not keep saving and folding out. */
+  async #drain(): Promise<void> {
+    const batch = this.#queue.slice(0, MAX_BATCH);
+    await this.#commit(batch).catch((error: unknown) => {
+      for (const entry of batch) fail(entry, error);
+    });
+    this.#queue.splice(0, batch.length);
+    if (this.#queue.length > 0) this.#exclusive(() => this.#drain());
+  }
+
+  /** Each update succeeds or fails as a whole; those that are fine become visible together. */
+  async #commit(batch: readonly Entry[]): Promise<void> {
+    const records: JournalEntry[] = [];
+    const staged: { entry: Entry; items: number }[] = [];
+    const refused: Entry[] = [];
+    let position = this.#position;
+    for (const entry of batch) {
+      try {
+        if (entry.place?.run.failed)
+          throw new SilverlodeError('ABORTED', 'an earlier update of the log was not applied');
+        if (entry.update instanceof SilverlodeError) throw entry.update;
+        staged.push({ entry, items: await this.#editor.stage(entry.update) });
+        records.push({ update: entry.update, position: entry.place?.position });
+      } catch (error) {
+        if (!isTurnedDown(error)) {
+          this.#editor.discard();
+          throw error;
+        }
+        if (!isRefusal(error)) {
+          fail(entry, error);
+          continue;
+        }
+        refused.push({ ...entry, update: error });
+      }
+      position = entry.place?.position ?? position;
+    }
+    if (records.length > 0) await this.#show(records);
+    this.#position = position;
+    for (const entry of refused) entry.reject(entry.update);
+    const version = this.current().number;
+    for (const { entry, items } of staged) entry.resolve({ items, version });
+    if (await this.#editor.repack()) await this.#editor.show(this.#editor.build());
+  }
+
+  async #show(records: readonly JournalEntry[]): Promise<void> {
+    let built: Version;
+    try {
+      built = this.#editor.build();
+      await this.#journal?.append(records);
+    } catch (error) {
+      this.#editor.discard();
+      throw error;
+    }
+    const written = this.#editor.show(built);
+    this.#recorded?.push(...records.map(({ update }) => update));
+    await written;
+  }
+
+  async #fold(options: FoldOptions): Promise<void> {
+    const progress = new Progress(options.onProgress, options.signal);
+    const { captured } = await this.#exclusive(async () => {
+      this.#recorded = [];
+      return { captured: await capture(this.#editor) };
+    });
+    try {
+      if (captured.version.items === 0) return;
+      const old = captured.version.main;
+      const parts = await onOwnDevice(() => fold(captured, progress, options));
+      const main = new MainSegment(parts, this.limits, old.runner.device);
+      try {
+        await main.runner.warm(old.runner);
+        progress.step('swap', 0, 1);
+        await this.#exclusive(() => this.#replace(main));
+      } catch (error) {
+        main.release();
+        throw error;
+      }
+      progress.step('swap', 1, 1);
+    } finally {
+      releaseCapture(captured);
+    }
+  }
+
+  /** Applies what came since the capture to the folded segment, then shows it. */
+  async #replace(main: MainSegment): Promise<void> {
+    const before = this.current();
+    const editor = new Editor(new Version(before.number, main, main.liveItems), this.maxFreshItems);
+    for (const update of this.#recorded ?? []) await editor.stage(update);
+    await editor.show(editor.build());
+    this.#editor = editor;
+    before.main.release();
+    for (const tensor of before.fresh?.tensors.values() ?? []) tensor.dispose();
+  }
+}
+
+/** Whether an update was turned down before it changed anything; whatever else fails may have left half of it. */
+function isTurnedDown(error: unknown): boolean {
+  if (isRefusal(error)) return true;
+  return error instanceof SilverlodeError && ['LIMIT_EXCEEDED', 'ABORTED'].includes(error.code);
+}
+
+/** A failed entry of a log stops those behind it. */
+function fail({ place, reject }: Entry, error: unknown): void {
+  if (place) place.run.failed = true;
+  reject(error);
+}

@@ -1,0 +1,148 @@
+// A real NATS server, where there is one.
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { createServer } from 'node:net';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { connect, type NatsConnection } from '@nats-io/transport-node';
+import { type LogEntry, publish, RetrievalModel, type SilverlodeError } from 'silverlode';
+import { encodeUpdate, natsLog } from 'silverlode/feed';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Random } from '../../lib/data/random.js';
+import { expectCode } from '../support/ops.js';
+import { tempFolder } from '../support/temp_folder.js';
+import { DIMS, Mirror } from './mirror.js';
+
+const hasServer = spawnSync('nats-server', ['--version']).status === 0;
+const folder = await tempFolder();
+const options = { metric: 'ip', biased: false, features: true } as const;
+const seed = Date.now() % 1_000_000;
+
+// Reported as skipped where the server is not installed (Debian: apt-get install nats-server).
+describe.skipIf(!hasServer)(`NATS JetStream (seed ${seed})`, () => {
+  let port = 0;
+  let server: ChildProcess;
+  let connection: NatsConnection;
+  const random = new Random(seed);
+  const ids = Array.from({ length: 100 }, (_, id) => id);
+  const mirror = new Mirror(options);
+  const base = folder.path('base.silverlode');
+
+  async function startServer(): Promise<void> {
+    server = spawn('nats-server', ['-js', '-a', '127.0.0.1', '-p', String(port), '-sd', folder.path('store')], {
+      stdio: 'ignore',
+    });
+    for (let attempt = 0; attempt < 100; attempt++) {
+      const reached = await connect({ servers: `127.0.0.1:${port}`, reconnect: false }).catch(() => undefined);
+      if (reached) return reached.close();
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    expect.fail('the server did not start');
+  }
+
+  const stopServer = () =>
+    new Promise((resolve) => {
+      server.once('exit', resolve);
+      server.kill('SIGKILL');
+    });
+
+  beforeAll(async () => {
+    port = await freePort();
+    await startServer();
+    connection = await connect({ servers: `127.0.0.1:${port}`, maxReconnectAttempts: -1, reconnectTimeWait: 50 });
+    await (await jetstreamManager(connection)).streams.add({ name: 'catalogue', subjects: ['items.>'] });
+    mirror.apply(mirror.upsert(random, ids.slice(0, 40)));
+    await using model = await publish({ items: mirror.published() });
+    await model.save(base);
+  });
+  afterAll(async () => {
+    await connection?.close();
+    await stopServer();
+  });
+
+  async function send(count: number): Promise<number> {
+    const js = jetstream(connection);
+    let last = 0;
+    for (let i = 0; i < count; i++) {
+      const update = mirror.randomUpdate(random, ids);
+      if (!fitsJson('attributes' in update ? update.attributes : undefined)) {
+        i--;
+        continue;
+      }
+      mirror.apply(update);
+      last = (await js.publish('items.changed', encodeUpdate(update))).seq;
+    }
+    return last;
+  }
+
+  async function until(model: RetrievalModel, position: number): Promise<void> {
+    while (((model.freshness().position as number | undefined) ?? 0) < position)
+      await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+
+  const all = async (model: RetrievalModel) =>
+    (await model.retrieve({ embedding: new Float32Array(DIMS), k: 1000 })).ids;
+
+  test('a model follows, is saved, and goes on where it was', { timeout: 60_000 }, async () => {
+    const stop = new AbortController();
+    await using model = await RetrievalModel.load(base);
+    const following = model.follow(natsLog(connection, { stream: 'catalogue' }), { signal: stop.signal });
+    const aborted = expectCode('ABORTED', () => following);
+    await until(model, await send(50));
+    expect(await all(model)).toEqual(mirror.ids);
+    const saved = folder.path('followed.silverlode');
+    await model.save(saved);
+
+    // The server goes away and comes back: nothing is lost, nothing comes twice.
+    await stopServer();
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    await startServer();
+    await until(model, await send(50));
+    expect(await all(model)).toEqual(mirror.ids);
+    stop.abort();
+    await aborted;
+
+    await using again = await RetrievalModel.load(saved);
+    expect(again.freshness().position).toBe(50);
+    const second = new AbortController();
+    const resumed = expectCode('ABORTED', () =>
+      again.follow(natsLog(connection, { stream: 'catalogue' }), { signal: second.signal }),
+    );
+    await until(again, 100);
+    expect(await all(again)).toEqual(mirror.ids);
+    second.abort();
+    await resumed;
+  });
+
+  test('what is no update is refused and passed; a stream that is gone is an error', async () => {
+    const refused: [SilverlodeError, LogEntry][] = [];
+    const stop = new AbortController();
+    await using model = await RetrievalModel.load(base);
+    const { seq } = await jetstream(connection).publish('items.changed', 'not JSON');
+    const log = natsLog(connection, { stream: 'catalogue' });
+    const onRefused = (error: SilverlodeError, entry: LogEntry) => refused.push([error, entry]);
+    const following = expectCode('ABORTED', () => model.follow(log, { signal: stop.signal, onRefused }));
+    await until(model, await send(1));
+    expect(refused.map(([{ code }, { position }]) => [code, position])).toEqual([['INVALID_ARGUMENT', seq]]);
+    expect(await all(model)).toEqual(mirror.ids);
+    stop.abort();
+    await following;
+    await expectCode('IO_ERROR', () => model.follow(natsLog(connection, { stream: 'nothing' })));
+    await (await jetstreamManager(connection)).streams.purge('catalogue', { seq: 50 });
+    await using late = await RetrievalModel.load(base);
+    await expectCode('IO_ERROR', () => late.follow(natsLog(connection, { stream: 'catalogue' })));
+  });
+});
+
+/** JSON has no integers beyond 2^53. */
+function fitsJson(attributes: unknown): boolean {
+  const values = Object.values(attributes ?? {}).flat(2) as unknown[];
+  return values.every((value) => typeof value !== 'bigint' || Number.isSafeInteger(Number(value)));
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const probe = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = probe.address() as { port: number };
+      probe.close(() => resolve(port));
+    });
+  });
+}
