@@ -10,7 +10,7 @@ namespace silverlode::cuda {
 namespace {
 
 // Warps take 32 words of a plan at a time: shallow plans all of them, deep ones the first kDeepWarps.
-__global__ void __launch_bounds__(kFilterThreads, 6)
+__global__ void __launch_bounds__(kFilterThreads, 5)
     sl_filter_words(const RunError* error, FilterEval::Args args, FilterProgram program) {
   if (stopped(error)) return;
   struct Memory;

@@ -59,7 +59,7 @@ struct Output {
 
 // Rows of at most n items, n a power of two, one per group; the groups of a block take neighbouring rows.
 template <class Source, class Group>
-__global__ void __launch_bounds__(kSelectThreads)
+__global__ void __launch_bounds__(kSelectThreads, 4)
     sl_select_rows(const RunError* error, Source source, Output output, int64_t rows, int32_t n) {
   if (stopped(error)) return;
   using Item = typename Source::Item;
