@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <limits>
 
-#include "backends/cpu/backend.h"
 #include "backends/carve.h"
+#include "backends/cpu/backend.h"
 #include "backends/cpu/gemm.h"
 
 namespace silverlode::cpu {

@@ -5,8 +5,8 @@
 #include <functional>
 #include <limits>
 
-#include "backends/cpu/backend.h"
 #include "backends/carve.h"
+#include "backends/cpu/backend.h"
 #include "core/order.h"
 
 namespace silverlode::cpu {

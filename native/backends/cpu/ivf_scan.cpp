@@ -8,8 +8,8 @@
 #include <new>
 #include <thread>
 
-#include "backends/cpu/backend.h"
 #include "backends/carve.h"
+#include "backends/cpu/backend.h"
 #include "backends/cpu/scan_plan.h"
 #include "backends/cpu/select.h"
 

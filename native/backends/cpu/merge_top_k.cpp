@@ -4,8 +4,8 @@
 #include <bit>
 #include <limits>
 
-#include "backends/cpu/backend.h"
 #include "backends/carve.h"
+#include "backends/cpu/backend.h"
 #include "backends/cpu/select.h"
 
 namespace silverlode::cpu {

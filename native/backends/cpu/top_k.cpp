@@ -5,8 +5,8 @@
 #include <cmath>
 #include <limits>
 
-#include "backends/cpu/backend.h"
 #include "backends/carve.h"
+#include "backends/cpu/backend.h"
 #include "backends/cpu/select.h"
 
 namespace silverlode::cpu {

@@ -1,8 +1,8 @@
 // Rows are listed by cluster (a stable counting sort of their numbers); then each cluster is one task.
 #include <algorithm>
 
-#include "backends/cpu/backend.h"
 #include "backends/carve.h"
+#include "backends/cpu/backend.h"
 
 namespace silverlode::cpu {
 namespace {

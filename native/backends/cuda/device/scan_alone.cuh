@@ -88,6 +88,7 @@ class BlockCollector {
 
 __device__ inline int32_t dot_row(const int8_t* row, const int8_t* query, int64_t dim) {
   int32_t sum = 0;
+#pragma unroll 2
   for (int64_t d = 0; d < dim; d += 16) {
     const uint4 a = *reinterpret_cast<const uint4*>(row + d);
     const uint4 b = *reinterpret_cast<const uint4*>(query + d);
@@ -100,7 +101,7 @@ __device__ inline int32_t dot_row(const int8_t* row, const int8_t* query, int64_
 }
 
 // `parts` blocks per query.
-__global__ void __launch_bounds__(kSelectThreads, 2)
+__global__ void __launch_bounds__(kSelectThreads, 3)
     sl_scan_alone(const RunError* error, IvfScan::Args args, ScanWork work, int32_t parts) {
   if (stopped(error)) return;
   const int64_t query = blockIdx.x / parts;

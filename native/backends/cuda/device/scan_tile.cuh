@@ -210,7 +210,7 @@ __device__ void score_rows(ScanGroup<kTiles>& group, const IvfScan::Args& args, 
 }
 
 template <int kTiles, class Dots>
-__global__ void __launch_bounds__(kScanThreads, kTiles == 1 ? 3 : 2)
+__global__ void __launch_bounds__(kScanThreads, kTiles == 1 && Dots::kTensor ? 3 : 2)
     sl_scan_rows(const RunError* error, IvfScan::Args args, ScanWork work, int32_t group_queries, int32_t round) {
   if (stopped(error)) return;
   struct Group;

@@ -57,6 +57,7 @@ struct QueryTiles {
 // How dots are computed: with tensor cores or dp4a, queries from shared or from global memory, narrow or any dimension.
 template <bool kTensorCores, bool kStagedQueries, bool kNarrowDot>
 struct DotPolicy {
+  static constexpr bool kTensor = kTensorCores;
   static constexpr bool kStaged = kStagedQueries;
 
   // In a narrow dot the accumulator is the float 1.5 * 2^23 + dot: integer additions to its bits count in units of 1.
@@ -90,7 +91,9 @@ struct DotPolicy {
         }
       }
     } else {
+#pragma unroll 1
       for (int s = 0; s < kSteps; ++s) {
+#pragma unroll 2
         for (int c = 0; c < 4; ++c) {
           const uint4 a = load_once(reinterpret_cast<const uint4*>(low + k + s * kStepBytes) + c);
           const uint4 b = load_once(reinterpret_cast<const uint4*>(high + k + s * kStepBytes) + c);
@@ -155,6 +158,7 @@ struct DotPolicy {
       for (int r = 0; r < 4; ++r) dots[j][r] = kStart;
     }
     int k = 0;
+#pragma unroll 1  // one iteration has 4 loads of 16 bytes in flight per lane; more of them would spill
     for (; k + 2 * kStepBytes <= queries.dim; k += 2 * kStepBytes) add_steps<kTiles, 2>(dots, low, high, queries, k);
     if (k + kStepBytes <= queries.dim) {
       add_steps<kTiles, 1>(dots, low, high, queries, k);
