@@ -29,8 +29,7 @@ struct Operand {
 
   // Copies columns [k, k + kDepth) of the block's rows; zeros beyond the matrix.
   template <int kTileRows>
-  __device__ __forceinline__ void fetch(AsyncCopies& copies, uint16_t (&tile)[kTileRows][kPitch], int64_t k,
-                                        int64_t depth) const {
+  __device__ __forceinline__ void fetch(uint16_t (&tile)[kTileRows][kPitch], int64_t k, int64_t depth) const {
     constexpr int kChunks = kDepth / kChunk;
 #pragma unroll
     for (int i = 0; i < kTileRows * kChunks / kThreads; ++i) {
@@ -40,7 +39,7 @@ struct Operand {
       uint16_t* to = &tile[row][chunk % kChunks * kChunk];
       const uint16_t* from = data + row * ld + column;
       if (row < rows && aligned && column + kChunk <= depth) {
-        copies.copy16(to, from);
+        copy16(to, from);
       } else {
         for (int j = 0; j < kChunk; ++j) to[j] = row < rows && column + j < depth ? from[j] : uint16_t{0};
       }
@@ -68,7 +67,8 @@ __device__ __forceinline__ void multiply_tiles(const Tiles& tiles, int warp_row,
     for (int i = 0; i < kWarpRows / 16; ++i) {
 #pragma unroll
       for (int j = 0; j < kWarpColumns / 8; ++j) {
-        multiply_16x8x16<kBFloat>(sums[i * (kWarpColumns / 8) + j], x[i], w[j / 2][j % 2 * 2], w[j / 2][j % 2 * 2 + 1]);
+        const uint32_t column[2] = {w[j / 2][j % 2 * 2], w[j / 2][j % 2 * 2 + 1]};
+        mma_m16n8k16<kBFloat>(sums[i * (kWarpColumns / 8) + j], x[i], column);
       }
     }
   }
@@ -111,7 +111,6 @@ __global__ void __launch_bounds__(kThreads, 2)
   const int warp = threadIdx.x / 32;
   const int warp_row = warp / 2 * kWarpRows, warp_column = warp % 2 * kWarpColumns;
   const int steps = static_cast<int>((task.k + kDepth - 1) / kDepth);
-  AsyncCopies copies;
   for (int64_t matrix = blockIdx.z; matrix < task.batch; matrix += gridDim.z) {
     const Operand x = {static_cast<const uint16_t*>(task.x) + matrix * task.x_stride + first_row * task.ldx, task.ldx,
                        task.m - first_row, x_aligned};
@@ -119,16 +118,16 @@ __global__ void __launch_bounds__(kThreads, 2)
                        task.ldw, task.n - first_column, w_aligned};
     const auto fetch = [&](int step) {
       if (step < steps) {
-        x.fetch(copies, stages[step % kStages].x, static_cast<int64_t>(step) * kDepth, task.k);
-        w.fetch(copies, stages[step % kStages].w, static_cast<int64_t>(step) * kDepth, task.k);
+        x.fetch(stages[step % kStages].x, static_cast<int64_t>(step) * kDepth, task.k);
+        w.fetch(stages[step % kStages].w, static_cast<int64_t>(step) * kDepth, task.k);
       }
-      copies.commit();
+      commit_copies();
     };
     Sums sums = {};
     __syncthreads();  // the last matrix is done with the tiles
     for (int step = 0; step < kStages - 1; ++step) fetch(step);
     for (int step = 0; step < steps; ++step) {
-      copies.wait<kStages - 2>();
+      wait_copies<kStages - 2>();
       __syncthreads();  // shows this step's tiles, and that the one before is done with its own
       fetch(step + kStages - 1);
       multiply_tiles<std::is_same_v<T, BFloat16>>(stages[step % kStages], warp_row, warp_column, sums);
