@@ -147,11 +147,17 @@ describe('every op has its place at every layer', () => {
   const names = addon().opNames();
   const SHARED = ['candidates', 'dispatch', 'filter_index', 'index'];
 
+  /** Ops made of other kernels are plain C++. */
+  const cudaFile = (op: string) => {
+    const plain = `native/backends/cuda/${op}.cpp`;
+    return existsSync(path.join(ROOT, plain)) ? plain : `native/backends/cuda/${op}.cu`;
+  };
+
   test.each(names)('%s', (op) => {
     const files = [
       `native/ops/${op}.h`,
       `native/ops/${op}.cpp`,
-      ...(op === 'reshape' ? [] : [`native/backends/cpu/${op}.cpp`]), // a view: nothing runs
+      ...(op === 'reshape' ? [] : [`native/backends/cpu/${op}.cpp`, cudaFile(op)]), // a view: nothing runs
       `lib/ops/${op}.ts`,
       `test/cases/${op}.ts`,
       ...(op === 'kmeans_seed' ? [] : [`test/reference/${op}.ts`]), // random: its properties are tested

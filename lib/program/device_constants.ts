@@ -29,6 +29,11 @@ export class DeviceConstants {
     }
   }
 
+  /** The copy of a constant, if there is one. */
+  copyOf(constant: Tensor): Promise<NativeTensor> | undefined {
+    return this.#copies.get(constant);
+  }
+
   dispose(): void {
     this.#disposed = true;
     this.#release();

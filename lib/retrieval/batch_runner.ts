@@ -1,6 +1,6 @@
 // Checked requests to results, through as few native runs as capacities allow.
 import { SilverlodeError } from '../errors.js';
-import { addon, type CancelFlag, type NativeDevice, type ProgramSpec } from '../native/addon.js';
+import { addon, type CancelFlag, type NativeDevice, type NativeTensor, type ProgramSpec } from '../native/addon.js';
 import { DeviceConstants } from '../program/device_constants.js';
 import { type DerivedSizes, ProgramRunner, type RunInput } from '../program/program.js';
 import { Tensor } from '../tensor/tensor.js';
@@ -55,6 +55,11 @@ export class BatchRunner {
   /** Brings what the programs read to the device. @throws SilverlodeError `OUT_OF_MEMORY`. */
   async load(): Promise<void> {
     for (const runner of this.#runners.values()) await runner.load();
+  }
+
+  /** What the programs read instead of a constant, where the device has a copy of its own. */
+  copyOf(constant: Tensor): Promise<NativeTensor> | undefined {
+    return this.#constants.copyOf(constant);
   }
 
   /** Bytes of the tensors that the programs read: what a GPU holds of the model. */

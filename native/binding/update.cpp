@@ -13,18 +13,31 @@ namespace {
 // Copies of what JavaScript gave, and a share in the table.
 struct RowWrite {
   TensorView table;
+  Place place = kHost;
   std::shared_ptr<void> memory;
   std::vector<int32_t> rows;
   std::vector<uint8_t> bytes;
   size_t row_bytes = 0;
 };
 
-void write(const RowWrite& change) {
-  uint8_t* const table = change.table.as<uint8_t>();
-  for (size_t i = 0; i < change.rows.size(); ++i) {
-    const size_t row = static_cast<size_t>(change.rows[i]);
-    std::memcpy(table + row * change.row_bytes, change.bytes.data() + i * change.row_bytes, change.row_bytes);
+Status write(Device& device, const RowWrite& change) {
+  if (change.place != kHost) {
+    if (Status status = device.begin_run(); !status.ok()) return status;
   }
+  Status status;
+  uint8_t* const table = change.table.as<uint8_t>();
+  for (size_t i = 0; i < change.rows.size() && status.ok(); ++i) {
+    uint8_t* const to = table + static_cast<size_t>(change.rows[i]) * change.row_bytes;
+    const uint8_t* const from = change.bytes.data() + i * change.row_bytes;
+    if (change.place == kHost) {
+      std::memcpy(to, from, change.row_bytes);
+    } else {
+      status = device.upload(to, from, change.row_bytes);
+    }
+  }
+  if (change.place == kHost) return status;
+  const Status finished = device.finish_run();
+  return status.ok() ? finished : status;
 }
 
 }  // namespace
@@ -38,6 +51,7 @@ Napi::Value write_rows(const Napi::CallbackInfo& info) {
   auto change = std::make_shared<RowWrite>();
   change->table = tensor.view();
   change->memory = tensor.memory();
+  change->place = tensor.place();
   const Napi::Int32Array rows = info[2].As<Napi::Int32Array>();
   const Napi::Uint8Array bytes = info[3].As<Napi::Uint8Array>();
   const int64_t table_rows = change->table.shape.rank > 0 ? change->table.shape.dim(0) : 0;
@@ -53,10 +67,7 @@ Napi::Value write_rows(const Napi::CallbackInfo& info) {
   }
   change->rows.assign(rows.Data(), rows.Data() + rows.ElementLength());
   change->bytes.assign(bytes.Data(), bytes.Data() + bytes.ByteLength());
-  job->work = [change](Context&) {
-    write(*change);
-    return ok_status();
-  };
+  job->work = [change, device = job->device](Context&) { return write(*device->device, *change); };
   job->settle = [](Napi::Env settled) -> Napi::Value { return settled.Undefined(); };
   return EnvState::of(env).start(env, std::move(job));
 }

@@ -20,7 +20,7 @@ describe('agrees with the network over the concatenated pairs', () => {
       const input = each.input();
       const expected = overArch(input);
       const largest = expected.reduce((most, x) => Math.max(most, Math.abs(x)), 1);
-      expectClose((await run(input)).y.view(), expected, allowed({ absolute: 2e-6 * largest }, input));
+      expectClose((await run(input)).y.view(), expected, allowed({ absolute: 2e-6 * largest }, input, expected));
     });
   }
 });

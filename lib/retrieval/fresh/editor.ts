@@ -332,8 +332,9 @@ export class Editor {
   async #writeFeatures(fresh: FreshVersion | undefined): Promise<void> {
     const { main } = this.#version;
     const { writes } = this.#stage;
+    const table = main.tensors.get('features');
     await Promise.all([
-      writeRows(main.runner.device, main.tensors.get('features'), writes.main),
+      writeRows(main.runner.device, table, writes.main, table && main.runner.copyOf(table)),
       writeRows(main.runner.device, fresh?.tensors.get('features'), writes.fresh),
     ]);
   }

@@ -2,21 +2,12 @@
 
 namespace silverlode::cuda {
 
-namespace {
-
-// An op whose kernels are not linked in has no entry.
-template <class Entry>
-Entry made(Entry (*make)()) {
-  return make == nullptr ? Entry{} : make();
-}
-
-}  // namespace
-
 // clang-format off: one entry a line, in the order of the table.
 const BackendTable& backend_table() {
   static const BackendTable table = {
       kBackendTableVersion,
       "cuda",
+<<<<<<< HEAD
       made(assign_clusters_entry),
       made(balance_clusters_entry),
       made(bloom_build_entry),
@@ -42,6 +33,32 @@ const BackendTable& backend_table() {
       made(top_k_entry),
       made(update_centroids_entry),
       made(value_model_entry),
+=======
+      assign_clusters_entry(),
+      balance_clusters_entry(),
+      bloom_build_entry(),
+      bloom_layout_entry(),
+      bloom_probe_entry(),
+      concat_entry(),
+      elementwise_entry(),
+      embedding_bag_entry(),
+      filter_check_entry(),
+      filter_eval_entry(),
+      gather_rows_entry(),
+      ivf_probe_entry(),
+      ivf_scan_entry(),
+      kmeans_seed_entry(),
+      l2_normalize_entry(),
+      layer_norm_entry(),
+      linear_entry(),
+      merge_top_k_entry(),
+      over_arch_entry(),
+      quantize_int8_entry(),
+      slice_build_entry(),
+      top_k_entry(),
+      update_centroids_entry(),
+      value_model_entry(),
+>>>>>>> cuda-runtime
   };
   return table;
 }

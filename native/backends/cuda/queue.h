@@ -39,7 +39,7 @@ class Queue {
   Gpu& gpu_;
   Stream stream_;
   PinnedRing ring_;
-  PinnedBytes found_error_;  // where the device's RunError comes to when a run ends
+  PinnedBytes found_error_;      // where the device's RunError comes to when a run ends
   bool error_is_clear_ = false;  // else there is nothing in it to tell
   std::vector<Event> marks_;
   std::unique_ptr<Gemm> gemm_;
