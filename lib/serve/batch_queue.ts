@@ -22,6 +22,8 @@ export interface Batch {
 
 interface SizeClass {
   readonly share: Share;
+  /** Largest list of its requests, rounded up. */
+  readonly width: number;
   /** In order of arrival; settled ones stay until they are met. */
   readonly waiting: Pending[];
 }
@@ -29,6 +31,12 @@ interface SizeClass {
 /** Lists shorter than this run at the same width. */
 const LEAST_WIDTH = 128;
 const DEFAULT_K = 100;
+
+/** Classes remembered while nothing of them waits. */
+const MAX_CLASSES = 64;
+
+/** Up to this width batches are as long as they may be; wider ones are cut, so that a run's memory stays bounded. */
+const FULL_WIDTH = 4096;
 
 /** Waiting requests. */
 export class BatchQueue {
@@ -42,13 +50,21 @@ export class BatchQueue {
   }
 
   add(pending: Pending): void {
-    const key = classOf(pending.request);
+    const { key, width } = classOf(pending.request);
     const known = this.#classes.get(key);
-    const own = known ?? { share: new Share(), waiting: [] };
-    if (!known) this.#classes.set(key, own);
+    const own = known ?? { share: new Share(), width, waiting: [] };
+    if (!known) {
+      if (this.#classes.size >= MAX_CLASSES) this.#forgetIdle();
+      this.#classes.set(key, own);
+    }
     if (own.waiting.length === 0) this.#clock.wake(own.share);
     own.waiting.push(pending);
     this.#length += 1;
+  }
+
+  /** Classes come from what callers send, so those without requests are not kept for ever. */
+  #forgetIdle(): void {
+    for (const [key, { waiting }] of this.#classes) if (waiting.length === 0) this.#classes.delete(key);
   }
 
   /** A waiting request was settled before its turn. */
@@ -56,16 +72,16 @@ export class BatchQueue {
     this.#length -= 1;
   }
 
-  /** Size of the largest class, and `performance.now()` of the oldest arrival. */
-  pressure(): { largest: number; oldest: number } {
-    let largest = 0;
+  /** Whether some class fills a run, and `performance.now()` of the oldest arrival. */
+  pressure(maxBatch: number): { isFull: boolean; oldest: number } {
+    let isFull = false;
     let oldest = Number.POSITIVE_INFINITY;
-    for (const { waiting } of this.#classes.values()) {
+    for (const { waiting, width } of this.#classes.values()) {
       dropSettled(waiting);
-      largest = Math.max(largest, waiting.length);
+      isFull ||= waiting.length >= batchLimit(maxBatch, width);
       oldest = Math.min(oldest, waiting[0]?.arrived ?? Number.POSITIVE_INFINITY);
     }
-    return { largest, oldest };
+    return { isFull, oldest };
   }
 
   /** The first requests of the class that has had the least run time; undefined when nothing waits. */
@@ -76,10 +92,11 @@ export class BatchQueue {
     });
     const chosen = this.#clock.next(classes, ([, { share }]) => share);
     if (chosen === undefined) return undefined;
-    const { share, waiting } = chosen[1];
+    const { share, waiting, width } = chosen[1];
+    const limit = batchLimit(maxBatch, width);
     const members: Pending[] = [];
     let read = 0;
-    while (read < waiting.length && members.length < maxBatch) {
+    while (read < waiting.length && members.length < limit) {
       const pending = waiting[read++] as Pending;
       if (!pending.settled) members.push(pending);
     }
@@ -96,9 +113,14 @@ function dropSettled(waiting: Pending[]): void {
   if (settled > 0) waiting.splice(0, settled);
 }
 
+function batchLimit(maxBatch: number, width: number): number {
+  return Math.max(1, Math.min(maxBatch, Math.floor((maxBatch * FULL_WIDTH) / width)));
+}
+
 /** Requests of one class share native runs: same input, same number of heads, list lengths in the same power of two. */
-function classOf({ embedding, user, k, candidates }: RetrieveRequest): string {
+function classOf({ embedding, user, k, candidates }: RetrieveRequest): { key: string; width: number } {
   const heads = Array.isArray(embedding) ? embedding.length : 1;
-  const width = Math.max(LEAST_WIDTH, Number(k ?? DEFAULT_K) || 0, Number(candidates ?? 0) || 0);
-  return `${user === undefined ? 'embedding' : 'user'} ${heads} ${Math.ceil(Math.log2(width))}`;
+  const longest = Math.max(LEAST_WIDTH, Number(k ?? DEFAULT_K) || 0, Number(candidates ?? 0) || 0);
+  const width = 2 ** Math.ceil(Math.log2(longest));
+  return { key: `${user === undefined ? 'embedding' : 'user'} ${heads} ${width}`, width };
 }

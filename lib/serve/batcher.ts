@@ -76,7 +76,8 @@ const DEFAULTS = { maxBatch: 64, maxDelayMicroseconds: 500, maxQueue: 1024 };
  * When nothing is in flight a call starts at the end of the event loop's current turn, together with all others of that turn.
  * While a run is in flight calls gather; the next run starts when it ends, or beside it when a batch is full or the oldest
  * call has waited for `maxDelayMicroseconds` and a slot is free. Requests of different size (input, heads, power of two of
- * `k` and `candidates`) run separately, with equal shares of run time, so small ones do not wait behind large ones.
+ * `k` and `candidates`) run separately, with equal shares of run time, so small ones do not wait behind large ones; above a width
+ * of 4 096 fewer of them share a run, so that its memory stays bounded.
  *
  * Filter, k, weights and all else stay each request's own, also its deadline and signal: a request whose deadline passes
  * fails with `DEADLINE` at that moment, before any work if it still waits; a run ends early when none of its requests is wanted.
@@ -227,9 +228,9 @@ export class Batcher {
 
   #start(): void {
     if (this.#queue.length === 0) return;
-    const { largest, oldest } = this.#queue.pressure();
+    const { isFull, oldest } = this.#queue.pressure(this.#limits.maxBatch);
     const wait = this.#limits.maxDelayMicroseconds / 1000 - (performance.now() - oldest);
-    const mayWait = this.#slot.held > 0 && this.#slot.isFree && largest < this.#limits.maxBatch;
+    const mayWait = this.#slot.held > 0 && this.#slot.isFree && !isFull;
     if (!mayWait || wait <= 0) this.#slot.ask(() => this.#run());
     // Timers count whole milliseconds; a shorter delay is waited for turn by turn.
     else if (wait < 1) this.#schedule();

@@ -9,6 +9,8 @@ export {
   type RunEvent,
 } from './batcher.js';
 export { BATCH_BOUNDS, type HistogramData, MILLISECOND_BOUNDS, quantile } from './histogram.js';
+export type { BinaryHead } from './http/binary.js';
+export { type BinaryResult, decodeBinaryResult, encodeBinaryRequest } from './http/binary_client.js';
 export type { ErrorBody, HttpErrorCode } from './http/errors.js';
 export type { JsonRequest, JsonResult } from './http/json.js';
 export type { ServiceLimits, ServiceOptions } from './http/options.js';

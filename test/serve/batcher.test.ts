@@ -67,6 +67,26 @@ describe('what runs together', () => {
     await Promise.all(answers);
   });
 
+  test('few wide requests share a run', async () => {
+    const { model, batcher } = setUp({ maxBatch: 8, slots: new RunSlots(1) });
+    const answers = Array.from({ length: 8 }, () => batcher.retrieve({ embedding, candidates: 16_000 }));
+    for (let run = 1; run <= 4; run++) (await model.started(run)).end();
+    const [huge, other] = [1, 2].map(() => batcher.retrieve({ embedding, k: 1_000_000 }));
+    for (let run = 5; run <= 6; run++) (await model.started(run)).end();
+    await Promise.all([...answers, huge, other]);
+    expect(sizes(model)).toEqual([2, 2, 2, 2, 1, 1]);
+  });
+
+  test('any number of sizes comes and goes', async () => {
+    const { model, batcher } = setUp({ maxQueue: 500 });
+    const answers = Array.from({ length: 400 }, (_, i) =>
+      batcher.retrieve({ embedding: Array.from({ length: i + 1 }, () => embedding), k: i + 1 }),
+    );
+    for (let run = 1; run <= 400; run++) (await model.started(run)).end();
+    expect((await Promise.all(answers)).map(({ ids }) => ids[0])).toEqual(answers.map((_, i) => i + 1));
+    expect(batcher.statistics()).toMatchObject({ queued: 0, answered: 400 });
+  });
+
   test('requests of other sizes run separately', async () => {
     const { model, batcher } = setUp();
     const heads = [embedding, embedding];

@@ -2,7 +2,7 @@
 import type { InjectOptions } from 'fastify';
 import type { RetrieveResult } from 'silverlode';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createService } from '../../lib/serve/index.js';
+import { createService, decodeBinaryResult, encodeBinaryRequest } from '../../lib/serve/index.js';
 import { tempFolder } from '../support/temp_folder.js';
 import { queryVector, smallModel, writeModel } from './models.js';
 import { namedModel, scoredModel, serve, type TestService } from './service.js';
@@ -143,6 +143,18 @@ describe('binary bodies', () => {
       const expected = flat(await service.hub.retrieve(model, { embedding, k }));
       if (model === 'books') expected.ids = expected.ids.map((id) => BigInt(id));
       expect(decode(response.rawPayload)).toMatchObject(expected);
+    }
+  });
+
+  test.each(['books', 'scored', 'named'])('the client reads what the layout says, %s', async (model) => {
+    for (const head of [{ k: 7 }, { k: 1, filter: 'language:en' }, { filter: 'NOT *' }]) {
+      const given = encodeBinaryRequest(head, embedding);
+      expect(Buffer.from(given)).toEqual(encode(head));
+      const { rawPayload } = await post(model, Buffer.from(given));
+      const { ids, scores, tasks, stats } = decodeBinaryResult(new Uint8Array(rawPayload).buffer);
+      const plain = Object.fromEntries(Object.entries(tasks).map(([name, logits]) => [name, [...logits]]));
+      expect({ ids: [...ids], scores: [...scores], tasks: plain, stats }).toEqual(decode(rawPayload));
+      expect(Array.isArray(ids)).toBe(model === 'named');
     }
   });
 

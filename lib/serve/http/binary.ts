@@ -2,16 +2,17 @@
 //
 //   bytes 0 to 3      length n of the head, uint32
 //   bytes 4 to 4+n    the head: UTF-8 JSON
-//   then zeros up to a multiple of 8, and the arrays of the body one after another, each padded likewise
+//   then zeros up to a multiple of 8, and the arrays of the body
 //
-// Request: the head is a retrieve request without `embedding`, with `heads` (default 1); the array is the embedding, float32
-// [heads, dims]; it is empty for a request by `user`.
+// Request: the head is a retrieve request without `embedding`, with `heads` (default 1); the rest of the body is the embedding,
+// float32 [heads, dims], nothing for a request by `user`.
 //
 // Response: the head is {count, ids, tasks, stats}. `ids` says what the first array holds: 'int64' [count] (numbers and bigints),
 // or 'json' when the head has the ids themselves in `names`. Then scores, float32 [count], then one float32 [count] per name in
-// `tasks`, in that order.
+// `tasks`, in that order. Each array ends with zeros up to a multiple of 8.
 import { SilverlodeError } from '../../errors.js';
 import type { RetrieveResult } from '../../retrieval/types.js';
+import type { ModelFacts } from '../served_model.js';
 import type { JsonRequest } from './json.js';
 
 const ALIGNMENT = 8;
@@ -41,9 +42,9 @@ export function splitHeads(embedding: Float32Array, heads: number): Float32Array
   return Array.from({ length: heads }, (_, head) => embedding.subarray(head * dims, (head + 1) * dims));
 }
 
-/** The body of a binary response. */
-export function writeBinary({ ids, scores, tasks = {}, stats }: RetrieveResult): Buffer {
-  const named = typeof ids[0] === 'string';
+/** The body of a binary response. @param kind Type of the model's ids. */
+export function writeBinary({ ids, scores, tasks = {}, stats }: RetrieveResult, kind: ModelFacts['ids']): Buffer {
+  const named = kind === 'string';
   const names = Object.keys(tasks);
   const head = {
     count: ids.length,
@@ -65,7 +66,8 @@ function padded({ buffer, byteOffset, byteLength }: ArrayBufferView): Buffer {
   return Buffer.concat([bytes], align(byteLength));
 }
 
-const align = (length: number): number => Math.ceil(length / ALIGNMENT) * ALIGNMENT;
+/** @internal The multiple of 8 from `length` on. */
+export const align = (length: number): number => Math.ceil(length / ALIGNMENT) * ALIGNMENT;
 
 function parse(text: string): unknown {
   try {

@@ -68,7 +68,7 @@ export function retrieveRoute(app: FastifyInstance, context: ServiceContext): vo
       );
       reply.header('server-timing', `queue;dur=${times.queue.toFixed(3)}, run;dur=${times.run.toFixed(3)}`);
       reply.header('silverlode-version', String(version.info.version));
-      return wantsBinary(request, reply) ? writeBinary(result) : toJsonResult(result);
+      return wantsBinary(request, reply) ? writeBinary(result, version.facts.ids) : toJsonResult(result);
     },
   );
 }

@@ -1,0 +1,72 @@
+// Binary bodies from the caller's side; the layout is in binary.ts.
+import type { RetrieveStats } from '../../retrieval/types.js';
+import { align, type BinaryHead } from './binary.js';
+
+/** A result out of a binary body. */
+export interface BinaryResult {
+  /** Numbers and bigints both come as bigints. */
+  ids: string[] | BigInt64Array;
+  scores: Float32Array;
+  /** Raw logits per task. */
+  tasks: Record<string, Float32Array>;
+  stats: RetrieveStats;
+}
+
+interface ResultHead {
+  count: number;
+  ids: 'json' | 'int64';
+  names?: string[];
+  tasks: string[];
+  stats: RetrieveStats;
+}
+
+const PREFIX = 4;
+
+/**
+ * The body of a retrieve request, to be sent as `application/x-silverlode`.
+ *
+ * @param embedding float32 [heads, dims]; empty for a request by `user`.
+ * @example
+ * ```ts
+ * const type = 'application/x-silverlode';
+ * const body = encodeBinaryRequest({ k: 20, filter: 'language:en' }, embedding);
+ * const response = await fetch(url, { method: 'POST', headers: { 'content-type': type, accept: type }, body });
+ * const { ids, scores } = decodeBinaryResult(await response.arrayBuffer());
+ * ```
+ */
+export function encodeBinaryRequest(head: BinaryHead, embedding: Float32Array): Uint8Array<ArrayBuffer> {
+  const text = new TextEncoder().encode(JSON.stringify(head));
+  const begin = align(PREFIX + text.length);
+  const body = new Uint8Array(begin + embedding.byteLength);
+  const view = new DataView(body.buffer);
+  view.setUint32(0, text.length, true);
+  body.set(text, PREFIX);
+  embedding.forEach((value, i) => {
+    view.setFloat32(begin + 4 * i, value, true);
+  });
+  return body;
+}
+
+/** Reads the body of a binary response. */
+export function decodeBinaryResult(body: ArrayBuffer): BinaryResult {
+  const view = new DataView(body);
+  const length = view.getUint32(0, true);
+  const head: ResultHead = JSON.parse(new TextDecoder().decode(new Uint8Array(body, PREFIX, length)));
+  let at = align(PREFIX + length);
+  const next = (bytes: number): number => {
+    const begin = at;
+    at += align(bytes * head.count);
+    return begin;
+  };
+  const floats = (): Float32Array => {
+    const begin = next(4);
+    return Float32Array.from({ length: head.count }, (_, i) => view.getFloat32(begin + 4 * i, true));
+  };
+  const bigints = (): BigInt64Array => {
+    const begin = next(8);
+    return BigInt64Array.from({ length: head.count }, (_, i) => view.getBigInt64(begin + 8 * i, true));
+  };
+  const ids = head.ids === 'json' ? (head.names ?? []) : bigints();
+  const scores = floats();
+  return { ids, scores, tasks: Object.fromEntries(head.tasks.map((name) => [name, floats()])), stats: head.stats };
+}
