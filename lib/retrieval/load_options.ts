@@ -16,7 +16,10 @@ export interface LoadOptions extends DeviceOptions {
   maxK?: number;
   /** Items that updates may hold beside the published ones before `compact()` is due; default 65 536. */
   maxFreshItems?: number;
-  /** A file that updates are appended to before they are acknowledged; what it holds beyond the model is applied on loading. */
+  /**
+   * A file that updates are appended to before they are acknowledged; what it holds beyond the model is applied on loading. Of
+   * one process at a time.
+   */
   journal?: string;
   /** When journal records are flushed to the disk: before an update is acknowledged (`'always'`, default), every 100 ms, or never. */
   fsync?: FsyncPolicy;
