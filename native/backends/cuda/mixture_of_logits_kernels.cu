@@ -39,11 +39,10 @@ constexpr int kDepth = 32;       // elements of components in shared memory
 constexpr int kPitch = kDepth + 4;
 
 // The first `height` rows of a tile: columns [k, k + kDepth) of x [rows, dim], zeros beyond it.
-__device__ __forceinline__ void stage(float (*tile)[kPitch], int height, const float* x, int rows, int64_t dim,
-                                      int64_t k) {
+__device__ __forceinline__ void stage(float (*tile)[kPitch], int height, const float* x, int rows, int dim, int k) {
   for (int i = threadIdx.x; i < height * kDepth; i += kThreads) {
     const int row = i / kDepth, column = i % kDepth;
-    tile[row][column] = row < rows && k + column < dim ? x[row * dim + k + column] : 0.0f;
+    tile[row][column] = row < rows && k + column < dim ? x[static_cast<int64_t>(row) * dim + k + column] : 0.0f;
   }
 }
 
@@ -55,19 +54,19 @@ __global__ void __launch_bounds__(kThreads) sl_mixture_scores(const RunError* er
   auto& items = shared<float[kComponents][kPitch], struct Items>();
   auto& users = shared<float[kUsers * kLanes][kPitch], struct Users>();
   const int own = threadIdx.x / kLanes, lane = threadIdx.x % kLanes;
-  const int64_t n_user = args.user_components, n_item = args.item_components, dim = args.component_dim;
+  const int dim = static_cast<int>(args.component_dim), n_user = static_cast<int>(args.user_components);
+  const int64_t n_item = args.item_components;
   const int64_t of_request = span.candidates * n_item;
   const int64_t tiles = (of_request + kComponents - 1) / kComponents;
   for (int64_t block = blockIdx.x; block < span.requests * tiles; block += gridDim.x) {
     const int64_t request = block / tiles, first = block % tiles * kComponents;
     const float* item = components + (request * of_request + first) * dim;
     const int n = static_cast<int>(of_request - first < kComponents ? of_request - first : kComponents);
-    for (int64_t first_user = 0; first_user < n_user; first_user += kUsers * kLanes) {
+    for (int first_user = 0; first_user < n_user; first_user += kUsers * kLanes) {
       const float* user = args.user + ((span.first + request) * n_user + first_user) * dim;
-      const int64_t left = n_user - first_user;
-      const int n_here = static_cast<int>(left < kUsers * kLanes ? left : kUsers * kLanes);
+      const int n_here = n_user - first_user < kUsers * kLanes ? n_user - first_user : kUsers * kLanes;
       float dots[kUsers] = {}, squares[2] = {};
-      for (int64_t k = 0; k < dim; k += kDepth) {
+      for (int k = 0; k < dim; k += kDepth) {
         __syncthreads();
         stage(items, kComponents, item, n, dim, k);
         stage(users, (n_here + kLanes - 1) / kLanes * kLanes, user, n_here, dim, k);
