@@ -118,7 +118,7 @@ TEST(CudaMixtureOfLogits, SeveralSteps) {
   }
 }
 
-// Scores of up to 20 reach the softmax, where what is lost in a half would be far beyond the tolerance.
+// Scores over a low temperature: with x and s rounded to one half the logits would be beyond the tolerance.
 TEST(CudaMixtureOfLogits, HalfWeightsKeepScoresOfLowTemperatures) {
   for (const auto& [name, gemm] : gemms(80)) {
     for (DType weights : {DType::kF16, DType::kBF16}) {
