@@ -1,61 +1,10 @@
 // The mixture against its contract (bit for bit) and against the definition in float64.
-#include "ops/mixture_of_logits.h"
-
 #include "backends/cpu/simd/math.h"
 #include "backends/cpu/simd/vec_serial.h"
-#include "tests/candidate_fixture.h"
+#include "tests/mixture_of_logits_fixture.h"
 
 namespace silverlode::tests {
 namespace {
-
-struct Case : CandidateCase {
-  int64_t user_components = 3, item_components = 4, component_dim = 20, tasks = 2;
-  DType weights = DType::kF32;
-  bool with_bias = true, with_cross_gate = true;
-  double temperature = 0.5;
-
-  int64_t pairs() const { return user_components * item_components; }
-  int64_t gates() const { return tasks * pairs(); }
-};
-
-// All inputs of one call, kept alive.
-struct Call : RandomCandidates {
-  explicit Call(const Case& given, uint32_t seed)
-      : RandomCandidates(given, seed),
-        c(given),
-        user(random_tensor({c.batch, c.user_components, c.component_dim}, seed + 10, DType::kF32, 0.2f)),
-        user_gates(random_tensor({c.batch, c.tasks, c.pairs()}, seed + 11)),
-        item(weight(c.item_components * c.component_dim, c.dim + c.n_features, seed + 12)),
-        item_gate(weight(c.gates(), c.dim + c.n_features, seed + 13)),
-        cross_gate(weight(c.gates(), c.pairs(), seed + 14)),
-        item_bias(random_rows(item.shape.dim(0), 1, seed + 15)),
-        gate_bias(random_rows(c.gates(), 1, seed + 16)) {}
-
-  FloatTensor weight(int64_t out, int64_t in, uint32_t seed) const {
-    return random_tensor({out, in}, seed, c.weights, 1.0f / std::sqrt(static_cast<float>(in)));
-  }
-
-  std::vector<TensorView> inputs() const {
-    std::vector<TensorView> views = {user.view(), user_gates.view()};
-    append_to(views);
-    views.push_back(item.view());
-    views.push_back(c.with_bias ? view_of(item_bias, {item.shape.dim(0)}) : TensorView{});
-    views.push_back(item_gate.view());
-    views.push_back(c.with_bias ? view_of(gate_bias, {c.gates()}) : TensorView{});
-    if (c.with_cross_gate) views.push_back(cross_gate.view());
-    return views;
-  }
-
-  Attributes attributes() const {
-    Attributes values;
-    values.values["temperature"] = c.temperature;
-    return values;
-  }
-
-  Case c;
-  FloatTensor user, user_gates, item, item_gate, cross_gate;
-  std::vector<float> item_bias, gate_bias;
-};
 
 float fma_chain(const float* a, const float* b, size_t n) {
   float sum = 0;
@@ -85,8 +34,8 @@ float softmax_mean(const std::vector<float>& gates, const std::vector<float>& sc
 }
 
 // The scores s of a candidate as the contract says.
-std::vector<float> contract_scores(const Call& in, int64_t request, const std::vector<float>& x) {
-  const Case& c = in.c;
+std::vector<float> contract_scores(const MixtureCall& in, int64_t request, const std::vector<float>& x) {
+  const MixtureCase& c = in.c;
   std::vector<float> scores(static_cast<size_t>(c.pairs()));
   for (int64_t q = 0; q < c.item_components; ++q) {
     std::vector<float> g, squares(16);
@@ -107,8 +56,8 @@ std::vector<float> contract_scores(const Call& in, int64_t request, const std::v
   return scores;
 }
 
-std::vector<float> contract(const Call& in) {
-  const Case& c = in.c;
+std::vector<float> contract(const MixtureCall& in) {
+  const MixtureCase& c = in.c;
   std::vector<float> logits;
   for (int64_t candidate = 0; candidate < c.batch * c.candidates; ++candidate) {
     if (in.missing(candidate)) {
@@ -141,8 +90,8 @@ double affine(const std::vector<double>& x, const FloatTensor& weight, int64_t o
   return bias;
 }
 
-std::vector<double> definition(const Call& in) {
-  const Case& c = in.c;
+std::vector<double> definition(const MixtureCall& in) {
+  const MixtureCase& c = in.c;
   std::vector<double> logits;
   for (int64_t candidate = 0; candidate < c.batch * c.candidates; ++candidate) {
     if (in.missing(candidate)) {
@@ -185,9 +134,9 @@ std::vector<double> definition(const Call& in) {
   return logits;
 }
 
-void check_case(const Case& c, uint32_t seed) {
+void check_case(const MixtureCase& c, uint32_t seed) {
   SCOPED_TRACE(::testing::Message() << "seed " << seed << " " << dtype_name(c.embeddings));
-  const Call in(c, seed);
+  const MixtureCall in(c, seed);
   const OpEntry<MixtureOfLogits::Args> entry = cpu::mixture_of_logits_entry();
   const Result result = run_op_everywhere<MixtureOfLogits>(entry, in.attributes(), in.inputs());
   ASSERT_TRUE(result.status.ok()) << result.status.text;
@@ -201,7 +150,7 @@ void check_case(const Case& c, uint32_t seed) {
 TEST(MixtureOfLogits, EmbeddingAndWeightKinds) {
   for (DType embeddings : {DType::kI8, DType::kF16, DType::kF32}) {
     for (DType weights : {DType::kF32, DType::kF16, DType::kBF16}) {
-      Case c;
+      MixtureCase c;
       c.embeddings = embeddings;
       c.weights = weights;
       check_case(c, 1);
@@ -214,7 +163,7 @@ TEST(MixtureOfLogits, RandomMixtures) {
   std::printf("seed %u\n", seed);
   std::mt19937 random(seed);
   for (int i = 0; i < 16; ++i) {
-    Case c;
+    MixtureCase c;
     c.batch = 1 + random() % 5;
     c.dim = 1 + random() % 40;
     c.candidates = 1 + random() % 300;
@@ -233,7 +182,7 @@ TEST(MixtureOfLogits, RandomMixtures) {
 }
 
 TEST(MixtureOfLogits, MoreUserComponentsThanAPanelHolds) {
-  Case c;
+  MixtureCase c;
   c.user_components = 35;
   c.item_components = 2;
   check_case(c, 3);
@@ -241,7 +190,7 @@ TEST(MixtureOfLogits, MoreUserComponentsThanAPanelHolds) {
 
 TEST(MixtureOfLogits, RefusesIndicesOutOfRange) {
   for (int which = 0; which < 4; ++which) {
-    Call in(Case{}, 5);
+    MixtureCall in(MixtureCase{}, 5);
     in.index[100] = in.feature_index[100] = 0;
     if (which == 0) in.index[100] = 40;
     if (which == 1) in.index[100] = -2;
@@ -254,7 +203,7 @@ TEST(MixtureOfLogits, RefusesIndicesOutOfRange) {
 }
 
 TEST(MixtureOfLogits, StopsWhenCancelled) {
-  const Call in(Case{}, 6);
+  const MixtureCall in(MixtureCase{}, 6);
   const volatile uint32_t cancel = 1;
   const Result result =
       run_op<MixtureOfLogits>(cpu::mixture_of_logits_entry(), in.attributes(), in.inputs(), {.cancel = &cancel});
@@ -263,16 +212,16 @@ TEST(MixtureOfLogits, StopsWhenCancelled) {
 
 TEST(MixtureOfLogits, EmptyBatchAndNoCandidates) {
   for (bool no_requests : {true, false}) {
-    Case c;
+    MixtureCase c;
     (no_requests ? c.batch : c.candidates) = 0;
-    const Call in(c, 7);
+    const MixtureCall in(c, 7);
     const Result result = run_op<MixtureOfLogits>(cpu::mixture_of_logits_entry(), in.attributes(), in.inputs());
     EXPECT_TRUE(result.status.ok()) << result.status.text;
   }
 }
 
 TEST(MixtureOfLogits, SymbolicShapesAndBadInputs) {
-  const Call in(Case{}, 8);
+  const MixtureCall in(MixtureCase{}, 8);
   const auto infer = [&](const std::function<void(std::vector<TensorView>&)>& change) {
     std::vector<TensorView> inputs = in.inputs();
     for (size_t i : {0, 1, 4, 6}) inputs[i].shape.dim(0) = -1;

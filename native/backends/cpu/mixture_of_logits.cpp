@@ -3,8 +3,8 @@
 // own, since its input s follows x in one row and its weights follow those of x in one panel.
 #include <algorithm>
 
-#include "backends/cpu/candidate_rows.h"
 #include "backends/carve.h"
+#include "backends/cpu/candidate_rows.h"
 #include "backends/cpu/gemm.h"
 
 namespace silverlode::cpu {

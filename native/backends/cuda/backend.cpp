@@ -25,7 +25,7 @@ const BackendTable& backend_table() {
       layer_norm_entry(),
       linear_entry(),
       merge_top_k_entry(),
-      OpEntry<MixtureOfLogits::Args>{},
+      mixture_of_logits_entry(),
       over_arch_entry(),
       quantize_int8_entry(),
       slice_build_entry(),

@@ -26,6 +26,7 @@ OpEntry<L2Normalize::Args> l2_normalize_entry();
 OpEntry<LayerNorm::Args> layer_norm_entry();
 OpEntry<Linear::Args> linear_entry();
 OpEntry<MergeTopK::Args> merge_top_k_entry();
+OpEntry<MixtureOfLogits::Args> mixture_of_logits_entry();
 OpEntry<OverArch::Args> over_arch_entry();
 OpEntry<QuantizeInt8::Args> quantize_int8_entry();
 OpEntry<SliceBuild::Args> slice_build_entry();

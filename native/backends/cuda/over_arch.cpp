@@ -16,10 +16,7 @@ namespace {
 
 using Args = OverArch::Args;
 
-constexpr int64_t kStepRows = 1 << 16;  // most rows of a step
-constexpr int64_t kRowTile = 128;
 constexpr int64_t kFoldedBytes = 32 << 20;  // of folded first layers, at least one
-constexpr int64_t kLeastCache = 4 << 20;
 
 DType compute_dtype(const Args& args) {
   for (int32_t i = 1; i < args.n_layers; ++i) {
@@ -58,8 +55,7 @@ struct Copies {
 };
 
 struct Scratch {
-  int64_t step_rows;    // most rows of a step, whatever the run
-  int64_t step_folded;  // most requests of a step, whatever the run
+  StepLimits steps;
   void* gemm;
   void* folded;       // [requests, out, pitch]
   void* folded_bias;  // [requests, out]
@@ -70,13 +66,10 @@ struct Scratch {
     const DType dtype = compute_dtype(args);
     const int64_t size = static_cast<int64_t>(dtype_size(dtype));
     const int64_t pitch = folded_pitch(args, dtype);
-    // Half the cache: the other half is for weights and what is gathered.
-    const int64_t cache = std::max(static_cast<int64_t>(device.limits.l2_bytes), kLeastCache) / 2;
-    step_rows = cache / ((pitch + 2 * widest_hidden(args)) * size) / kRowTile * kRowTile;
-    step_rows = std::clamp(step_rows, kRowTile, kStepRows);
-    step_folded = std::clamp<int64_t>(kFoldedBytes / (args.layers[0].out_dim * pitch * size + 1), 1, step_rows);
-    const int64_t rows = std::min(step_rows, args.batch * args.candidates);
-    const int64_t requests = std::min(step_folded, args.batch);
+    steps.rows = step_rows(device, (pitch + 2 * widest_hidden(args)) * size);
+    steps.requests = std::clamp<int64_t>(kFoldedBytes / (args.layers[0].out_dim * pitch * size + 1), 1, steps.rows);
+    const int64_t rows = std::min(steps.rows, args.batch * args.candidates);
+    const int64_t requests = std::min(steps.requests, args.batch);
     gemm = carve.take<std::byte>(static_cast<int64_t>(device.gemm->workspace_bytes()));
     folded = carve.take<std::byte>(requests * args.layers[0].out_dim * pitch * size);
     folded_bias = carve.take<float>(requests * args.layers[0].out_dim);
@@ -84,23 +77,6 @@ struct Scratch {
     for (void*& buffer : hidden) buffer = carve.take<std::byte>(rows * widest_hidden(args) * size);
   }
 };
-
-// Calls body(span) for the steps of a run.
-template <class Body>
-Status for_each_step(const Args& args, const Scratch& scratch, Body body) {
-  const int64_t requests =
-      std::clamp<int64_t>(scratch.step_rows / args.candidates, 1, std::min(scratch.step_folded, args.batch));
-  // Parts of equal size, so that there are few shapes of products.
-  const int64_t parts = (args.candidates + scratch.step_rows - 1) / scratch.step_rows;
-  const int64_t part = ((args.candidates + parts - 1) / parts + kRowTile - 1) / kRowTile * kRowTile;
-  for (int64_t first = 0; first < args.batch; first += requests) {
-    for (int64_t begin = 0; begin < args.candidates; begin += part) {
-      const Span span = {first, std::min(requests, args.batch - first), begin, std::min(part, args.candidates - begin)};
-      SILVERLODE_RETURN_IF_ERROR(body(span));
-    }
-  }
-  return ok_status();
-}
 
 // The product of one layer for the rows of a step.
 GemmTask task_of(const Args& args, const Copies& copies, const Scratch& scratch, const Span& span, int32_t index) {
@@ -163,7 +139,7 @@ Status prepare(Context& context, const Args& args, void* prepared) {
   SILVERLODE_RETURN_IF_ERROR(make_copies(device, args, copies));
   if (args.batch == 0 || args.candidates == 0) return ok_status();
   const Scratch shapes(no_memory, device, args);
-  return for_each_step(args, shapes, [&](const Span& span) {
+  return for_each_step(args, shapes.steps, [&](const Span& span) {
     for (int32_t i = 0; i < args.n_layers; ++i) {
       GemmTask task = task_of(args, copies, shapes, span, i);
       if (i == 0) task.bias = &task;  // any address: it has a bias in every run
@@ -186,11 +162,12 @@ Status run_step(const Runtime& device, const Args& args, const Copies& copies, c
     SILVERLODE_RETURN_IF_ERROR(
         fold(device, args, span, dtype, scratch.folded, scratch.folded_bias, bias_dtype(args, 0)));
   }
-  SILVERLODE_RETURN_IF_ERROR(gather(device, args, span, dtype, scratch.x));
+  const int64_t pitch = folded_pitch(args, dtype);
+  SILVERLODE_RETURN_IF_ERROR(gather_candidates(device, args, span, {scratch.x, dtype, pitch, pitch, false}));
   for (int32_t i = 0; i < args.n_layers; ++i) {
     SILVERLODE_RETURN_IF_ERROR(device.gemm->run(device, task_of(args, copies, scratch, span, i), scratch.gemm));
   }
-  return clear_missing(device, args, span);
+  return clear_missing(device, args, span, args.layers[args.n_layers - 1].out_dim, args.logits);
 }
 
 Status run(Context& context, const Args& args, Workspace workspace) {
@@ -202,9 +179,9 @@ Status run(Context& context, const Args& args, Workspace workspace) {
   Carve copies_carve(args.prepared == nullptr ? static_cast<std::byte*>(workspace.data) + carve.bytes()
                                               : const_cast<void*>(args.prepared));
   const Copies copies(copies_carve, args);
-  SILVERLODE_RETURN_IF_ERROR(check_indices(device, args));
+  SILVERLODE_RETURN_IF_ERROR(check_candidate_indices(device, OverArch::kName, args));
   if (args.prepared == nullptr) SILVERLODE_RETURN_IF_ERROR(make_copies(device, args, copies));
-  return for_each_step(args, scratch, [&](const Span& span) {
+  return for_each_step(args, scratch.steps, [&](const Span& span) {
     if (context.cancelled()) return make_error(Code::kAborted, "over_arch: cancelled");
     return run_step(device, args, copies, scratch, span);
   });
