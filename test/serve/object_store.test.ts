@@ -30,16 +30,22 @@ async function eventually(condition: () => boolean): Promise<void> {
 
 describe.skipIf(server === undefined)('a watched object store', () => {
   let nats: ChildProcess;
+  let port: number;
   let connection: NatsConnection;
   let store: ObjectStore;
 
+  const startServer = () =>
+    spawn(server as string, ['-a', '127.0.0.1', '-p', String(port), '-js', '-sd', path('nats')], { stdio: 'ignore' });
+
   beforeAll(async () => {
-    const port = await freePort();
-    nats = spawn(server as string, ['-a', '127.0.0.1', '-p', String(port), '-js', '-sd', path('nats')], {
-      stdio: 'ignore',
-    });
+    port = await freePort();
+    nats = startServer();
     for (;;) {
-      const opened = await connect({ servers: `127.0.0.1:${port}` }).catch(() => undefined);
+      const opened = await connect({
+        servers: `127.0.0.1:${port}`,
+        maxReconnectAttempts: -1,
+        reconnectTimeWait: 50,
+      }).catch(() => undefined);
       if (opened) {
         connection = opened;
         break;
@@ -85,6 +91,32 @@ describe.skipIf(server === undefined)('a watched object store', () => {
     expect((await readdir(path('cache/books'))).length).toBeLessThanOrEqual(2);
     expect(await hub.rollback('films')).toMatchObject({ version: 1 });
 
+    controller.abort();
+    await watching;
+    await hub.close();
+  });
+
+  test('a server that goes away and comes back', async () => {
+    const hub = new ModelHub();
+    const controller = new AbortController();
+    const source = { connection, bucket: 'models', folder: path('again'), signal: controller.signal };
+    const watching = hub.watch(watchObjectStore(source));
+    await put('shows', path('v1.silverlode'));
+    await eventually(() => hub.versions('shows').length === 1);
+    nats.kill('SIGKILL');
+    await once(nats, 'exit');
+    expect((await hub.retrieve('shows', { embedding })).ids[0]).toBeLessThan(2000);
+    nats = startServer();
+    for (;;) {
+      const isPut = await put('shows', path('v2.silverlode')).then(
+        () => true,
+        () => false,
+      );
+      if (isPut) break;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    await eventually(() => hub.versions('shows').length >= 2);
+    expect((await hub.retrieve('shows', { embedding })).ids[0]).toBeGreaterThanOrEqual(2000);
     controller.abort();
     await watching;
     await hub.close();
