@@ -61,6 +61,8 @@ export class RetrievalModel {
   readonly #checker: RequestChecker;
   readonly #answerer: Answerer;
   readonly #open = new Set<Promise<unknown>>();
+  /** Ends what would go on for ever: following logs. */
+  readonly #closing = new AbortController();
   #disposed: Promise<void> | undefined;
 
   /** @internal Use `publish()` or `RetrievalModel.load()`. */
@@ -303,6 +305,9 @@ export class RetrievalModel {
    * Applies the updates of a log that come after the model's own position, until the log ends or `signal` fires. The position
    * is saved with the model, so that loading and following gives the state of an uninterrupted run. An update that is refused
    * would be refused on every replay; `onRefused` hears of it, and the log goes on.
+   *
+   * @throws SilverlodeError `ABORTED` when the signal fires, `DISPOSED` when the model is disposed, or what kept an update from
+   * being applied; no later entry is applied then.
    */
   follow(log: UpdateLog, options: FollowOptions = {}): Promise<void> {
     const apply = (entry: LogEntry, run: LogRun) => {
@@ -313,7 +318,8 @@ export class RetrievalModel {
         return this.#catalogue.apply(asError(error), place);
       }
     };
-    return this.#track(() => follow(log, this.freshness().position, options, apply));
+    const signal = AbortSignal.any([this.#closing.signal, ...(options.signal ? [options.signal] : [])]);
+    return this.#track(() => follow(log, this.freshness().position, { ...options, signal }, apply));
   }
 
   /**
@@ -333,6 +339,7 @@ export class RetrievalModel {
 
   /** No new calls (`DISPOSED`); work in flight finishes, the last one frees the memory. */
   dispose(): void {
+    this.#closing.abort(new SilverlodeError('DISPOSED', 'the model was disposed'));
     this.#disposed ??= Promise.allSettled(this.#open).then(async () => {
       await this.#catalogue.dispose().finally(() => this.#device.dispose());
     });

@@ -117,6 +117,9 @@ describe('following a log', () => {
     }
     await expect(model.follow(broken())).rejects.toThrow('the log broke');
     expect(model.freshness().position).toBe(2);
+    const closed = expectCode('DISPOSED', () => model.follow(endless()));
+    await model.close();
+    await closed;
   });
 });
 

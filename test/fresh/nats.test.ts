@@ -19,6 +19,7 @@ const seed = Date.now() % 1_000_000;
 // Reported as skipped where the server is not installed (Debian: apt-get install nats-server).
 describe.skipIf(!hasServer)(`NATS JetStream (seed ${seed})`, () => {
   let port = 0;
+  let sent = 0;
   let server: ChildProcess;
   let connection: NatsConnection;
   const random = new Random(seed);
@@ -59,7 +60,6 @@ describe.skipIf(!hasServer)(`NATS JetStream (seed ${seed})`, () => {
   });
 
   async function send(count: number): Promise<number> {
-    const js = jetstream(connection);
     let last = 0;
     for (let i = 0; i < count; i++) {
       const update = mirror.randomUpdate(random, ids);
@@ -68,9 +68,21 @@ describe.skipIf(!hasServer)(`NATS JetStream (seed ${seed})`, () => {
         continue;
       }
       mirror.apply(update);
-      last = (await js.publish('items.changed', encodeUpdate(update))).seq;
+      last = await sendOnce(encodeUpdate(update));
     }
     return last;
+  }
+
+  /** What is sent while the connection is being made again may be lost, so it is sent until it is acknowledged, and kept once. */
+  async function sendOnce(bytes: Uint8Array): Promise<number> {
+    const msgID = `${seed}-${sent++}`;
+    for (let attempt = 0; attempt < 20; attempt++) {
+      const stored = await jetstream(connection)
+        .publish('items.changed', bytes, { msgID, timeout: 500 })
+        .catch(() => undefined);
+      if (stored) return stored.seq;
+    }
+    return expect.fail('the server does not acknowledge');
   }
 
   async function until(model: RetrievalModel, position: number): Promise<void> {

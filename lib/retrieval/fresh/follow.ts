@@ -41,7 +41,7 @@ export function isRefusal(error: unknown): error is SilverlodeError {
 /**
  * Ends when the log does; what was begun is finished first.
  *
- * @throws SilverlodeError `ABORTED`, or what kept an update from being applied, such as `LIMIT_EXCEEDED` and `IO_ERROR`; no
+ * @throws SilverlodeError `ABORTED`, a SilverlodeError that the signal fired with, or what kept an update from being applied, such as `LIMIT_EXCEEDED` and `IO_ERROR`; no
  * later entry is applied then.
  */
 export async function follow(log: UpdateLog, after: unknown, options: FollowOptions, apply: Apply): Promise<void> {
@@ -80,7 +80,14 @@ export async function follow(log: UpdateLog, after: unknown, options: FollowOpti
 function whenAborted(signal: AbortSignal | undefined): { promise: Promise<never>; end: () => void } {
   let onAbort = () => {};
   const promise = new Promise<never>((_, reject) => {
-    onAbort = () => reject(new SilverlodeError('ABORTED', 'following was aborted', {}, { cause: signal?.reason }));
+    onAbort = () => {
+      const cause: unknown = signal?.reason;
+      reject(
+        cause instanceof SilverlodeError
+          ? cause
+          : new SilverlodeError('ABORTED', 'following was aborted', {}, { cause }),
+      );
+    };
   });
   promise.catch(() => undefined);
   if (signal?.aborted) onAbort();
