@@ -14,17 +14,26 @@ __global__ void sl_gather_check(RunError* error, const char* op, const int32_t* 
   }
 }
 
-// A piece is the widest load that divides a row: 1, 2, 4, 8 or 16 bytes. Neighbouring threads copy neighbouring pieces.
+// A piece is the widest load that divides a row: 1, 2, 4, 8 or 16 bytes. Neighbouring threads copy neighbouring pieces. A tail
+// comes only without batches, where `first` is 0.
 template <class Piece>
-__global__ void sl_gather_rows(const RunError* error, const Piece* table, const int32_t* index, Piece* rows, int64_t n,
-                               int64_t index_rows, int64_t table_rows, int64_t row_pieces, Piece missing) {
+__global__ void sl_gather_rows(const RunError* error, const Piece* table, const Piece* tail, const int32_t* index,
+                               Piece* rows, int64_t n, int64_t index_rows, int64_t table_rows, int64_t row_pieces,
+                               Piece missing) {
   if (stopped(error)) return;
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n * row_pieces; i += stride) {
     const int64_t row = i / row_pieces;
     const int32_t from = index[row];
     const int64_t first = row / index_rows * table_rows;
-    rows[i] = from < 0 ? missing : table[(first + from) * row_pieces + i % row_pieces];
+    const int64_t piece = i % row_pieces;
+    if (from < 0) {
+      rows[i] = missing;
+    } else if (from < table_rows) {
+      rows[i] = table[(first + from) * row_pieces + piece];
+    } else {
+      rows[i] = tail[(from - table_rows) * row_pieces + piece];
+    }
   }
 }
 
@@ -44,8 +53,8 @@ Status gather(const Runtime& device, const GatherRows::Args& args) {
   const int64_t n = args.batch * args.index_rows;
   const int64_t pieces = args.row_bytes / static_cast<int64_t>(sizeof(Piece));
   return launch(device, sl_gather_rows<Piece>, grid_for(device, n * pieces, 4 * kThreads, 16), kThreads, 0,
-                device.error, reinterpret_cast<const Piece*>(args.table), args.index,
-                reinterpret_cast<Piece*>(args.rows), n, args.index_rows, args.table_rows, pieces,
+                device.error, reinterpret_cast<const Piece*>(args.table), reinterpret_cast<const Piece*>(args.tail),
+                args.index, reinterpret_cast<Piece*>(args.rows), n, args.index_rows, args.table_rows, pieces,
                 missing_piece<Piece>(args.missing));
 }
 
@@ -54,12 +63,12 @@ Status run(Context& context, const GatherRows::Args& args, Workspace) {
   const int64_t n = args.batch * args.index_rows;
   if (n == 0) return ok_status();
   const Status status = launch(device, sl_gather_check, grid_for(device, n, 4 * kThreads, 16), kThreads, 0,
-                               device.error, GatherRows::kName, args.index, n, args.table_rows);
+                               device.error, GatherRows::kName, args.index, n, args.table_rows + args.tail_rows);
   if (!status.ok() || args.row_bytes == 0) return status;
   // Tensors start where a program's arena or a user's view puts them, so alignment is asked of the addresses too.
   const auto aligned = [&](uintptr_t bytes) {
-    return (reinterpret_cast<uintptr_t>(args.table) | reinterpret_cast<uintptr_t>(args.rows) |
-            static_cast<uintptr_t>(args.row_bytes)) %
+    return (reinterpret_cast<uintptr_t>(args.table) | reinterpret_cast<uintptr_t>(args.tail) |
+            reinterpret_cast<uintptr_t>(args.rows) | static_cast<uintptr_t>(args.row_bytes)) %
                bytes ==
            0;
   };
