@@ -30,7 +30,8 @@ describe('native includes', () => {
     core: [],
     ops: ['core'],
     backends: ['core', 'ops'],
-    'backends/cpu/simd': ['core', 'ops'],
+    'backends/math': ['core', 'ops'],
+    'backends/cpu/simd': ['core', 'ops', 'backends/math'],
     program: ['core', 'ops'],
     snapshot: ['core'],
     binding: ['core', 'ops', 'backends', 'program', 'snapshot'],
@@ -60,6 +61,9 @@ describe('native includes', () => {
       const foreign = FOREIGN.find(([pattern]) => pattern.test(header));
       if (foreign) expect(isBelow(foreign[1], file), `${header} in ${file}`).toBe(true);
       if (quote === '<') continue;
+      const [, backend] = /^backends\/(cpu|cuda)\//.exec(file) ?? [];
+      const other = backend === 'cpu' ? 'cuda' : 'cpu';
+      if (backend) expect(header.startsWith(`backends/${other}/`), `${header} in ${file}`).toBe(false);
       expect(existsSync(path.join(ROOT, 'native', header)), `${header} is written from native/`).toBe(true);
       expect(isBelow(within, header), `${header} in ${file}`).toBe(true);
     }

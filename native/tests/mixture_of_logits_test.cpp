@@ -1,6 +1,6 @@
 // The mixture against its contract (bit for bit) and against the definition in float64.
-#include "backends/cpu/simd/math.h"
 #include "backends/cpu/simd/vec_serial.h"
+#include "backends/math/math.h"
 #include "tests/mixture_of_logits_fixture.h"
 
 namespace silverlode::tests {
@@ -20,7 +20,7 @@ float add_chains(std::vector<float> chains) {
   return chains[0];
 }
 
-float exp_of_backend(float x) { return cpu::math::exp(cpu::VecSerial(x)).v; }
+float exp_of_backend(float x) { return math::exp(cpu::VecSerial(x)).v; }
 
 float softmax_mean(const std::vector<float>& gates, const std::vector<float>& scores) {
   const float top = *std::max_element(gates.begin(), gates.end());

@@ -126,7 +126,7 @@ __global__ void __launch_bounds__(kThreads) sl_mixture_mean(const RunError* erro
     const float* bias = args.item_gate.bias == nullptr ? nullptr : args.item_gate.bias + task * pairs;
     const auto gate = [&](int64_t c) { return products[c] + (bias == nullptr ? of_user[c] : of_user[c] + bias[c]); };
     const SplitRow<const T, kSplit<T>> scores = {rows + row * sizes.pitch + sizes.s_at, sizes.s_width};
-    float top = -cpu::math::kInfinity, total = 0, weighted = 0;
+    float top = -math::kInfinity, total = 0, weighted = 0;
     if (present) {
       for (int64_t c = lane; c < pairs; c += kChains) {
         const float value = gate(c);
@@ -139,7 +139,7 @@ __global__ void __launch_bounds__(kThreads) sl_mixture_mean(const RunError* erro
     }
     if (present) {
       for (int64_t c = lane; c < pairs; c += kChains) {
-        const float e = cpu::math::exp(ThreadFloat(gate(c) - top)).v;
+        const float e = math::exp(ThreadFloat(gate(c) - top)).v;
         total += e;
         weighted = fmaf(e, scores.get(c), weighted);
       }

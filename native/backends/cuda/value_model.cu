@@ -119,18 +119,18 @@ __global__ void __launch_bounds__(kThreads) sl_value_model(const RunError* error
         const int32_t argument = args.steps[2 * step + 1];
         for (int i = 0; i < kEach; ++i) top.of[i] = pushed(args, op, argument, candidate_of(i));
       } else if (operands == 1) {
-        cpu::value_unary<ThreadFloat>(op, [&](auto f) {
+        value_unary<ThreadFloat>(op, [&](auto f) {
           for (int i = 0; i < kEach; ++i) top.of[i] = f(ThreadFloat(top.of[i])).v;
         });
       } else if (operands == 2) {
         const Operands left = stack.pop();
-        cpu::value_binary<ThreadFloat>(op, [&](auto f) {
+        value_binary<ThreadFloat>(op, [&](auto f) {
           for (int i = 0; i < kEach; ++i) top.of[i] = f(ThreadFloat(left.of[i]), ThreadFloat(top.of[i])).v;
         });
       } else {
         const Operands second = stack.pop(), third = top;
         const Operands left = stack.pop();
-        cpu::value_ternary<ThreadFloat>(op, [&](auto f) {
+        value_ternary<ThreadFloat>(op, [&](auto f) {
           for (int i = 0; i < kEach; ++i) {
             top.of[i] = f(ThreadFloat(left.of[i]), ThreadFloat(second.of[i]), ThreadFloat(third.of[i])).v;
           }

@@ -58,11 +58,14 @@ export function faults(kernels, budget) {
   return problems;
 }
 
+/** The most that any build of a kernel takes: instances of a template may share a name. */
 function toBudget(kernels) {
   const budget = {};
-  for (const { kernel, arch, registers, shared, stack } of kernels.toSorted(byName)) {
+  for (const { kernel, arch, ...used } of kernels.toSorted(byName)) {
     budget[kernel] ??= {};
-    budget[kernel][arch] = { registers, shared, stack };
+    const most = budget[kernel][arch] ?? { registers: 0, shared: 0, stack: 0 };
+    for (const resource of Object.keys(most)) most[resource] = Math.max(most[resource], used[resource]);
+    budget[kernel][arch] = most;
   }
   return budget;
 }

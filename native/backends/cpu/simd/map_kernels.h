@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "backends/cpu/simd/float_kernels.h"
-#include "backends/cpu/simd/value_functions.h"
+#include "backends/math/value_functions.h"
 
 namespace silverlode::cpu {
 

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "backends/cpu/simd/math.h"
+#include "backends/math/math.h"
 
 namespace silverlode::cpu {
 

@@ -31,7 +31,7 @@ __device__ __forceinline__ void store_result(const GemmTask& task, int64_t matri
 template <int kRows, int kColumns>
 __device__ __forceinline__ void activate_all(Activation activation, float (&values)[kRows][kColumns]) {
   if (activation == Activation::kNone) return;
-  cpu::activation_function<ThreadFloat>(activation, [&](auto f) {
+  activation_function<ThreadFloat>(activation, [&](auto f) {
 #pragma unroll
     for (int i = 0; i < kRows; ++i) {
 #pragma unroll

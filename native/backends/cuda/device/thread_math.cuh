@@ -1,4 +1,4 @@
-// One float of one thread as the vector type that the CPU's functions (backends/cpu/simd/math.h) are written on: the same
+// One float of one thread as the vector type that the CPU's functions (backends/math/math.h) are written on: the same
 // IEEE operations in the same order, so exp, log, erf, ... give the CPU's bits (NaN payloads aside).
 #pragma once
 
@@ -6,7 +6,7 @@
 
 #include <cmath>
 
-#include "backends/cpu/simd/value_functions.h"
+#include "backends/math/value_functions.h"
 #include "core/half.h"
 
 namespace silverlode::cuda {
@@ -65,7 +65,7 @@ struct ThreadFloat {
 // activation(x) for one value; the kind is uniform over the grid.
 __device__ inline float activate(float x, Activation activation) {
   float y = x;
-  cpu::activation_function<ThreadFloat>(activation, [&](auto f) { y = f(ThreadFloat(x)).v; });
+  activation_function<ThreadFloat>(activation, [&](auto f) { y = f(ThreadFloat(x)).v; });
   return y;
 }
 

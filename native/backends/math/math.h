@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-namespace silverlode::cpu::math {
+namespace silverlode::math {
 
 constexpr float kLn2High = 0x1.62e430p-1f;
 constexpr float kLn2Low = -0x1.05c610p-29f;
@@ -224,4 +224,4 @@ constexpr V pow(V x, V y) {
   return select((x == one) | (y == zero), one, result);
 }
 
-}  // namespace silverlode::cpu::math
+}  // namespace silverlode::math

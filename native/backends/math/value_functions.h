@@ -2,11 +2,11 @@
 // asked for to `use`, so the choice is made once per vector kernel or step. constexpr, so that CUDA kernels may call these too.
 #pragma once
 
-#include "backends/cpu/simd/math.h"
+#include "backends/math/math.h"
 #include "ops/activation.h"
 #include "ops/value_model.h"
 
-namespace silverlode::cpu {
+namespace silverlode {
 
 template <class V, class Use>
 constexpr void activation_function(Activation activation, Use use) {
@@ -84,4 +84,4 @@ constexpr void value_ternary(ValueOp op, Use use) {
   }
 }
 
-}  // namespace silverlode::cpu
+}  // namespace silverlode
