@@ -44,7 +44,8 @@ export default defineConfig({
         },
       },
       onCuda('emulated', 'ops,program,retrieval,cuda,emulated', {
-        SILVERLODE_CUDA_PLUGIN: source('build/Release/silverlode_cuda_emulated.so'),
+        SILVERLODE_CUDA_PLUGIN:
+          process.env.SILVERLODE_CUDA_PLUGIN ?? source('build/Release/silverlode_cuda_emulated.so'),
       }),
       onCuda('gpu', 'ops,program,retrieval,cuda', {}),
       {

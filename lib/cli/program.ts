@@ -152,6 +152,10 @@ function defineQuery(program: Command, output: () => Output): void {
     .option('--embedding <file[:row]>', `user embedding, row 0 by default; repeat for several heads`, repeated)
     .option('--vector <numbers>', 'the same as numbers: 0.1,0.2,…; repeat for several heads', vectors)
     .option('--user <json>', `tower inputs, such as '{"history": [3, 14]}'`, userJson)
+    .option(
+      '--request <file>',
+      'a request as JSON, as the service takes it, in place of options that say what is asked',
+    )
     .option('--filter <text>', "such as 'language:en AND NOT tag:(pop OR rock)'")
     .option('-k <n>', 'results', positive, 10)
     .option('--candidates <n>', 'items that are reranked (default: 1000)', positive)
@@ -159,6 +163,8 @@ function defineQuery(program: Command, output: () => Output): void {
     .option('--exclude <id,…>', 'ids never returned', lists)
     .option('--weight <name=number>', 'weight of the value formula; repeat for more', weights)
     .option('--threads <n>', 'compute threads (default: physical cores)', positive)
+    .option('--dump <file>', 'write the request as JSON, to be asked again with --request')
+    .option('--repeat <n>', 'answer it so often, for a profiler; the time is that of the last answer', positive, 1)
     .option('--explain', 'also print the plan')
     .option('--profile', 'also print the time of every stage')
     .addHelpText(
@@ -170,8 +176,10 @@ Examples:
   silverlode query items.silverlode --user '{"history": [3, 14, 15]}' --weight like=1 --profile`,
     )
     .action(async (model, flags, command: Command) => {
-      const given = [flags.embedding, flags.vector, flags.user].filter((flag) => flag !== undefined).length;
-      if (given !== 1) command.error("error: give one of '--embedding', '--vector' and '--user'");
+      const given = [flags.embedding, flags.vector, flags.user, flags.request].filter(
+        (flag) => flag !== undefined,
+      ).length;
+      if (given !== 1) command.error("error: give one of '--embedding', '--vector', '--user' and '--request'");
       await (await import('./commands/query.js')).runQuery(model, flags, output());
     });
 }

@@ -241,6 +241,33 @@ describe('query', () => {
   });
 });
 
+describe('query --dump and --request', () => {
+  test('ask the same again', async () => {
+    const file = path('request.json');
+    const asked = ['--embedding', path('users.npy'), '-k', 5, '--filter', 'language:en', '--weight', 'like=2'];
+    const first = await json('query', BOOKS, ...asked, '--exclude', 'item-0', '--dump', file);
+    const again = await json('query', BOOKS, '--request', file, '--repeat', 3);
+    expect(again.ids).toEqual(first.ids);
+    expect(again.scores).toEqual(first.scores);
+    expect(JSON.parse(await readFile(file, 'utf8'))).toMatchObject({
+      k: 5,
+      filter: 'language:en',
+      exclude: ['item-0'],
+    });
+  });
+
+  test('refuse what is no request', async () => {
+    await folder.write('broken.json', '{"k": ');
+    await folder.write('list.json', '[]');
+    for (const name of ['broken.json', 'list.json']) {
+      const { code, stderr } = await run('query', BOOKS, '--request', path(name));
+      expect(code).toBe(1);
+      expect(stderr).toMatch(/\(INVALID_ARGUMENT\)/);
+    }
+    expect((await run('query', BOOKS, '--request', path('none.json'))).stderr).toMatch(/\(IO_ERROR\)/);
+  });
+});
+
 describe('tune', () => {
   test('stores probes in the model, or in a new one', async () => {
     const [model, out] = [path('tune.silverlode'), path('tuned.silverlode')];

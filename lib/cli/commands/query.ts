@@ -3,8 +3,9 @@ import { readVectors } from '../../io/vectors.js';
 import { RetrievalModel } from '../../retrieval/model.js';
 import type { ItemId, RetrieveRequest, RetrieveResult } from '../../retrieval/types.js';
 import { type Output, properties, table } from '../output.js';
+import { readRequest, writeRequest } from '../request_file.js';
 
-/** Options of `silverlode query`; one of `embedding`, `vector` and `user` is given. */
+/** Options of `silverlode query`; one of `embedding`, `vector`, `user` and `request` is given. */
 export interface QueryFlags {
   device?: string;
   threads?: number;
@@ -12,25 +13,32 @@ export interface QueryFlags {
   embedding?: readonly string[];
   vector?: readonly Float32Array[];
   user?: Record<string, number | number[]>;
+  /** A request in a file, in place of all that say what is asked. */
+  request?: string;
   filter?: string;
   k: number;
   candidates?: number;
   probes?: number;
   exclude?: readonly string[];
   weight?: Record<string, number>;
+  /** Where to write the request. */
+  dump?: string;
+  /** How often it is answered; the time is that of the last one. */
+  repeat: number;
   explain?: boolean;
   profile?: boolean;
 }
 
 /** Answers one request. */
 export async function runQuery(path: string, flags: QueryFlags, output: Output): Promise<void> {
-  const { device, threads, user, filter, k, candidates, probes, weight } = flags;
-  const embedding = flags.embedding ? await Promise.all(flags.embedding.map(readRow)) : flags.vector;
+  const { device, threads, repeat } = flags;
   await using model = await RetrievalModel.load(path, { device, threads });
-  const exclude = flags.exclude && typedIds(flags.exclude, model.describe().ids as string);
-  const request: RetrieveRequest = { embedding, user, filter, k, candidates, probes, exclude, weights: weight };
+  const kind = model.describe().ids as 'string' | 'number' | 'bigint';
+  const request = flags.request === undefined ? await fromFlags(flags, kind) : await readRequest(flags.request, kind);
+  if (flags.dump !== undefined) await writeRequest(flags.dump, request);
   const plan = flags.explain ? await model.explain(request) : undefined;
   const profile = flags.profile ? await model.profile(request) : undefined;
+  for (let run = 1; run < repeat; run++) await model.retrieve(request);
   const started = performance.now();
   const result = await model.retrieve(request);
   const milliseconds = performance.now() - started;
@@ -43,6 +51,13 @@ export async function runQuery(path: string, flags: QueryFlags, output: Output):
     if (profile) parts.push(table(profile.map(({ label, op, ...measured }) => ({ stage: label, op, ...measured }))));
     return parts.join('\n\n');
   });
+}
+
+async function fromFlags(flags: QueryFlags, kind: string): Promise<RetrieveRequest> {
+  const { user, filter, k, candidates, probes, weight } = flags;
+  const embedding = flags.embedding ? await Promise.all(flags.embedding.map(readRow)) : flags.vector;
+  const exclude = flags.exclude && typedIds(flags.exclude, kind);
+  return { embedding, user, filter, k, candidates, probes, exclude, weights: weight };
 }
 
 function resultTable({ ids, scores, tasks = {} }: RetrieveResult): string {
