@@ -6,6 +6,7 @@
 // functions: add, multiply (binary); relu, gelu, silu, sigmoid, tanh (unary)
 #pragma once
 
+#include "ops/activation.h"
 #include "ops/op.h"
 
 namespace silverlode {
@@ -29,5 +30,17 @@ struct Elementwise {
   static Status infer(const Params& params, const DimValues& dims, Inputs inputs, OutputSpecs& outputs);
   static void bind(const Params& params, const DimValues& dims, Inputs inputs, Outputs outputs, Args& args);
 };
+
+// The activation that a unary function is. constexpr, so that CUDA kernels may call it too.
+constexpr Activation activation_of(Elementwise::Function function) {
+  switch (function) {
+    case Elementwise::Function::kRelu: return Activation::kRelu;
+    case Elementwise::Function::kGelu: return Activation::kGelu;
+    case Elementwise::Function::kSilu: return Activation::kSilu;
+    case Elementwise::Function::kSigmoid: return Activation::kSigmoid;
+    case Elementwise::Function::kTanh: return Activation::kTanh;
+    default: return Activation::kNone;
+  }
+}
 
 }  // namespace silverlode

@@ -75,4 +75,28 @@ struct ValueModel {
   static void bind(const Params& params, const DimValues& dims, Inputs inputs, Outputs outputs, Args& args);
 };
 
+// Operands that a step takes from the stack; -1 for an unknown opcode. These two are constexpr, so that CUDA kernels may call
+// them too.
+constexpr int32_t operand_count(int32_t opcode) {
+  const auto within = [opcode](ValueOp first, ValueOp last) {
+    return opcode >= static_cast<int32_t>(first) && opcode <= static_cast<int32_t>(last);
+  };
+  if (within(ValueOp::kConst, ValueOp::kColumn)) return 0;
+  if (within(ValueOp::kNegate, ValueOp::kSigmoid)) return 1;
+  if (within(ValueOp::kAdd, ValueOp::kMax) || within(ValueOp::kLess, ValueOp::kOr)) return 2;
+  if (within(ValueOp::kIf, ValueOp::kClamp)) return 3;
+  return -1;
+}
+
+// How many different arguments a step that pushes a value may have.
+constexpr int64_t argument_count(const ValueModel::Args& args, ValueOp op) {
+  switch (op) {
+    case ValueOp::kConst: return args.n_constants;
+    case ValueOp::kTask: return args.tasks;
+    case ValueOp::kWeight: return args.n_weights;
+    case ValueOp::kColumn: return args.n_columns;
+    default: return INT64_MAX;
+  }
+}
+
 }  // namespace silverlode

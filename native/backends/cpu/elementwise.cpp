@@ -11,17 +11,6 @@ using Function = Elementwise::Function;
 constexpr int64_t kTaskElements = 1 << 14;
 constexpr int64_t kRepeated = 512;  // a shorter b is repeated into a buffer of this size first
 
-Activation activation_of(Function function) {
-  switch (function) {
-    case Function::kRelu: return Activation::kRelu;
-    case Function::kGelu: return Activation::kGelu;
-    case Function::kSilu: return Activation::kSilu;
-    case Function::kSigmoid: return Activation::kSigmoid;
-    case Function::kTanh: return Activation::kTanh;
-    default: return Activation::kNone;
-  }
-}
-
 // y = a op b over elements [first, end), b repeated with its period, which starts anew at element 0.
 void combine(const FloatKernels& kernels, const Elementwise::Args& args, const float* b, int64_t period, int64_t first,
              int64_t end) {

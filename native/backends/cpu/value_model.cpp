@@ -12,29 +12,6 @@ using Args = ValueModel::Args;
 
 constexpr int64_t kBlock = 512;  // candidates at once: a few buffers fit the first-level cache
 
-// Operands that a step takes from the stack; -1 for an unknown opcode.
-int32_t operand_count(int32_t opcode) {
-  const auto within = [opcode](ValueOp first, ValueOp last) {
-    return opcode >= static_cast<int32_t>(first) && opcode <= static_cast<int32_t>(last);
-  };
-  if (within(ValueOp::kConst, ValueOp::kColumn)) return 0;
-  if (within(ValueOp::kNegate, ValueOp::kSigmoid)) return 1;
-  if (within(ValueOp::kAdd, ValueOp::kMax) || within(ValueOp::kLess, ValueOp::kOr)) return 2;
-  if (within(ValueOp::kIf, ValueOp::kClamp)) return 3;
-  return -1;
-}
-
-// How many different arguments a step that pushes a value may have.
-int64_t argument_count(const Args& args, ValueOp op) {
-  switch (op) {
-    case ValueOp::kConst: return args.n_constants;
-    case ValueOp::kTask: return args.tasks;
-    case ValueOp::kWeight: return args.n_weights;
-    case ValueOp::kColumn: return args.n_columns;
-    default: return std::numeric_limits<int64_t>::max();
-  }
-}
-
 Status check_steps(const Args& args, bool& reads_columns) {
   int64_t depth = 0;
   reads_columns = false;

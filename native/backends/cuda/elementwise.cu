@@ -11,17 +11,6 @@ using Function = Elementwise::Function;
 constexpr unsigned kThreads = 256;
 constexpr int64_t kPerThread = 4;
 
-Activation activation_of(Function function) {
-  switch (function) {
-    case Function::kRelu: return Activation::kRelu;
-    case Function::kGelu: return Activation::kGelu;
-    case Function::kSilu: return Activation::kSilu;
-    case Function::kSigmoid: return Activation::kSigmoid;
-    case Function::kTanh: return Activation::kTanh;
-    default: return Activation::kNone;
-  }
-}
-
 __global__ void sl_elementwise_activate(const RunError* error, const float* a, float* y, int64_t n,
                                         Activation activation) {
   if (stopped(error)) return;

@@ -21,29 +21,6 @@ struct Operands {
   float of[kEach];
 };
 
-// Operands that a step takes from the stack; -1 for an unknown opcode.
-__device__ int operand_count(int32_t opcode) {
-  const auto within = [opcode](ValueOp first, ValueOp last) {
-    return opcode >= static_cast<int32_t>(first) && opcode <= static_cast<int32_t>(last);
-  };
-  if (within(ValueOp::kConst, ValueOp::kColumn)) return 0;
-  if (within(ValueOp::kNegate, ValueOp::kSigmoid)) return 1;
-  if (within(ValueOp::kAdd, ValueOp::kMax) || within(ValueOp::kLess, ValueOp::kOr)) return 2;
-  if (within(ValueOp::kIf, ValueOp::kClamp)) return 3;
-  return -1;
-}
-
-// How many different arguments a step that pushes a value may have.
-__device__ int64_t argument_count(const Args& args, ValueOp op) {
-  switch (op) {
-    case ValueOp::kConst: return args.n_constants;
-    case ValueOp::kTask: return args.tasks;
-    case ValueOp::kWeight: return args.n_weights;
-    case ValueOp::kColumn: return args.n_columns;
-    default: return INT64_MAX;
-  }
-}
-
 // One thread: a step's validity depends on those before it. `reads_columns` gets 1 where a step does.
 __global__ void sl_value_check_steps(RunError* error, const char* op, Args args, int32_t* reads_columns) {
   *reads_columns = 0;
