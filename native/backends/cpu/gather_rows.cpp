@@ -56,7 +56,7 @@ Status check_index(const GatherRows::Args& args) {
 
 Status run(Context& context, const GatherRows::Args& args, Workspace) {
   const Status status = check_index(args);
-  if (!status.ok()) return status;
+  if (!status.ok() || args.row_bytes == 0) return status;
   const auto gather_any = args.row_bytes == 4 ? gather<4> : args.row_bytes == 8 ? gather<8> : gather<0>;
   const int64_t rows = args.batch * args.index_rows;
   const int64_t step = std::max<int64_t>(1, kTaskBytes / std::max<int64_t>(1, args.row_bytes));

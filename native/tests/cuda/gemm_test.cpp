@@ -61,7 +61,9 @@ void check(Gemm& gemm, const Layout& layout, bool prepare, uint32_t seed) {
 
   DeviceRun device({});
   const Runtime& state = runtime(device.context());
-  if (prepare) ASSERT_TRUE(gemm.prepare(state, task).ok());
+  if (prepare) {
+    ASSERT_TRUE(gemm.prepare(state, task).ok());
+  }
   const DeviceMemory workspace(gemm.workspace_bytes());
   const Status status = device.finish(gemm.run(state, task, workspace.data()));
   ASSERT_TRUE(status.ok()) << status.text;
