@@ -14,7 +14,9 @@ __global__ void sl_check_offsets(RunError* error, const char* op, const int64_t*
     const int64_t end = entries < 0 ? offsets[n] : entries;
     const int64_t before = i == 0 ? 0 : offsets[i - 1];
     const bool ends_well = (i > 0 || offsets[0] == 0) && (i < n || offsets[n] == end);
-    if (offsets[i] < before || offsets[i] > end || offsets[i] - before > widest || !ends_well) {
+    // Unsigned: offsets may be anything, and only where they ascend is their difference of interest.
+    const uint64_t width = static_cast<uint64_t>(offsets[i]) - static_cast<uint64_t>(before);
+    if (offsets[i] < before || offsets[i] > end || width > static_cast<uint64_t>(widest) || !ends_well) {
       raise(error, op, Fault::kOffsets, i, end);
     }
   }
