@@ -35,12 +35,13 @@ const BOUNDS: FilterNumber[] = [
 ];
 const FAR: FilterNumber[] = ['1e30', '-1e30', '-9223372036854775809', 2147483648, '00012.50', '1.0e-300'];
 
-/** Attributes of all types, with gaps, for `items` items. */
+/** Attributes of all types, with gaps, for `items` items. The first item has a value that settles the type of its column. */
 export function randomAttributes(random: Random, items: number): Attribute[] {
-  const column = (pool: readonly AttributeValue[], most: number, gaps: number) =>
-    Array.from({ length: items }, () =>
-      random.chance(gaps) ? [] : Array.from({ length: 1 + random.integer(most) }, () => random.pick(pool)),
-    );
+  const column = (pool: readonly AttributeValue[], most: number, gaps: number, settling = pool[0] as AttributeValue) =>
+    Array.from({ length: items }, (_, item) => {
+      if (item === 0) return [settling];
+      return random.chance(gaps) ? [] : Array.from({ length: 1 + random.integer(most) }, () => random.pick(pool));
+    });
   return [
     { name: 'language', type: 'string', multi: false, values: column(STRINGS, 1, 0.2) },
     { name: 'odd name', type: 'string', multi: true, values: column(STRINGS, 3, 0.2) },
@@ -48,7 +49,7 @@ export function randomAttributes(random: Random, items: number): Attribute[] {
     { name: 'year', type: 'int64', multi: false, width: 32, values: column(INTEGERS, 1, 0.2) },
     { name: '1', type: 'int64', multi: false, values: column(LONG, 1, 0) },
     { name: 'numbers', type: 'int64', multi: true, values: column(LONG, 3, 0.2) },
-    { name: 'price', type: 'float64', multi: false, values: column(FLOATS, 1, 0.2) },
+    { name: 'price', type: 'float64', multi: false, values: column(FLOATS, 1, 0.2, 0.1) },
     {
       name: 'ratios',
       type: 'float64',
@@ -57,6 +58,7 @@ export function randomAttributes(random: Random, items: number): Attribute[] {
         FLOATS.map((x) => x + 0),
         2,
         0,
+        0.1,
       ),
     },
   ];
