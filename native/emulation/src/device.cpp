@@ -159,7 +159,7 @@ cudaError_t cudaRuntimeGetVersion(int* version) {
 cudaError_t cudaDeviceSynchronize() {
   Lock lock(device_mutex());
   if (const cudaError_t error = enter(); error != cudaSuccess) return leave(error);
-  if (const cudaError_t error = refuse_during_capture(); error != cudaSuccess) return leave(error);
+  if (const cudaError_t error = refuse_device_during_capture(); error != cudaSuccess) return leave(error);
   drain_all(lock);
   return leave(device_fault());
 }

@@ -74,6 +74,7 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t handle, cudaStreamCaptureMode mo
   stream->capture->graph = std::make_unique<CUgraph_st>();
   stream->capture->origin = stream;
   stream->capture->mode = mode;
+  stream->capture->thread = std::this_thread::get_id();
   stream->tail.clear();
   return cudaSuccess;
 }

@@ -123,6 +123,17 @@ void run_some(Lock& lock) {
   }
 }
 
+template <typename Disturbed>
+cudaError_t invalidate_captures(Disturbed disturbed) {
+  cudaError_t error = cudaSuccess;
+  for (const auto& stream : streams().all) {
+    if (stream->capture == nullptr || !disturbed(*stream->capture)) continue;
+    stream->capture->invalid = true;
+    error = cudaErrorStreamCaptureUnsupported;
+  }
+  return error;
+}
+
 }  // namespace
 
 uint64_t stream_random() {
@@ -202,13 +213,14 @@ void remove_stream(CUstream_st* stream) {
 }
 
 cudaError_t refuse_during_capture() {
-  cudaError_t error = cudaSuccess;
-  for (const auto& stream : streams().all) {
-    if (stream->capture == nullptr || stream->capture->mode == cudaStreamCaptureModeRelaxed) continue;
-    stream->capture->invalid = true;
-    error = cudaErrorStreamCaptureUnsupported;
-  }
-  return error;
+  return invalidate_captures([](const Capture& capture) {
+    if (capture.mode == cudaStreamCaptureModeThreadLocal) return capture.thread == std::this_thread::get_id();
+    return capture.mode == cudaStreamCaptureModeGlobal;
+  });
+}
+
+cudaError_t refuse_device_during_capture() {
+  return invalidate_captures([](const Capture&) { return true; });
 }
 
 void end_capture(const Capture* capture) {

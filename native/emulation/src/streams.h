@@ -5,6 +5,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <thread>
 #include <vector>
 
 #include "emulation/src/device.h"
@@ -31,6 +32,7 @@ struct Capture {
   std::unique_ptr<CUgraph_st> graph;  // null once the capture has ended
   CUstream_st* origin = nullptr;
   cudaStreamCaptureMode mode = cudaStreamCaptureModeGlobal;
+  std::thread::id thread;  // that began it
   bool invalid = false;
 };
 
@@ -48,8 +50,11 @@ CUstream_st& default_stream();
 CUstream_st* add_stream(unsigned flags);
 void remove_stream(CUstream_st* stream);
 
-// What a call that a capture forbids begins with: invalidates the captures it disturbs.
+// What a call that captures forbid begins with: invalidates the captures it disturbs. A thread-local capture forbids it to
+// the thread that began the capture, a global one to every thread.
 cudaError_t refuse_during_capture();
+// The same for a call that waits for the whole device, which no capture allows to any thread.
+cudaError_t refuse_device_during_capture();
 // Takes every stream out of the capture.
 void end_capture(const Capture* capture);
 // The next random number of the streams' own sequence.

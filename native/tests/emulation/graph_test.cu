@@ -1,6 +1,7 @@
 // Capture, forks and joins, instantiation, update, launch.
 #include <algorithm>
 #include <string>
+#include <thread>
 
 #include "emulation/settings.h"
 #include "tests/emulation/device.h"
@@ -132,6 +133,33 @@ TEST_P(GraphTest, ForbiddenCallsInvalidateTheCapture) {
     void* memory = nullptr;
     return cudaMalloc(&memory, 16);
   });
+  cudaGetLastError();
+}
+
+TEST_P(GraphTest, AThreadLocalCaptureLetsOtherThreadsAllocate) {
+  DeviceArray<uint32_t> words(std::vector<uint32_t>{1});
+  const auto allocate = [] {
+    void* memory = nullptr;
+    const cudaError_t error = cudaMallocHost(&memory, 16);
+    cudaFreeHost(memory);
+    return error;
+  };
+  const auto allocated_elsewhere = [&] {
+    cudaError_t error = cudaSuccess;
+    std::thread([&] { error = allocate(); }).join();
+    return error;
+  };
+  for (const cudaStreamCaptureMode mode : {cudaStreamCaptureModeThreadLocal, cudaStreamCaptureModeGlobal}) {
+    const bool global = mode == cudaStreamCaptureModeGlobal;
+    cudaGraph_t graph = nullptr;
+    ASSERT_EQ(cudaStreamBeginCapture(main_, mode), cudaSuccess);
+    EXPECT_EQ(allocated_elsewhere(), global ? cudaErrorStreamCaptureUnsupported : cudaSuccess);
+    EXPECT_EQ(cudaStreamEndCapture(main_, &graph), global ? cudaErrorStreamCaptureInvalidated : cudaSuccess);
+    if (graph != nullptr) cudaGraphDestroy(graph);
+    ASSERT_EQ(cudaStreamBeginCapture(main_, mode), cudaSuccess);
+    EXPECT_EQ(allocate(), cudaErrorStreamCaptureUnsupported);
+    EXPECT_EQ(cudaStreamEndCapture(main_, &graph), cudaErrorStreamCaptureInvalidated);
+  }
   cudaGetLastError();
 }
 
