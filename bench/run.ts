@@ -1,4 +1,4 @@
-// npm run bench [-- suite … --quick --device cuda:0 --filter text --json file]
+// npm run bench [-- suite … --quick --device cuda:0 --threads 1 --filter text --json file]
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { machineFacts } from './support/machine.js';
@@ -25,9 +25,13 @@ async function main(): Promise<void> {
       quick: { type: 'boolean', default: false },
       filter: { type: 'string', default: '' },
       device: { type: 'string', default: 'cpu' },
+      threads: { type: 'string', default: '0' },
       json: { type: 'string' },
     },
   });
+  const options = { ...values, threads: Number(values.threads) };
+  if (!Number.isInteger(options.threads) || options.threads < 0)
+    throw new Error(`--threads must be a whole number, 0 for all cores; it is ${values.threads}`);
   const names = positionals.length > 0 ? positionals : Object.keys(SUITES);
   const unknown = names.filter((name) => !Object.hasOwn(SUITES, name));
   if (unknown.length > 0)
@@ -44,7 +48,7 @@ async function main(): Promise<void> {
   for (const suite of names) {
     const { default: loaded } = await (SUITES[suite] as (typeof SUITES)[string])();
     if (loaded.note !== undefined) notes[suite] = loaded.note;
-    for await (const result of loaded.run(values)) {
+    for await (const result of loaded.run(options)) {
       results.push({ suite, ...result });
       console.log(line(result));
     }
