@@ -137,6 +137,11 @@ export interface NativeAddon {
   /** Bytes per second: what the CPU's threads read from memory (about 50 ms), what a copy inside a GPU moves. */
   readBandwidth(device: NativeDevice): Promise<number>;
   openFile(device: NativeDevice, path: string): Promise<NativeFile>;
+  /**
+   * Takes the exclusive advisory lock of an open file, which ends with the file descriptor, thus also with the process. False
+   * when another descriptor holds it, of this or another process.
+   */
+  lockFile(fd: number): boolean;
   /** 16 hexadecimal digits per tensor; see native/snapshot/xxh64.h. */
   checksums(device: NativeDevice, tensors: readonly NativeTensor[]): Promise<string[]>;
   /**

@@ -19,8 +19,11 @@ import {
 
 /** Options of {@link ModelHub}. */
 export interface HubOptions {
-  /** How model files are loaded. */
-  load?: LoadOptions;
+  /**
+   * How model files are loaded. No `journal`: the version that serves would keep it from the next one; replay a log in `prepare`
+   * instead.
+   */
+  load?: Omit<LoadOptions, 'journal' | 'fsync'>;
   /** How requests are batched, per model. */
   batching?: Pick<BatcherOptions, 'maxBatch' | 'maxDelayMicroseconds' | 'maxQueue'>;
   /** Native runs in flight at once, all models together; default 2. */

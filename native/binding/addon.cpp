@@ -72,6 +72,7 @@ static Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("copyTensor", Napi::Function::New(env, copy_tensor, "copyTensor"));
   exports.Set("readBandwidth", Napi::Function::New(env, read_bandwidth, "readBandwidth"));
   exports.Set("openFile", Napi::Function::New(env, FileHandle::open, "openFile"));
+  exports.Set("lockFile", Napi::Function::New(env, lock_file, "lockFile"));
   exports.Set("checksums", Napi::Function::New(env, checksums, "checksums"));
   exports.Set("writeRows", Napi::Function::New(env, write_rows, "writeRows"));
   exports.Set("writeFile", Napi::Function::New(env, write_file, "writeFile"));

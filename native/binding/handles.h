@@ -99,6 +99,8 @@ Napi::Value device_memory(const Napi::CallbackInfo& info);
 Napi::Value copy_tensor(const Napi::CallbackInfo& info);
 // (op, attributes, inputs: [{dtype, shape} | null]) -> [{dtype, shape}]
 Napi::Value infer_op(const Napi::CallbackInfo& info);
+// (fd) -> boolean: false when another open file has the lock
+Napi::Value lock_file(const Napi::CallbackInfo& info);
 // (device, tensors) -> Promise<string[]>: 16 hex digits each
 Napi::Value checksums(const Napi::CallbackInfo& info);
 // (device, table, rows: Int32Array, bytes: Uint8Array) -> Promise<void>: rows of a table, replaced between two runs

@@ -1,4 +1,7 @@
-// Model files: opening, checksums, writing. What the header says is read and checked in lib/snapshot.
+// Model files: opening, checksums, writing, and locking of files that belong to a model. What the header says is read and checked in lib/snapshot.
+#include <sys/file.h>
+
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 
@@ -7,6 +10,7 @@
 #include "binding/handles.h"
 #include "binding/tensor.h"
 #include "snapshot/atomic_writer.h"
+#include "snapshot/file_descriptor.h"
 #include "snapshot/xxh64.h"
 
 namespace silverlode::binding {
@@ -131,6 +135,13 @@ Napi::Value FileHandle::tensor(const Napi::CallbackInfo& info) {
   }
   view.data = opened.data() + begin;
   return Tensor::make(env, view, file_, 0);
+}
+
+Napi::Value lock_file(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (flock(info[0].As<Napi::Number>().Int32Value(), LOCK_EX | LOCK_NB) == 0) return Napi::Boolean::New(env, true);
+  if (errno == EWOULDBLOCK) return Napi::Boolean::New(env, false);
+  throw EnvState::of(env).error(env, snapshot::io_error("lock", "the file", errno));
 }
 
 Napi::Value checksums(const Napi::CallbackInfo& info) {

@@ -100,6 +100,19 @@ describe('a journal', () => {
     await expectState(again, 60);
   });
 
+  test('belongs to one model at a time, after trimming too', async () => {
+    const journal = folder.path('locked');
+    const saved = folder.path('locked.silverlode');
+    await using model = await RetrievalModel.load(base, { journal });
+    await expectCode('IO_ERROR', () => RetrievalModel.load(base, { journal }));
+    await model.apply(updates[0] as Update);
+    await model.save(saved, { trimJournal: true });
+    await expect(RetrievalModel.load(saved, { journal })).rejects.toThrow(/locked: the journal is in use/);
+    await model.close();
+    await using again = await RetrievalModel.load(saved, { journal });
+    await expectState(again, 1);
+  });
+
   test('refused updates are not in it', async () => {
     const journal = folder.path('refused');
     await using model = await RetrievalModel.load(base, { journal });

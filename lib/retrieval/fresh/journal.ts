@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { deserialize, serialize } from 'node:v8';
 import { crc32 } from 'node:zlib';
 import { SilverlodeError } from '../../errors.js';
+import { addon } from '../../native/addon.js';
 import type { CheckedUpdate } from './updates.js';
 
 /** When records reach the disk: before an update is acknowledged, every so often, or when the system likes. */
@@ -53,7 +54,7 @@ export class Journal {
    * Opens or creates a journal. A last record that is not whole is what a crash leaves, and cut off.
    *
    * @param after Records up to this number are part of the model already.
-   * @throws SilverlodeError `IO_ERROR`; `CORRUPT_FILE` for another file, for a damaged record before whole ones, and where
+   * @throws SilverlodeError `IO_ERROR`, also while another model of any process has it open; `CORRUPT_FILE` for another file, for a damaged record before whole ones, and where
    * records that follow `after` are missing.
    */
   static async open(
@@ -63,6 +64,7 @@ export class Journal {
   ): Promise<{ journal: Journal; records: JournalRecord[] }> {
     const file = await attempt(path, 'open', () => open(path, 'a+'));
     try {
+      lock(path, file);
       const bytes = await attempt(path, 'read', () => file.readFile());
       if (bytes.length < HEADER_BYTES && MAGIC.subarray(0, bytes.length).equals(bytes.subarray(0, 8))) {
         return { journal: await Journal.#create(path, file, after, fsync), records: [] };
@@ -134,6 +136,7 @@ export class Journal {
       if (size !== this.#size) throw new Error('its length is not the expected one');
       await writeFile(path, bytes, { flush: true });
       const file = await open(path, 'a+');
+      lock(path, file);
       await rename(path, this.path);
       await syncFolder(this.path);
       await this.file.close();
@@ -237,6 +240,14 @@ function requireTail(path: string, bytes: Buffer, from: number, expected: number
     if (isLater && readRecord(bytes, at, sequence))
       throw corrupt(path, `is damaged: record ${expected} at byte ${from} cannot be read`);
   }
+}
+
+/** Two writers would number their records alike. */
+function lock(path: string, { fd }: FileHandle): void {
+  if (addon().lockFile(fd)) return;
+  throw new SilverlodeError('IO_ERROR', `${path}: the journal is in use by another model; close that one first`, {
+    path,
+  });
 }
 
 /** So that the name of a new file survives too. */
