@@ -30,14 +30,7 @@ export async function installPeers(again: boolean): Promise<Installed> {
   const missing = new Map<string, string>();
   await mkdir(packages, { recursive: true });
   await cp(PINNED, packages, { recursive: true });
-  await once(
-    packages,
-    'package-lock.json',
-    again,
-    () => installPackages(packages),
-    ['usearch', 'hnswlib-node', '@zvec/zvec'],
-    missing,
-  );
+  await once(packages, 'package-lock.json', again, () => installPackages(packages), PACKAGES, missing);
   await once(packages, 'requirements.txt', again, () => installFaiss(packages, python), ['faiss'], missing);
   for (const name of PACKAGES) {
     if (!missing.has(name)) await check(name, missing, async () => createRequire(join(packages, 'package.json'))(name));
@@ -70,7 +63,8 @@ async function once(
 
 async function installPackages(folder: string): Promise<void> {
   console.error(`installing ${PACKAGES.join(', ')} into ${folder} (hnswlib-node is compiled; about half a minute)`);
-  await run('npm', ['ci', '--no-audit', '--no-fund'], { cwd: folder, maxBuffer: 2 ** 26 });
+  // Not `npm ci`: lock files leave out optional packages of other platforms, which it then misses.
+  await run('npm', ['install', '--no-audit', '--no-fund'], { cwd: folder, maxBuffer: 2 ** 26 });
 }
 
 async function installFaiss(folder: string, python: string): Promise<void> {
@@ -88,7 +82,7 @@ async function check(name: string, missing: Map<string, string>, load: () => Pro
   }
 }
 
-/** The line of an error that says most: of a command that failed its last line on stderr. */
+/** What an error says: of a command that failed the first lines on stderr that speak of an error. */
 function reason(error: unknown): string {
   const { message, stderr = '', code } = error as { message: string; stderr?: string; code?: string | number };
   if (code === 'ENOENT') return `${message}: not found; is it installed and on the PATH?`;
@@ -96,5 +90,5 @@ function reason(error: unknown): string {
     .trim()
     .split('\n')
     .filter((line) => /error/i.test(line));
-  return (lines.at(0) ?? message.split('\n')[0] ?? 'unknown').slice(0, 300);
+  return (lines.length > 0 ? lines.slice(0, 3).join(' ') : message.split('\n')[0] || 'unknown').slice(0, 300);
 }

@@ -6,6 +6,7 @@ import type { LoadedSet } from '../set_files.js';
 import type { Adapter, Search, Timed } from './adapter.js';
 
 const FILE = 'model.silverlode';
+const CLUSTERED_FROM = 50_000;
 
 /** As `publish` takes items. */
 function itemsOf({ items, dims, rows }: LoadedSet) {
@@ -30,8 +31,9 @@ export class SilverlodeAdapter implements Adapter {
     const attributes: Record<string, boolean[]> = {};
     for (const filter of set.files.filters)
       attributes[filter] = Array.from(await set.mask(filter), (byte) => byte === 1);
-    // Every run says its probes, so none are tuned.
-    await using model = await publish({ items: { ...itemsOf(set), attributes }, index: { probes: 1 } });
+    // Every run says its probes, so none are tuned; 'auto' would not cluster a small set.
+    const clusters = set.items < CLUSTERED_FROM ? Math.round(Math.sqrt(set.items)) : 'auto';
+    await using model = await publish({ items: { ...itemsOf(set), attributes }, index: { clusters, probes: 1 } });
     this.#about = `silverlode, ${model.describe().clusters} clusters`;
     await model.save(join(folder, FILE));
   }
