@@ -58,7 +58,9 @@ export class EngineConnection {
           reject(error);
         },
       };
-      this.input.write(`${JSON.stringify({ [command]: what })}\n`);
+      this.input.write(`${JSON.stringify({ [command]: what })}\n`, (error) => {
+        if (error) this.end(new EngineError('DEAD', this.engine, error.message));
+      });
     });
     const reply = this.#parse<C>(line);
     if ('ok' in reply) return reply.ok;

@@ -1,4 +1,4 @@
-// Who takes part, with which settings and which search efforts, least first.
+// Who takes part, with which settings and which search efforts.
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { EngineCommand } from './engine_process.js';
@@ -16,7 +16,8 @@ export interface Contestant {
   batches: boolean;
   /** Uses all threads for a batch. */
   threads: boolean;
-  efforts(filter: string): readonly Effort[];
+  /** Search efforts under a filter (empty: none), each list by rising effort; all of them make one curve. */
+  sweeps(filter: string): readonly (readonly Effort[])[];
   command(): EngineCommand;
 }
 
@@ -28,8 +29,8 @@ export interface Places {
 }
 
 const range = (name: string, values: readonly number[]): Effort[] => values.map((value) => ({ [name]: value }));
-const grid = (names: readonly [string, string], first: readonly number[], second: readonly number[]): Effort[] =>
-  second.flatMap((b) => first.map((a) => ({ [names[0]]: a, [names[1]]: b })));
+const grid = (names: readonly [string, string], first: readonly number[], second: readonly number[]): Effort[][] =>
+  second.map((b) => first.map((a) => ({ [names[0]]: a, [names[1]]: b })));
 
 const NPROBE = [8, 16, 32, 64, 128, 256, 512, 1024];
 const EF = [100, 150, 200, 300, 400, 600, 800];
@@ -55,14 +56,14 @@ function nodeEngine(adapter: string, config: object): EngineCommand {
   };
 }
 
-function faiss(id: string, factory: string, python: string, efforts: (filter: string) => Effort[]): Contestant {
+function faiss(id: string, factory: string, python: string, sweeps: (filter: string) => Effort[][]): Contestant {
   return {
     id: `faiss-${id}`,
     name: `FAISS ${factory}`,
     needs: 'faiss',
     batches: true,
     threads: true,
-    efforts,
+    sweeps,
     command: () => ({ file: python, args: [join('bench', 'peers', 'engine.py'), JSON.stringify({ factory })] }),
   };
 }
@@ -74,8 +75,8 @@ function usearch(quantization: 'f32' | 'i8', packages: string): Contestant {
     needs: 'usearch',
     batches: true,
     threads: true,
-    efforts: (filter) =>
-      filter === '' ? range('expansion', EF) : [...range('fetched', FETCHED[filter] ?? []), { exact: 1 }],
+    sweeps: (filter) =>
+      filter === '' ? [range('expansion', EF)] : [range('fetched', FETCHED[filter] ?? []), [{ exact: 1 }]],
     command: () => nodeEngine('usearch', { packages, quantization }),
   };
 }
@@ -90,15 +91,15 @@ export function listsFor(items: number): number {
 export function lineup(items: number, dims: number, { packages, python }: Places): Contestant[] {
   const lists = listsFor(items);
   const probes = NPROBE.filter((probe) => probe <= lists);
-  const ivf = () => range('nprobe', probes);
-  const hnsw = (filter: string) => range('efSearch', filter === '' ? EF : EF_FILTERED);
+  const ivf = () => [range('nprobe', probes)];
+  const hnsw = (filter: string) => [range('efSearch', filter === '' ? EF : EF_FILTERED)];
   return [
     {
       id: 'silverlode',
       name: 'silverlode',
       batches: true,
       threads: true,
-      efforts: () => range('probes', [4, 8, 16, 32, 64, 96, 128, 192, 256, 384, 512, 768]),
+      sweeps: () => [range('probes', [4, 8, 16, 32, 64, 96, 128, 192, 256, 384, 512, 768])],
       command: () => nodeEngine('silverlode', {}),
     },
     faiss('ivf-sq8', `IVF${lists},SQ8`, python, ivf),
@@ -107,7 +108,7 @@ export function lineup(items: number, dims: number, { packages, python }: Places
     ),
     faiss('hnsw', 'HNSW16', python, hnsw),
     faiss('hnsw-sq8', 'HNSW16_SQ8', python, hnsw),
-    faiss('flat', 'Flat', python, (filter) => (filter === '' ? [{}] : [{ list: 0 }, { list: 1 }])),
+    faiss('flat', 'Flat', python, (filter) => (filter === '' ? [[{}]] : [[{ list: 0 }], [{ list: 1 }]])),
     usearch('f32', packages),
     usearch('i8', packages),
     {
@@ -116,7 +117,7 @@ export function lineup(items: number, dims: number, { packages, python }: Places
       needs: 'hnswlib-node',
       batches: false,
       threads: false,
-      efforts: () => range('ef', [50, ...EF]),
+      sweeps: () => [range('ef', [50, ...EF])],
       command: () => nodeEngine('hnswlib', { packages }),
     },
     {
@@ -125,7 +126,7 @@ export function lineup(items: number, dims: number, { packages, python }: Places
       needs: '@zvec/zvec',
       batches: false,
       threads: true,
-      efforts: () => range('ef', [50, ...EF]),
+      sweeps: () => [range('ef', [50, ...EF])],
       command: () => nodeEngine('zvec', { packages }),
     },
   ];

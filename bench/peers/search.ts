@@ -12,6 +12,8 @@ import { type Effort, EngineError, type Ran, type SetFiles } from './protocol.js
 const SPAN = { plain: [0.9, 0.995], filtered: [0.95, 0.99] } as const;
 /** Queries that recall is measured on; filtered ones of some engines take 50 ms each. */
 const RECALL_QUERIES = { plain: 256, filtered: 128 } as const;
+/** Where more effort finds no more than this, it is spent. */
+const LEAST_GAIN = 2e-4;
 /** An engine that is this slow at finding its recall is not searched any further. */
 const GIVE_UP_SECONDS = 20;
 
@@ -35,35 +37,41 @@ interface Entry {
 /** An engine that failed; the others go on. */
 export type Failure = (competitor: Competitor, error: EngineError) => void;
 
-/**
- * Recall of each effort of one engine, by rising effort until the span is covered. Of every value of its second setting (such
- * as FAISS's `k_factor`) the sweep starts anew.
- */
+/** Recall of one engine under one filter, sweep by sweep, each by rising effort until the span is covered or more finds no more. */
 async function sweep(competitor: Competitor, filter: string, set: SetFiles, plan: Plan): Promise<Point[]> {
   const kind = filter === '' ? 'plain' : 'filtered';
   const [least, most] = SPAN[kind];
-  const queries = RECALL_QUERIES[kind];
-  const truth = await truthOf(set, filter);
+  const points: Point[] = [];
+  for (const efforts of competitor.contestant.sweeps(filter)) {
+    const rising: Point[] = [];
+    for (const effort of efforts) {
+      const { point, seconds } = await probe(competitor, filter, effort, RECALL_QUERIES[kind], set, plan);
+      if (point.recall - (rising.at(-1)?.recall ?? -1) < LEAST_GAIN) break;
+      rising.push(point);
+      if (point.recall >= most || seconds > GIVE_UP_SECONDS) break;
+    }
+    points.push(...covering(rising, least));
+  }
+  return points;
+}
+
+/** What one effort finds, asked in batches on all threads. */
+async function probe(
+  competitor: Competitor,
+  filter: string,
+  effort: Effort,
+  queries: number,
+  set: SetFiles,
+  { threads }: Plan,
+): Promise<{ point: Point; seconds: number }> {
   const { contestant, engine } = competitor;
   const idsFile = join(set.folder, `ids-${contestant.id}.i32`);
-  let points: Point[] = [];
-  const rising: Point[] = [];
-  let second = '';
-  for (const effort of contestant.efforts(filter)) {
-    const rest = JSON.stringify(Object.values(effort).slice(1));
-    if (rest !== second) {
-      points = [...points, ...covering(rising.splice(0), least)];
-      second = rest;
-    }
-    if ((rising.at(-1)?.recall ?? 0) >= most) continue;
-    const command = { mode: 'batch', batch: BATCH, threads: plan.threads, filter, effort, k: K, queries } as const;
-    const { wallSeconds } = await engine.ask('run', { ...command, idsFile }, 600);
-    const bytes = await readFile(idsFile);
-    const found = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
-    rising.push({ competitor, effort, recall: recallOf(found, truth, queries), speed: queries / wallSeconds });
-    if (wallSeconds > GIVE_UP_SECONDS) break;
-  }
-  return [...points, ...covering(rising, least)];
+  const command = { mode: 'batch', batch: BATCH, threads, filter, effort, k: K, queries, idsFile } as const;
+  const { wallSeconds } = await engine.ask('run', command, 600);
+  const bytes = await readFile(idsFile);
+  const found = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+  const recall = recallOf(found, await truthOf(set, filter), queries);
+  return { point: { competitor, effort, recall, speed: queries / wallSeconds }, seconds: wallSeconds };
 }
 
 /** From the last point below the least recall on; the last one where none reaches it. */
