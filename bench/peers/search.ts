@@ -14,6 +14,8 @@ const SPAN = { plain: [0.9, 0.995], filtered: [0.95, 0.99] } as const;
 const RECALL_QUERIES = { plain: 256, filtered: 128 } as const;
 /** Where more effort finds no more than this, it is spent. */
 const LEAST_GAIN = 2e-4;
+/** Speeds differ by far; less may be another order one at a time than in the batches that recall was measured in. */
+const CLEARLY = 1.5;
 /** An engine that is this slow at finding its recall is not searched any further. */
 const GIVE_UP_SECONDS = 20;
 
@@ -52,7 +54,13 @@ async function sweep(competitor: Competitor, filter: string, set: SetFiles, plan
     }
     points.push(...covering(rising, least));
   }
-  return points;
+  return worthMeasuring(points);
+}
+
+/** Without points that another one of the same engine beats by far: they would only cost time. */
+function worthMeasuring(points: readonly Point[]): Point[] {
+  const beats = (a: Point, b: Point) => a.recall >= b.recall && a.speed > CLEARLY * b.speed;
+  return points.filter((point) => !points.some((other) => beats(other, point)));
 }
 
 /** What one effort finds, asked in batches on all threads. */
