@@ -11,11 +11,19 @@ const SUITES: Readonly<Record<string, () => Promise<{ default: Suite }>>> = {
   kernels: () => import('./kernels/index.js'),
   serving: () => import('./serving/index.js'),
   freshness: () => import('./pipelines/freshness.js'),
+  peers: () => import('./peers/index.js'),
 };
 
 function line({ name, medianMs, figures }: BenchResult): string {
   const rest = Object.entries(figures).map(([unit, value]) => `${value.toFixed(2).padStart(9)} ${unit}`);
   return [`${medianMs.toFixed(3).padStart(10)} ms`, ...rest, ` ${name}`].join(' ');
+}
+
+function positive(name: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (Number.isInteger(value) && value > 0) return value;
+  throw new Error(`--${name} must be a whole number above 0; it is ${text}`);
 }
 
 async function main(): Promise<void> {
@@ -27,12 +35,22 @@ async function main(): Promise<void> {
       device: { type: 'string', default: 'cpu' },
       threads: { type: 'string', default: '0' },
       json: { type: 'string' },
+      items: { type: 'string' },
+      repeats: { type: 'string' },
+      engines: { type: 'string' },
+      install: { type: 'boolean' },
     },
   });
-  const options = { ...values, threads: Number(values.threads) };
+  const options = {
+    ...values,
+    threads: Number(values.threads),
+    items: positive('items', values.items),
+    repeats: positive('repeats', values.repeats),
+    engines: values.engines?.split(','),
+  };
   if (!Number.isInteger(options.threads) || options.threads < 0)
     throw new Error(`--threads must be a whole number, 0 for all cores; it is ${values.threads}`);
-  const names = positionals.length > 0 ? positionals : Object.keys(SUITES);
+  const names = positionals.length > 0 ? positionals : Object.keys(SUITES).filter((suite) => suite !== 'peers');
   const unknown = names.filter((name) => !Object.hasOwn(SUITES, name));
   if (unknown.length > 0)
     throw new Error(`no suite ${unknown.join(', ')}; there are: ${Object.keys(SUITES).join(', ')}`);

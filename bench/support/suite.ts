@@ -10,6 +10,11 @@ export interface BenchOptions {
   filter: string;
   /** Compute threads of the processor; 0: as many as there are cores. */
   threads: number;
+  /** Of the suite `peers`: rows, rounds, who takes part, and whether to install again what is there. */
+  items?: number;
+  repeats?: number;
+  engines?: readonly string[];
+  install?: boolean;
 }
 
 /** Which plot of the report a result is a point of; `x` and `y` name two of its figures. */
