@@ -5,7 +5,7 @@ import { Reranker } from '../nn/reranker.js';
 import { ValueModel } from '../nn/value_model.js';
 import { Tensor } from '../tensor/tensor.js';
 import { requireFinite, requireKnown } from './check_items.js';
-import { CatalogueIds } from './item_ids.js';
+import { requireIdList } from './item_ids.js';
 import type { IndexOptions, PublishOptions } from './publish.js';
 
 const KNOWN = {
@@ -26,7 +26,6 @@ type Shape = readonly [number, number];
 
 /** A checked catalogue; the arrays are still the caller's. */
 export interface CheckedCatalogue {
-  ids: CatalogueIds;
   /** Numbers to copy, or a tensor to share. */
   embeddings: Float32Array | Tensor<'float32'>;
   shape: Shape;
@@ -51,14 +50,13 @@ export function checkPublish(options: PublishOptions): CheckedCatalogue {
   if (maxFreshItems !== undefined && !isPositive(maxFreshItems))
     throw invalid(`maxFreshItems must be a positive integer, got ${String(maxFreshItems)}`);
   const { embeddings, shape } = checkEmbeddings(items.embeddings);
-  const ids = CatalogueIds.from(items.ids);
-  if (ids.length !== shape[0])
-    throw new SilverlodeError('SHAPE_MISMATCH', `${ids.length} ids for ${shape[0]} embeddings`);
+  requireIdList(items.ids);
+  if (items.ids.length !== shape[0])
+    throw new SilverlodeError('SHAPE_MISMATCH', `${items.ids.length} ids for ${shape[0]} embeddings`);
   const index = checkIndex(options.index ?? {}, shape[0]);
   checkColumns(items, shape[0]);
   if (rerank !== undefined) checkReranker(rerank, shape[1], items.features?.shape[1] ?? 0);
   return {
-    ids,
     embeddings,
     shape,
     value: valueModel(options),
