@@ -121,7 +121,7 @@ function checkQueries(queries: PublishOptions['queries'], dims: number): Checked
   if (queries === undefined) return undefined;
   requireKnown('queries', queries, KNOWN.queries);
   const shape = matrixShape('queries', queries.data, queries.shape);
-  if (shape[1] !== dims || shape[0] === 0)
+  if (shape[1] % dims !== 0 || shape[0] === 0)
     throw new SilverlodeError('SHAPE_MISMATCH', `queries have shape [${shape}], items have ${dims} dimensions`);
   const data = queries.data.slice();
   requireFinite('queries', data, dims);

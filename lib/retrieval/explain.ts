@@ -1,5 +1,5 @@
 // What a model is, and what a request will do, in words for people and tools.
-import type { CheckedRequest } from './requests.js';
+import { type CheckedRequest, defaultCandidates } from './requests.js';
 import type { Version } from './version.js';
 
 /** What `explain` tells about a request before it runs. */
@@ -30,7 +30,8 @@ export interface RetrievalPlan {
 
 /** What a model is made of. */
 export function describeModel({ main, items }: Version): Record<string, unknown> {
-  const { dims, metric, clusters, flat, probes, heads, tasks, columns, weights, tower, filter, ids } = main.manifest;
+  const { dims, metric, clusters, flat, probes, scored, heads, tasks, columns, weights } = main.manifest;
+  const { tower, filter, ids } = main.manifest;
   const tensors = [...main.tensors].map(([name, { dtype, shape, nbytes }]) => ({ name, dtype, shape, bytes: nbytes }));
   return {
     items,
@@ -39,6 +40,7 @@ export function describeModel({ main, items }: Version): Record<string, unknown>
     clusters,
     flat,
     probes,
+    candidates: scored ? defaultCandidates(main.manifest) : null,
     heads,
     tasks,
     columns,

@@ -13,14 +13,14 @@ import { type FsyncPolicy, Journal } from './fresh/journal.js';
 import { fromSaved, toSaved } from './fresh/saved.js';
 import { type CheckedUpdate, checkUpdate, type FeatureValues, type Update, type UpsertItems } from './fresh/updates.js';
 import { CatalogueIds } from './item_ids.js';
-import { checkLoadOptions, type LoadOptions } from './load_options.js';
+import { checkLoadOptions, type LoadLimits, type LoadOptions } from './load_options.js';
 import { MainSegment, type ModelParts, requireTensor } from './main_segment.js';
 import { type Manifest, parseManifest } from './manifest.js';
 import { readModelFile, writeModelFile } from './model_file.js';
 import { type CheckedRequest, RequestChecker } from './requests.js';
 import { asError } from './results.js';
 import type { StageProfile } from './stage_profile.js';
-import { type TuneOptions, type TuneResult, tuneProbes } from './tune.js';
+import { type TuneOptions, type TuneResult, tuneModel } from './tune.js';
 import type { ItemIds, RetrieveBatchRequest, RetrieveBatchResult, RetrieveRequest, RetrieveResult } from './types.js';
 
 export type { RetrievalPlan } from './explain.js';
@@ -34,6 +34,7 @@ export type { LoadOptions } from './load_options.js';
  */
 export class RetrievalModel {
   readonly #device: NativeDevice;
+  readonly #limits: LoadLimits;
   readonly #catalogue: Catalogue;
   readonly #checker: RequestChecker;
   readonly #answerer: Answerer;
@@ -45,6 +46,7 @@ export class RetrievalModel {
   /** @internal Use `publish()` or `RetrievalModel.load()`. */
   constructor(parts: ModelParts, options: LoadOptions = {}, device: NativeDevice = openDevice(options)) {
     const limits = checkLoadOptions(options);
+    this.#limits = limits;
     this.#device = device;
     this.#catalogue = new Catalogue(new MainSegment(parts, limits, device), limits, limits.maxFreshItems);
     const { current } = this.#catalogue;
@@ -181,14 +183,26 @@ export class RetrievalModel {
   }
 
   /**
-   * Finds by measurement the fewest probes that reach a recall target against the exhaustive int8 search, and stores them in
-   * the model (saved with it).
+   * Finds by measurement the fewest probes that reach a recall target against the exhaustive int8 search and, in a model that
+   * reranks, first the fewest candidates; both become the defaults of requests and are saved with the model.
+   *
+   * The lists compared are final ones: `probes` is the least number of clusters per head, `candidates` the least number handed
+   * to the reranker, with which the mean overlap with the lists from all clusters and `maxCandidates` candidates reaches
+   * `recall`. Half of what the target allows to lose is left to each; numbers are found to a sixteenth.
+   *
+   * @throws SilverlodeError `INVALID_ARGUMENT`, `SHAPE_MISMATCH`; `ABORTED` when the signal fires.
+   * @example
+   * ```ts
+   * const { probes, candidates, recall } = await model.tune({ queries: { data, shape: [500, 64] }, recall: 0.98, k: 50 });
+   * ```
    */
   tune(options: TuneOptions): Promise<TuneResult> {
     return this.#track(async () => {
-      const answer = (batch: RetrieveBatchRequest) => this.#answerer.batch(batch, options.signal);
-      const tuned = await tuneProbes(answer, this.#manifest, options);
+      const answer = (requests: readonly RetrieveRequest[]) => this.#answerer.all(requests, options.signal);
+      const bounds = { items: this.items, maxCandidates: this.#limits.maxCandidates };
+      const tuned = await tuneModel(answer, this.#manifest, bounds, options);
       this.#manifest.probes = tuned.probes;
+      if (tuned.candidates !== undefined) this.#manifest.candidates = tuned.candidates;
       return tuned;
     });
   }

@@ -19,6 +19,7 @@ import { CatalogueIds } from './item_ids.js';
 import type { Manifest, Programs } from './manifest.js';
 import { RetrievalModel } from './model.js';
 import { REQUEST_INPUTS, RetrievalModule, type Tower } from './retrieval_module.js';
+import type { TuneOptions } from './tune.js';
 import type { ItemIds } from './types.js';
 
 /** The catalogue. */
@@ -60,7 +61,7 @@ export interface PublishOptions {
   value?: string | FormulaExpr;
   /** Defaults of the formula's request weights. */
   weights?: Readonly<Record<string, number>>;
-  /** float32 [queries, dims]: typical queries to tune probes with; default: a sample of the items. */
+  /** float32 [queries, dims], or [queries, heads · dims]: typical queries to tune probes with; default: a sample of the items. */
   queries?: { data: Float32Array; shape: readonly number[] };
   device?: string;
   threads?: number;
@@ -146,8 +147,8 @@ async function build(
   );
   if (index.probes === undefined && manifest.clusters > 1) {
     progress.step('tune', 0, 1);
-    const queries = checked.queries ?? sampleQueries(embeddings.view(), shape, seed);
-    await model.tune({ queries, recall: TUNE_RECALL, signal });
+    const queries = checked.queries ?? sampleQueries(embeddings.view(), shape, manifest.heads ?? 1, seed);
+    await model.tune({ queries, recall: TUNE_RECALL, candidates: false, signal });
     progress.step('tune', 1, 1);
   }
   return model;
@@ -247,13 +248,18 @@ function towerHeads(program: ProgramSpec | null, dims: number): number | null {
 }
 
 /** Items as queries, where no real ones are given. */
-function sampleQueries(data: Float32Array, [items, dims]: readonly [number, number], seed: number) {
+function sampleQueries(
+  data: Float32Array,
+  [items, dims]: readonly [number, number],
+  heads: number,
+  seed: number,
+): TuneOptions['queries'] {
   const random = new Random(seed);
   const count = Math.min(items, TUNE_QUERIES);
-  const queries = new Float32Array(count * dims);
-  for (let q = 0; q < count; q++) {
+  const queries = new Float32Array(count * heads * dims);
+  for (let q = 0; q < count * heads; q++) {
     const item = random.integer(items);
     queries.set(data.subarray(item * dims, (item + 1) * dims), q * dims);
   }
-  return { data: queries, shape: [count, dims] as const };
+  return { data: queries, shape: [count, heads * dims] };
 }

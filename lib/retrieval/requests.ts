@@ -97,7 +97,7 @@ export class RequestChecker {
     const heads = user instanceof Float32Array ? user.length / manifest.dims : (manifest.heads ?? 1);
     const k = count('k', request.k ?? DEFAULT_K, limits.maxK);
     const candidates = manifest.scored
-      ? count('candidates', request.candidates ?? Math.max(k, DEFAULT_CANDIDATES), limits.maxCandidates)
+      ? count('candidates', request.candidates ?? Math.max(k, defaultCandidates(manifest)), limits.maxCandidates)
       : undefined;
     const probes = request.probes === undefined ? undefined : count('probes', request.probes);
     const minCandidates =
@@ -194,6 +194,11 @@ export class RequestChecker {
     }
     return Float32Array.from(slots, (slot) => weights?.[slot.name] ?? slot.default);
   }
+}
+
+/** Candidates of a request that names none and wants no more results. */
+export function defaultCandidates({ candidates = DEFAULT_CANDIDATES }: Manifest): number {
+  return candidates;
 }
 
 /** Copied: the caller may change it, or it can be read once only. */
