@@ -29,7 +29,7 @@ export {
 } from './retrieval/publish.js';
 export { raggedInput, type Tower } from './retrieval/retrieval_module.js';
 export type { StageProfile } from './retrieval/stage_profile.js';
-export type { TuneOptions, TuneResult } from './retrieval/tune.js';
+export type { TuneOptions, TuneResult, TuneStep } from './retrieval/tune.js';
 export type {
   IdSet,
   ItemId,

@@ -185,11 +185,16 @@ Examples:
 }
 
 function defineTune(program: Command, output: () => Output): void {
-  define(program, 'tune', 'find the fewest probes that reach a recall and store them in the model')
+  define(program, 'tune', 'find the fewest probes and candidates that reach a recall and store them in the model')
     .argument('<model>', 'model file')
     .requiredOption('--queries <file>', `typical queries: ${VECTOR_FILES}`)
     .option('--recall <share>', 'share of the exhaustive result to reach', share, 0.98)
     .option('-k <n>', 'length of the lists compared', positive, 100)
+    .option(
+      '--max-candidates <n>',
+      'candidates of the exhaustive result (default: all, at most 16384 or 16 k)',
+      positive,
+    )
     .option('--out <file>', 'write the tuned model here (default: replace the model file)')
     .option('--threads <n>', 'compute threads (default: physical cores)', positive)
     .action(async (model, flags) => (await import('./commands/tune.js')).runTune(model, flags, output()));

@@ -2,6 +2,7 @@ import { SilverlodeError } from '../errors.js';
 import type { FieldType } from '../filter/schema.js';
 import { type CheckedColumn, checkColumn, isMissing, isTypedArray } from './attribute_type.js';
 import { Pace, type WorkOptions } from './pace.js';
+import { ShardedMap } from './sharded_map.js';
 
 /** A value of an attribute. NaN is *no value*. */
 export type AttributeValue = string | boolean | number | bigint;
@@ -56,7 +57,7 @@ export interface TermField extends Field {
 /** One attribute, checked and encoded. */
 export type FieldColumn = NumberField | TermField;
 
-/** Distinct values of one field; a Map holds no more than 2^24. */
+/** Distinct values of one field; a Map holds no more than 2^24, and keys may all fall into one. */
 const MAX_DISTINCT = 16_000_000;
 
 /**
@@ -156,7 +157,7 @@ async function encodeTerms(
 /** Numbers the distinct values of one field. */
 class TermCodes {
   readonly texts: string[] = [];
-  private readonly codes = new Map<AttributeValue, number>(); // takes -0 and 0 as one key
+  private readonly codes = new ShardedMap<AttributeValue>(); // takes -0 and 0 as one key
   private readonly lastItem: number[] = [];
 
   constructor(private readonly field: string) {}
@@ -187,7 +188,7 @@ class TermCodes {
     }
     this.texts.push(text);
     this.lastItem.push(-1);
-    this.codes.set(value, code);
+    this.codes.add(value, code);
     return code;
   }
 }

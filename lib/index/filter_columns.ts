@@ -3,6 +3,7 @@ import { float64Key } from '../filter/numbers.js';
 import { Tensor } from '../tensor/tensor.js';
 import type { FieldColumn, NumberField } from './attributes.js';
 import type { Pace } from './pace.js';
+import { inPieces } from './progress.js';
 
 /** Where the numbers of a field lie. */
 export interface ColumnPlace {
@@ -24,11 +25,14 @@ export async function buildColumns(
   pace: Pace,
 ): Promise<NumberColumns> {
   const used = { 32: 0, 64: 0 };
-  const places = fields.map((field): ColumnPlace | undefined => {
-    if (field.kind !== 'numbers') return undefined;
-    const width = field.type === 'int64' && fitsInt32(field.numbers) ? 32 : 64;
-    return { width, index: used[width]++ };
-  });
+  const places: (ColumnPlace | undefined)[] = [];
+  for (const field of fields) {
+    if (field.kind !== 'numbers') places.push(undefined);
+    else {
+      const width = field.type === 'int64' && (await fitsInt32(field.numbers)) ? 32 : 64;
+      places.push({ width, index: used[width]++ });
+    }
+  }
   const rows = ordinals.length;
   const columns32 = Tensor.allocate('int32', [used[32], rows]);
   const columns64 = Tensor.allocate('int64', [used[64], rows]);
@@ -49,7 +53,13 @@ export async function buildColumns(
   return { columns32, columns64, places };
 }
 
-function fitsInt32(numbers: Float64Array | BigInt64Array): boolean {
-  for (const value of numbers) if (value < -(2 ** 31) || value >= 2 ** 31) return false;
-  return true;
+async function fitsInt32(numbers: Float64Array | BigInt64Array): Promise<boolean> {
+  let fits = true;
+  await inPieces(numbers.length, (begin, end) => {
+    for (let i = begin; i < end && fits; i++) {
+      const value = numbers[i] as number | bigint;
+      fits = value >= -(2 ** 31) && value < 2 ** 31;
+    }
+  });
+  return fits;
 }

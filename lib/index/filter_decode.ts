@@ -23,7 +23,7 @@ export async function decodeFields(index: FilterIndex, rows: Int32Array, pace: P
   const decoder = new Decoder(index, rows, pace);
   const fields: FieldColumn[] = [];
   for (const [f, field] of index.manifest().fields.entries()) {
-    fields.push(field.column === undefined ? await decoder.terms(f, field) : decoder.numbers(field));
+    fields.push(field.column === undefined ? await decoder.terms(f, field) : await decoder.numbers(field));
   }
   return fields;
 }
@@ -65,18 +65,22 @@ class Decoder {
     });
   }
 
-  numbers({ name, type, multi, existsSlice, column }: FieldManifest): NumberField {
+  async numbers({ name, type, multi, existsSlice, column }: FieldManifest): Promise<NumberField> {
     const { columns32, columns64 } = this.index;
     const { width, index } = column as NonNullable<FieldManifest['column']>;
     const table = width === 32 ? columns32 : columns64;
     const begin = index * (table.shape[1] as number);
-    const at = (row: number) => (table.view() as Int32Array | BigInt64Array)[begin + row] as number | bigint;
+    const stored = table.view() as Int32Array | BigInt64Array;
     const present = this.present(existsSlice);
-    const read = (row: number, position: number) => (present[position] === 1 ? at(row) : 0);
-    const numbers =
-      type === 'int64'
-        ? BigInt64Array.from(this.rows, (row, i) => BigInt(read(row, i)) as never)
-        : Float64Array.from(this.rows, (row, i) => numberOfKey(BigInt(read(row, i))));
+    const count = this.rows.length;
+    const numbers = type === 'int64' ? new BigInt64Array(count) : new Float64Array(count);
+    await this.pace.over(count, (first, last) => {
+      for (let i = first; i < last; i++) {
+        if (present[i] !== 1) continue;
+        const value = BigInt(stored[begin + (this.rows[i] as number)] as number | bigint);
+        numbers[i] = type === 'int64' ? value : numberOfKey(value);
+      }
+    });
     return { kind: 'numbers', name, type, multi, present, numbers };
   }
 
@@ -89,15 +93,17 @@ class Decoder {
       (offsets[position + 1] as number)++;
       used[code] = 1;
     });
-    offsets.forEach((count, i) => {
-      if (i > 0) offsets[i] = count + (offsets[i - 1] as number);
+    await this.pace.over(this.rows.length, (begin, end) => {
+      for (let i = begin; i < end; i++) (offsets[i + 1] as number) += offsets[i] as number;
     });
     const codes = new Int32Array(offsets.at(-1) as number);
     const newCodes = new Int32Array(used.length);
     const texts: string[] = [];
-    used.forEach((isUsed, code) => {
-      newCodes[code] = texts.length;
-      if (isUsed === 1) texts.push(this.text(first + code));
+    await this.pace.over(used.length, (begin, end) => {
+      for (let code = begin; code < end; code++) {
+        newCodes[code] = texts.length;
+        if (used[code] === 1) texts.push(this.text(first + code));
+      }
     });
     const next = offsets.slice();
     await this.visit(first, last, (position, code) => {
@@ -112,8 +118,9 @@ class Decoder {
     const sliceOf = this.index.dictionarySlices.view();
     for (let term = first; term < last; term++) {
       const slice = sliceOf[term] as number;
-      if (slice >= 0) this.visitSlice(slice, (position) => visit(position, term - first));
-      if ((term - first) % FEW_ROWS === 0) await this.pace.spend(Math.min(this.rows.length, this.words));
+      if (slice < 0) continue;
+      this.visitSlice(slice, (position) => visit(position, term - first));
+      await this.pace.spend(Math.min(this.rows.length, this.words));
     }
     const offsets = this.index.termOffsets.view();
     const terms = this.index.terms.view();

@@ -123,7 +123,8 @@ async function sortTexts(texts: readonly string[], pace: Pace): Promise<SortedTe
   await pace.over(count, (begin, end) => {
     for (let i = begin; i < end; i++) bytes.write(texts[i] as string, ends[i] as number);
   });
-  let order = Uint32Array.from(ends.keys()).subarray(0, count);
+  let order = new Uint32Array(count);
+  for (let i = 0; i < count; i++) order[i] = i;
   let other = new Uint32Array(count);
   for (let width = 1; width < count; width *= 2) {
     for (let begin = 0; begin < count; begin += 2 * width) {

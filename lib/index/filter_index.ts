@@ -24,6 +24,7 @@ import {
 import { type EncodedPlans, encodePlans, packPlans } from './filter_plans.js';
 import { buildSlices, layoutSlices } from './filter_slices.js';
 import { Pace, type WorkOptions } from './pace.js';
+import { inPieces } from './progress.js';
 
 export type { FilterManifest } from './filter_manifest.js';
 export { encodePlans, filterPlanInputs } from './filter_plans.js';
@@ -120,7 +121,7 @@ export class FilterIndex extends Module implements FilterTensors {
   ): Promise<FilterIndex> {
     const { ordinals, items } = options;
     const { bitsPerTerm, hashes, sliceThreshold } = requireFilterOptions(options);
-    requireOrdinals(ordinals, items);
+    await requireOrdinals(ordinals, items);
     const fields = Array.isArray(attributes)
       ? (attributes as readonly FieldColumn[])
       : await readAttributes(attributes as AttributeColumns, items, options);
@@ -128,7 +129,7 @@ export class FilterIndex extends Module implements FilterTensors {
     const pace = new Pace('filter', 8 * ordinals.length * fields.length, options);
     const columns = await buildColumns(fields, ordinals, pace);
     const { tensors: dictionary, termOf } = await buildDictionary(fields, pace);
-    const layout = layoutSlices(fields, termOf, dictionary.dictionarySlices.shape[0] as number, sliceThreshold);
+    const layout = await layoutSlices(fields, termOf, dictionary.dictionarySlices.shape[0] as number, sliceThreshold);
     dictionary.dictionarySlices.view().set(layout.ofTerm);
     const slices = await buildSlices(fields, termOf, layout, ordinals, pace);
     const bloom = await buildBloom(fields, termOf, layout.ofTerm, ordinals, { bitsPerTerm, hashes }, pace);
@@ -220,14 +221,18 @@ function requireRange(name: string, valid: boolean, value: unknown): void {
   if (!valid) throw new SilverlodeError('INVALID_ARGUMENT', `${name} is out of range: ${value}`, { option: name });
 }
 
-function requireOrdinals(ordinals: Int32Array, items: number): void {
+async function requireOrdinals(ordinals: Int32Array, items: number): Promise<void> {
   if (!(ordinals instanceof Int32Array) || ordinals.length % BLOCK_ROWS !== 0) {
     throw new SilverlodeError(
       'INVALID_ARGUMENT',
       `ordinals must be an Int32Array of whole blocks of ${BLOCK_ROWS} rows`,
     );
   }
-  if (ordinals.some((item) => item < -1 || item >= items)) {
-    throw new SilverlodeError('INVALID_ARGUMENT', `ordinals must lie in [-1, ${items})`);
-  }
+  await inPieces(ordinals.length, (begin, end) => {
+    for (let row = begin; row < end; row++) {
+      const item = ordinals[row] as number;
+      if (item < -1 || item >= items)
+        throw new SilverlodeError('INVALID_ARGUMENT', `ordinals must lie in [-1, ${items})`);
+    }
+  });
 }

@@ -4,6 +4,7 @@ import { Tensor, tensor } from '../tensor/tensor.js';
 import type { FieldColumn } from './attributes.js';
 import { entriesByRow } from './filter_rows.js';
 import type { Pace } from './pace.js';
+import { inPieces } from './progress.js';
 
 /** Beyond this many, only the most frequent terms get a slice. */
 const MAX_SLICES = 4096;
@@ -24,16 +25,19 @@ export interface SliceLayout {
  * Numbers the slices, field by field: one for EXISTS where a value is missing, then the field's terms that are boolean or
  * held by at least `share` of the items.
  */
-export function layoutSlices(
+export async function layoutSlices(
   fields: readonly FieldColumn[],
   termOf: readonly Int32Array[],
   terms: number,
   share: number,
-): SliceLayout {
-  const holders = countHolders(fields, termOf, terms);
+): Promise<SliceLayout> {
+  const holders = await countHolders(fields, termOf, terms);
   const items = fields[0]?.present.length ?? 0;
   const least = Math.min(share * items, ALWAYS);
-  let chosen = Array.from(holders.keys()).filter((term) => (holders[term] as number) >= least);
+  let chosen: number[] = [];
+  await inPieces(terms, (begin, end) => {
+    for (let term = begin; term < end; term++) if ((holders[term] as number) >= least) chosen.push(term);
+  });
   if (chosen.length > MAX_SLICES) {
     const rank = (term: number) => holders[term] as number;
     chosen = chosen.sort((a, b) => rank(b) - rank(a) || a - b).slice(0, MAX_SLICES);
@@ -53,16 +57,24 @@ export function layoutSlices(
 }
 
 /** Items that hold each term; `ALWAYS` for a boolean. */
-function countHolders(fields: readonly FieldColumn[], termOf: readonly Int32Array[], terms: number): Float64Array {
+async function countHolders(
+  fields: readonly FieldColumn[],
+  termOf: readonly Int32Array[],
+  terms: number,
+): Promise<Float64Array> {
   const holders = new Float64Array(terms);
   for (const [f, field] of fields.entries()) {
     if (field.kind !== 'terms') continue;
     const own = termOf[f] as Int32Array;
     const counts = new Uint32Array(own.length);
-    for (const code of field.codes) (counts[code] as number)++;
-    for (const [code, term] of own.entries()) {
-      holders[term] = field.type === 'boolean' ? ALWAYS : (counts[code] as number);
-    }
+    const { codes } = field;
+    await inPieces(codes.length, (begin, end) => {
+      for (let i = begin; i < end; i++) (counts[codes[i] as number] as number)++;
+    });
+    await inPieces(own.length, (begin, end) => {
+      for (let code = begin; code < end; code++)
+        holders[own[code] as number] = field.type === 'boolean' ? ALWAYS : (counts[code] as number);
+    });
   }
   return holders;
 }

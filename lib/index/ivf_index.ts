@@ -10,7 +10,7 @@ import type { SymbolicTensor } from '../program/trace.js';
 import { Tensor, tensor } from '../tensor/tensor.js';
 import type { FilterIndex } from './filter_index.js';
 import { kmeans } from './kmeans.js';
-import { breathe, Progress } from './progress.js';
+import { inPieces, Progress } from './progress.js';
 import { type Candidates, type SearchRequests, type SearchSegment, searchSegment, toQueries } from './search.js';
 
 export type { Candidates, SearchRequests } from './search.js';
@@ -18,6 +18,8 @@ export type { Candidates, SearchRequests } from './search.js';
 /** Rows of one mask word, and of one block of the filter index. */
 const WORD_ROWS = 64;
 const BLOCK_ROWS = 512;
+/** Rows whose bias is computed between two turns of the event loop. */
+const BIAS_ROWS = 4096;
 /** Catalogues below this size are scanned whole under `clusters: 'auto'`. */
 const FLAT_BELOW = 50_000;
 
@@ -105,7 +107,7 @@ export class IvfIndex extends Module {
         : await kmeans(vectors, clusters, seed, metric !== 'l2', progress);
 
     progress.step('index', 0, 1);
-    const layout = layOutRows(clustering.clusters, clusters);
+    const layout = await layOutRows(clustering.clusters, clusters);
     const ordinals = tensor(layout.ordinals);
     const items8 = await quantizeInt8(vectors as Tensor);
     const rows = await gatherRows(items8.quantized, ordinals);
@@ -169,9 +171,11 @@ function clusterCount(clusters: number | 'auto' | 'flat', items: number): number
 }
 
 /** Rows by (cluster, ordinal), clusters padded to whole mask words, the whole padded to whole filter blocks. */
-export function layOutRows(clusters: Int32Array, count: number) {
+export async function layOutRows(clusters: Int32Array, count: number) {
   const sizes = new Int32Array(count);
-  for (const cluster of clusters) (sizes[cluster] as number)++;
+  await inPieces(clusters.length, (begin, end) => {
+    for (let i = begin; i < end; i++) (sizes[clusters[i] as number] as number)++;
+  });
   const clusterBegin = new Int32Array(count + 1);
   for (let c = 0; c < count; c++) {
     clusterBegin[c + 1] = (clusterBegin[c] as number) + Math.ceil((sizes[c] as number) / WORD_ROWS) * WORD_ROWS;
@@ -181,11 +185,13 @@ export function layOutRows(clusters: Int32Array, count: number) {
   const rowOf = new Int32Array(clusters.length);
   const liveBytes = new Uint8Array(rows / 8);
   const next = clusterBegin.slice();
-  clusters.forEach((cluster, ordinal) => {
-    const row = (next[cluster] as number)++;
-    ordinals[row] = ordinal;
-    rowOf[ordinal] = row;
-    liveBytes[row >> 3] = (liveBytes[row >> 3] as number) | (1 << (row & 7));
+  await inPieces(clusters.length, (begin, end) => {
+    for (let ordinal = begin; ordinal < end; ordinal++) {
+      const row = (next[clusters[ordinal] as number] as number)++;
+      ordinals[row] = ordinal;
+      rowOf[ordinal] = row;
+      liveBytes[row >> 3] = (liveBytes[row >> 3] as number) | (1 << (row & 7));
+    }
   });
   return { ordinals, rowOf, clusterBegin, live: new BigInt64Array(liveBytes.buffer) };
 }
@@ -203,19 +209,23 @@ export async function biasOf(
   const values = rows.view() as Int8Array;
   const scale = scales.view() as Float32Array;
   const bias = new Float32Array(count);
-  for (let row = 0; row < count; row++) {
-    if (row % 4096 === 4095) await breathe();
-    const ordinal = ordinals?.[row] ?? -1;
-    const own = ordinal < 0 ? 0 : (prior?.[ordinal] ?? 0);
-    if (metric !== 'l2') {
-      bias[row] = own;
-      continue;
-    }
-    let squares = 0;
-    for (let d = row * dims; d < (row + 1) * dims; d++) squares += (values[d] as number) ** 2;
-    // The integer sum is exact; one rounding to float32, halved exactly.
-    const norm = Math.fround(squares * (scale[row] as number) * (scale[row] as number));
-    bias[row] = Math.fround(-norm / 2 + own);
-  }
+  await inPieces(
+    count,
+    (begin, end) => {
+      for (let row = begin; row < end; row++) {
+        const ordinal = ordinals?.[row] ?? -1;
+        const own = ordinal < 0 ? 0 : (prior?.[ordinal] ?? 0);
+        bias[row] = metric === 'l2' ? Math.fround(halfNorm(values, row, dims, scale[row] as number) + own) : own;
+      }
+    },
+    BIAS_ROWS,
+  );
   return tensor(bias);
+}
+
+/** -|x̂|²/2: the integer sum is exact; one rounding to float32, halved exactly. */
+function halfNorm(values: Int8Array, row: number, dims: number, scale: number): number {
+  let squares = 0;
+  for (let d = row * dims; d < (row + 1) * dims; d++) squares += (values[d] as number) ** 2;
+  return -Math.fround(squares * scale * scale) / 2;
 }

@@ -1,31 +1,40 @@
 // Attributes of one segment followed by those of items that came later.
 import type { AttributeValue, FieldColumn } from './attributes.js';
 import type { FieldKind, ItemValues } from './growing_filter.js';
+import { inPieces } from './progress.js';
+import { ShardedMap } from './sharded_map.js';
+
+/** Items read between two turns of the event loop. */
+const PIECE_ITEMS = 4096;
 
 /**
  * One column per field: the decoded items first, then `added`.
  *
  * @param decoded Fields of the first `items` items, in the order of `fields`; fields at the end may be missing.
  */
-export function joinFields(
+export async function joinFields(
   decoded: readonly FieldColumn[],
   items: number,
   fields: readonly FieldKind[],
   added: readonly ItemValues[],
-): FieldColumn[] {
-  return fields.map((field, f) => {
+): Promise<FieldColumn[]> {
+  const joined: FieldColumn[] = [];
+  for (const [f, field] of fields.entries()) {
     const values = added.map((item) => item[f] ?? []);
     const before = decoded[f];
     const present = new Uint8Array(items + added.length);
     if (before) present.set(before.present);
-    values.forEach((own, i) => {
-      present[items + i] = own.length > 0 ? 1 : 0;
+    await inPieces(values.length, (begin, end) => {
+      for (let i = begin; i < end; i++) present[items + i] = (values[i]?.length ?? 0) > 0 ? 1 : 0;
     });
     const isNumber = (field.type === 'int64' || field.type === 'float64') && !field.multi;
-    return isNumber
-      ? { ...kindOf(field), kind: 'numbers', present, numbers: joinNumbers(before, items, field, values) }
-      : { ...kindOf(field), kind: 'terms', present, ...joinTerms(before, items, values) };
-  });
+    joined.push(
+      isNumber
+        ? { ...kindOf(field), kind: 'numbers', present, numbers: joinNumbers(before, items, field, values) }
+        : { ...kindOf(field), kind: 'terms', present, ...(await joinTerms(before, items, values)) },
+    );
+  }
+  return joined;
 }
 
 const kindOf = ({ name, type, multi }: FieldKind): FieldKind => ({ name, type, multi });
@@ -41,27 +50,33 @@ function joinNumbers(before: FieldColumn | undefined, items: number, { type }: F
   return numbers;
 }
 
-function joinTerms(before: FieldColumn | undefined, items: number, values: Values) {
+async function joinTerms(before: FieldColumn | undefined, items: number, values: Values) {
   const old = before?.kind === 'terms' ? before : undefined;
-  const texts = [...(old?.texts ?? [])];
-  const codeOf = new Map(texts.map((text, code) => [text, code]));
-  const own = values.map((list) => {
-    const codes = list.map((value) => {
-      const text = String(value);
-      const known = codeOf.get(text);
-      if (known !== undefined) return known;
-      codeOf.set(text, texts.length);
-      return texts.push(text) - 1;
-    });
-    return [...new Set(codes)];
+  const texts: string[] = [];
+  const codeOf = new ShardedMap<string>();
+  const codeFor = (text: string): number => {
+    const known = codeOf.get(text);
+    if (known !== undefined) return known;
+    codeOf.add(text, texts.length);
+    return texts.push(text) - 1;
+  };
+  const { texts: known = [] } = old ?? {};
+  await inPieces(known.length, (begin, end) => {
+    for (let code = begin; code < end; code++) codeFor(known[code] as string);
   });
   const offsets = new Uint32Array(items + values.length + 1);
   if (old) offsets.set(old.offsets);
-  own.forEach((codes, i) => {
-    offsets[items + i + 1] = (offsets[items + i] as number) + codes.length;
-  });
+  const own: number[] = [];
+  const append = (begin: number, end: number) => {
+    for (let i = begin; i < end; i++) {
+      const codes = new Set((values[i] ?? []).map((value) => codeFor(String(value))));
+      own.push(...codes);
+      offsets[items + i + 1] = (offsets[items + i] as number) + codes.size;
+    }
+  };
+  await inPieces(values.length, append, PIECE_ITEMS);
   const codes = new Int32Array(offsets.at(-1) as number);
   if (old) codes.set(old.codes);
-  codes.set(own.flat(), offsets[items]);
+  codes.set(own, offsets[items]);
   return { texts, offsets, codes };
 }

@@ -6,18 +6,23 @@ import { gatherRows } from '../ops/gather_rows.js';
 import { kmeansSeed } from '../ops/kmeans_seed.js';
 import { updateCentroids } from '../ops/update_centroids.js';
 import { type Tensor, tensor } from '../tensor/tensor.js';
-import { rowLengths, withMeanLength } from './centroid_length.js';
-import type { Progress } from './progress.js';
+import { memberLengths, overshoot, rowLengths, withLengths } from './centroid_steps.js';
+import { inPieces, type Progress } from './progress.js';
+import { sampleRows } from './sample_rows.js';
 
-/** Rows per cluster that the k-means++ start looks at, and that iterations use. */
-const SEED_ROWS = 32;
-const SAMPLE_ROWS = 256;
-const COARSE_ROWS = 64;
-/** From this many clusters on, all but the last iterations work on the coarse sample. */
-const COARSE_FROM = 4096;
-const MAX_ITERATIONS = 10;
-const FINE_ITERATIONS = 2;
-/** Iterations stop when the mean error improves by less than this share. */
+/** Rows per cluster that the k-means++ start looks at. */
+const SEED_ROWS = 16;
+/**
+ * Iterations and the rows per cluster they look at. Early ones, far from where centroids end up, need few rows for their
+ * direction; together they cost as much as four passes over 256 rows per cluster (measurements in bench/README.md).
+ */
+const PHASES = [
+  { rows: 64, iterations: 4 },
+  { rows: 128, iterations: 2 },
+  { rows: 256, iterations: 2 },
+] as const;
+const ITERATIONS = PHASES.reduce((sum, { iterations }) => sum + iterations, 0);
+/** A phase ends when the mean error improves by less than this share. */
 const TOLERANCE = 1e-3;
 /** Choices a row has before it goes to the least loaded cluster, and the largest cluster as a multiple of the mean. */
 const CHOICES = 4;
@@ -32,11 +37,14 @@ export interface Clustering {
 }
 
 /**
- * Clusters rows by Euclidean distance (Lloyd's algorithm from a k-means++ start on a sample of at most 256 rows per cluster);
- * clusters are capped at twice the mean size by spilling rows to their next nearest centroid.
+ * Clusters rows by Euclidean distance: over-relaxed Lloyd iterations from a k-means++ start on samples of at most 256 rows per
+ * cluster. Clusters are capped at twice the mean size by spilling rows to their next nearest centroid; at the end centroids
+ * become the means of their members.
  *
  * @param rows float32 [N, D], N >= clusters
- * @param keepLength For inner products: centroids get the mean length of their members after every iteration
+ * @param keepLength For inner products. A mean is shorter than its members, the more so the wider they spread, and an inner
+ *   product would rank wide clusters too low. So rows go to the centroid of the nearest direction (spherical k-means), and in
+ *   the end every centroid has the mean length of its members.
  */
 export async function kmeans(
   rows: Tensor<'float32'>,
@@ -46,43 +54,59 @@ export async function kmeans(
   progress: Progress,
 ): Promise<Clustering> {
   const [items] = rows.shape as [number, number];
-  const order = new Random(seed).shuffle(Array.from({ length: items }, (_, i) => i));
-  const sample = async (perCluster: number) => {
-    const count = Math.min(items, perCluster * clusters);
-    return count === items
-      ? rows
-      : ((await gatherRows(rows, tensor(Int32Array.from(order.slice(0, count)).sort()))) as Tensor<'float32'>);
-  };
+  const random = new Random(seed);
+  const lengths = keepLength ? await rowLengths(rows) : undefined;
+  const sample = (perCluster: number) => takeSample(rows as Tensor, perCluster * clusters, random);
+  const meanLength = lengths ? (await sumOf(lengths)) / items : 0;
+  const level = (centroids: Tensor) => (lengths ? withLengths(centroids, () => meanLength) : centroids);
 
   progress.step('seed', 0, 1);
   const seeds = await sample(SEED_ROWS);
-  const chosen = await kmeansSeed(seeds as Tensor, { clusters, seed });
-  let centroids = (await gatherRows(seeds, chosen)) as Tensor;
-
-  const fine = await sample(SAMPLE_ROWS);
-  const coarse = clusters >= COARSE_FROM ? await sample(COARSE_ROWS) : fine;
-  const lengths = new Map<Tensor, Float64Array>();
-  if (keepLength) for (const data of [coarse, fine] as Tensor[]) lengths.set(data, await rowLengths(data));
-  let previous = Number.POSITIVE_INFINITY;
-  for (let iteration = 0; iteration < MAX_ITERATIONS; iteration++) {
-    progress.step('k-means', iteration, MAX_ITERATIONS);
-    const data: Tensor = iteration < MAX_ITERATIONS - FINE_ITERATIONS ? coarse : fine;
-    const assigned = await assignClusters(data, centroids);
-    const members = assigned.clusters.reshape([data.shape[0] as number]);
-    const means = (await updateCentroids(data, members, { clusters })).centroids as Tensor;
-    const length = lengths.get(data);
-    centroids = length ? withMeanLength(means, members.view(), length) : means;
-    // |x|² is constant, so the error falls as the sum of scores rises.
-    const error = -2 * (assigned.scores.view() as Float32Array).reduce((sum, score) => sum + score, 0);
-    const converged = Math.abs(previous - error) < TOLERANCE * Math.abs(error);
-    if (converged && data === fine) break;
-    previous = error;
+  let centroids = level((await gatherRows(seeds, await kmeansSeed(seeds, { clusters, seed }))) as Tensor);
+  let iteration = 0;
+  for (const phase of PHASES) {
+    const data = await sample(phase.rows);
+    let previous = Number.POSITIVE_INFINITY;
+    for (const end = iteration + phase.iterations; iteration < end; iteration++) {
+      progress.step('k-means', iteration, ITERATIONS);
+      const assigned = await assignClusters(data, centroids);
+      const members = assigned.clusters.reshape([data.shape[0] as number]);
+      const { centroids: means, sizes } = await updateCentroids(data, members, { clusters });
+      centroids = level(overshoot(centroids, level(means as Tensor), sizes.view() as Int32Array));
+      // |x|² is constant, so the error falls as the sum of scores rises.
+      const error = -2 * (await sumOf(assigned.scores.view() as Float32Array));
+      const converged = Math.abs(previous - error) < TOLERANCE * Math.abs(error);
+      previous = error;
+      if (converged) iteration = end;
+    }
   }
 
   progress.step('assign', 0, 1);
   const nearest = await assignClusters(rows as Tensor, centroids, { nearest: Math.min(CHOICES, clusters) });
   const cap = Math.ceil((CAP_FACTOR * items) / clusters);
   const balanced = await balanceClusters(nearest.clusters, nearest.scores, { clusters, cap });
+  const members = (balanced.view() as Int32Array).slice();
+  const means = (await updateCentroids(rows as Tensor, balanced, { clusters })).centroids as Tensor;
+  if (lengths) {
+    const ofMembers = await memberLengths(members, lengths, clusters);
+    centroids = withLengths(means, (cluster) => ofMembers[cluster] as number);
+  } else {
+    centroids = means;
+  }
   progress.step('assign', 1, 1);
-  return { centroids: centroids as Tensor<'float32'>, clusters: (balanced.view() as Int32Array).slice() };
+  return { centroids: centroids as Tensor<'float32'>, clusters: members };
+}
+
+async function takeSample(rows: Tensor, count: number, random: Random): Promise<Tensor> {
+  const items = rows.shape[0] as number;
+  if (count >= items) return rows;
+  return (await gatherRows(rows, tensor(await sampleRows(items, count, random)) as Tensor)) as Tensor;
+}
+
+async function sumOf(values: Float32Array | Float64Array): Promise<number> {
+  let sum = 0;
+  await inPieces(values.length, (begin, end) => {
+    for (let i = begin; i < end; i++) sum += values[i] as number;
+  });
+  return sum;
 }

@@ -26,3 +26,18 @@ export class Progress {
 export function breathe(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
+
+/** Rows between two turns of the event loop in loops that do little per row: about a millisecond of work. */
+export const PIECE_ROWS = 32_768;
+
+/** Calls `work` on consecutive ranges that make up `count`, and lets the event loop run between them. */
+export async function inPieces(
+  count: number,
+  work: (begin: number, end: number) => void,
+  piece = PIECE_ROWS,
+): Promise<void> {
+  for (let begin = 0; begin < count; begin += piece) {
+    if (begin > 0) await breathe();
+    work(begin, Math.min(count, begin + piece));
+  }
+}

@@ -3,7 +3,7 @@ import { SilverlodeError } from '../errors.js';
 import type { CancelFlag } from '../native/addon.js';
 import { withSignal } from '../native/device.js';
 import { withDeadline } from './deadline.js';
-import type { CheckedRequest, RequestChecker } from './requests.js';
+import type { AskedRequest, CheckedRequest, RequestChecker } from './requests.js';
 import { asError, type BatchOutputs, resultLength, toResult } from './results.js';
 import type { RetrieveBatchRequest, RetrieveBatchResult, RetrieveRequest, RetrieveResult } from './types.js';
 import type { Version } from './version.js';
@@ -28,13 +28,11 @@ export class Answerer {
   /** Answers in the order of the requests. */
   async all(requests: readonly RetrieveRequest[], signal: AbortSignal | undefined): Promise<Answer[]> {
     const started = performance.now();
-    const checked = requests.map((request) => {
-      try {
-        return this.checker.check(request);
-      } catch (error) {
-        return asError(error);
-      }
-    });
+    const asked = requests.map((request) => orError(() => this.checker.ask(request)));
+    await this.#prepare(asked);
+    const checked = asked.map((request) =>
+      request instanceof SilverlodeError ? request : orError(() => this.checker.place(request, this.current())),
+    );
     const answers = new Array<Answer>(requests.length);
     checked.forEach((request, i) => {
       if (request instanceof SilverlodeError) answers[i] = request;
@@ -55,7 +53,9 @@ export class Answerer {
 
   /** Flat arrays in, flat arrays out. */
   async batch(batch: RetrieveBatchRequest, signal: AbortSignal | undefined): Promise<RetrieveBatchResult> {
-    const requests = this.#checkBatch(batch);
+    const asked = this.#askBatch(batch);
+    await this.#prepare(asked);
+    const requests = asked.map((request, i) => named(i, () => this.checker.place(request, this.current())));
     const offsets = new Int32Array(batch.count + 1);
     const ids: FlatIds[] = [];
     const scores: number[] = [];
@@ -118,7 +118,15 @@ export class Answerer {
     }
   }
 
-  #checkBatch(batch: RetrieveBatchRequest): CheckedRequest[] {
+  /** Waits for what looking up items to exclude takes, once per main segment. */
+  async #prepare(asked: readonly (AskedRequest | SilverlodeError)[]): Promise<void> {
+    const { ids } = this.current().main;
+    const excludes = (request: AskedRequest | SilverlodeError) =>
+      !(request instanceof SilverlodeError) && request.asked.exclude !== undefined;
+    if (!ids.isPrepared && asked.some(excludes)) await ids.prepareLookup();
+  }
+
+  #askBatch(batch: RetrieveBatchRequest): AskedRequest[] {
     const { embeddings, count, filters, exclude, ...shared } = batch;
     const { dims } = this.current().main.manifest;
     const fits = Number.isInteger(count) && count >= 0 && embeddings instanceof Float32Array;
@@ -131,16 +139,28 @@ export class Answerer {
     if ((filters && filters.length !== count) || (exclude && exclude.length !== count)) {
       throw new SilverlodeError('SHAPE_MISMATCH', 'filters and exclude need one entry per request');
     }
-    return Array.from({ length: count }, (_, i) => {
-      try {
+    return Array.from({ length: count }, (_, i) =>
+      named(i, () => {
         const embedding = embeddings.subarray(i * dims, (i + 1) * dims);
-        return this.checker.check({ ...shared, embedding, filter: filters?.[i], exclude: exclude?.[i] });
-      } catch (error) {
-        const failed = asError(error);
-        throw new SilverlodeError(failed.code, `request ${i}: ${failed.message}`, { ...failed, request: i });
-      }
-    });
+        return this.checker.ask({ ...shared, embedding, filter: filters?.[i], exclude: exclude?.[i] });
+      }),
+    );
   }
+}
+
+function orError<T>(work: () => T): T | SilverlodeError {
+  try {
+    return work();
+  } catch (error) {
+    return asError(error);
+  }
+}
+
+/** Names the request that fails. */
+function named<T>(request: number, work: () => T): T {
+  const result = orError(work);
+  if (!(result instanceof SilverlodeError)) return result;
+  throw new SilverlodeError(result.code, `request ${request}: ${result.message}`, { ...result, request });
 }
 
 function resultOf({ requests, outputs }: Ran, b: number): RetrieveResult {

@@ -100,7 +100,7 @@ export class Catalogue {
   /** Puts the items of a model file in place, before any update. */
   restore({ items, fields }: SavedItems): Promise<void> {
     return this.#exclusive(async () => {
-      this.#editor.restore(items, fields);
+      await this.#editor.restore(items, fields);
       await this.#editor.show(this.#editor.build());
     });
   }
@@ -170,6 +170,7 @@ export class Catalogue {
 
   /** One batch, then whoever waits; a queue that is never empty must not keep saving and folding out. */
   async #drain(): Promise<void> {
+    await this.current().main.ids.prepareLookup();
     const batch = this.#queue.slice(0, MAX_BATCH);
     await this.#commit(batch).catch((error: unknown) => {
       for (const entry of batch) fail(entry, error);

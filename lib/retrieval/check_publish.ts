@@ -5,7 +5,7 @@ import { Reranker } from '../nn/reranker.js';
 import { ValueModel } from '../nn/value_model.js';
 import { Tensor } from '../tensor/tensor.js';
 import { requireFinite, requireKnown } from './check_items.js';
-import { CatalogueIds } from './item_ids.js';
+import { requireIdList } from './item_ids.js';
 import type { IndexOptions, PublishOptions } from './publish.js';
 
 const KNOWN = {
@@ -26,7 +26,6 @@ type Shape = readonly [number, number];
 
 /** A checked catalogue; the arrays are still the caller's. */
 export interface CheckedCatalogue {
-  ids: CatalogueIds;
   /** Numbers to copy, or a tensor to share. */
   embeddings: Float32Array | Tensor<'float32'>;
   shape: Shape;
@@ -51,14 +50,13 @@ export function checkPublish(options: PublishOptions): CheckedCatalogue {
   if (maxFreshItems !== undefined && !isPositive(maxFreshItems))
     throw invalid(`maxFreshItems must be a positive integer, got ${String(maxFreshItems)}`);
   const { embeddings, shape } = checkEmbeddings(items.embeddings);
-  const ids = CatalogueIds.from(items.ids);
-  if (ids.length !== shape[0])
-    throw new SilverlodeError('SHAPE_MISMATCH', `${ids.length} ids for ${shape[0]} embeddings`);
+  requireIdList(items.ids);
+  if (items.ids.length !== shape[0])
+    throw new SilverlodeError('SHAPE_MISMATCH', `${items.ids.length} ids for ${shape[0]} embeddings`);
   const index = checkIndex(options.index ?? {}, shape[0]);
   checkColumns(items, shape[0]);
   if (rerank !== undefined) checkReranker(rerank, shape[1], items.features?.shape[1] ?? 0);
   return {
-    ids,
     embeddings,
     shape,
     value: valueModel(options),
@@ -123,7 +121,7 @@ function checkQueries(queries: PublishOptions['queries'], dims: number): Checked
   if (queries === undefined) return undefined;
   requireKnown('queries', queries, KNOWN.queries);
   const shape = matrixShape('queries', queries.data, queries.shape);
-  if (shape[1] !== dims || shape[0] === 0)
+  if (shape[1] % dims !== 0 || shape[0] === 0)
     throw new SilverlodeError('SHAPE_MISMATCH', `queries have shape [${shape}], items have ${dims} dimensions`);
   const data = queries.data.slice();
   requireFinite('queries', data, dims);

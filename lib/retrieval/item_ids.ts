@@ -1,7 +1,8 @@
 // Item ids: unique, in one type, known inside a model by their ordinal (publish order).
 import { SilverlodeError } from '../errors.js';
-import { breathe } from '../index/progress.js';
-import { type Tensor, tensor } from '../tensor/tensor.js';
+import { inPieces } from '../index/progress.js';
+import { ShardedMap } from '../index/sharded_map.js';
+import { Tensor, tensor } from '../tensor/tensor.js';
 import type { ItemId, ItemIds } from './types.js';
 
 export type IdKind = 'string' | 'number' | 'bigint';
@@ -12,12 +13,13 @@ type FlatIds = Int32Array | Float64Array | BigInt64Array | string[];
 const VALUES = 'ids.values';
 const OFFSETS = 'ids.offsets';
 
-/** Ids looked at between two turns of the event loop. */
-const PACE_IDS = 65_536;
+/** Ids looked at between two turns of the event loop; strings are small objects, which keep the garbage collector busy. */
+const PIECE_IDS = 8192;
 
 /** The ids of a catalogue. */
 export class CatalogueIds {
-  #ordinals: Map<ItemId, number> | undefined;
+  #lookup: ShardedMap<ItemId> | undefined;
+  #preparing: Promise<void> | undefined;
 
   private constructor(
     readonly kind: IdKind,
@@ -25,48 +27,51 @@ export class CatalogueIds {
   ) {}
 
   /**
-   * Copies ids; whether each is used once is for `requireUnique` to say.
+   * Copies ids while the event loop runs; whether each is used once is for `requireUnique` to say.
    *
    * @throws SilverlodeError `INVALID_ARGUMENT` for mixed types or non-integers.
    */
-  static from(ids: ItemIds): CatalogueIds {
-    if (!Array.isArray(ids) && !(ids instanceof Int32Array) && !(ids instanceof BigInt64Array)) {
-      throw new SilverlodeError(
-        'INVALID_ARGUMENT',
-        'items.ids must be string[], number[], bigint[], Int32Array or BigInt64Array',
-      );
-    }
+  static async from(ids: ItemIds): Promise<CatalogueIds> {
+    requireIdList(ids);
     const kind = typeof ids[0] as IdKind;
-    for (let item = 0; item < ids.length; item++) {
-      const id: unknown = ids[item];
-      if (typeof id === kind && isId(id)) continue;
-      const message = `items.ids[${item}] is ${String(id)}: ids are all strings, all safe integers or all 64-bit bigints`;
-      throw new SilverlodeError('INVALID_ARGUMENT', message, { item });
-    }
-    const values =
-      kind === 'number'
-        ? Float64Array.from(ids as number[])
-        : kind === 'bigint'
-          ? BigInt64Array.from(ids as bigint[])
-          : [...(ids as string[])];
-    return new CatalogueIds(
-      kind,
-      kind === 'number' && allInt32(values as Float64Array) ? Int32Array.from(values as Float64Array) : values,
+    const count = ids.length;
+    const values = kind === 'number' ? new Float64Array(count) : kind === 'bigint' ? new BigInt64Array(count) : [];
+    let isInt32 = true;
+    await inPieces(
+      count,
+      (begin, end) => {
+        for (let item = begin; item < end; item++) {
+          const id = ids[item];
+          if (typeof id !== kind || !isId(id)) throw notAnId(id, item);
+          if (kind === 'number') isInt32 &&= ((id as number) | 0) === id;
+          (values as ItemId[])[item] = id;
+        }
+      },
+      PIECE_IDS,
     );
+    return new CatalogueIds(kind, kind === 'number' && isInt32 ? await toInt32(values as Float64Array) : values);
   }
 
   /** @throws SilverlodeError `INVALID_ARGUMENT` naming the first id that is used twice. */
   async requireUnique(): Promise<void> {
-    const ordinals = new Map<ItemId, number>();
-    for (let item = 0; item < this.length; item++) {
-      if (item % PACE_IDS === PACE_IDS - 1) await breathe();
-      const id = this.at(item);
-      if (ordinals.has(id)) {
-        throw new SilverlodeError('INVALID_ARGUMENT', `items.ids[${item}] repeats the id ${String(id)}`, { item, id });
-      }
-      ordinals.set(id, item);
-    }
-    this.#ordinals = ordinals;
+    await this.#buildLookup((id, item) => {
+      throw new SilverlodeError('INVALID_ARGUMENT', `items.ids[${item}] repeats the id ${String(id)}`, { item, id });
+    });
+  }
+
+  async #buildLookup(onRepeated: (id: ItemId, item: number) => void): Promise<void> {
+    const lookup = new ShardedMap<ItemId>();
+    await inPieces(
+      this.length,
+      (begin, end) => {
+        for (let item = begin; item < end; item++) {
+          const id = this.at(item);
+          if (!lookup.add(id, item)) onRepeated(id, item);
+        }
+      },
+      PIECE_IDS,
+    );
+    this.#lookup = lookup;
   }
 
   get length(): number {
@@ -104,44 +109,78 @@ export class CatalogueIds {
     return this.values instanceof Int32Array && allInt32(values) ? Int32Array.from(values) : values;
   }
 
-  /** The ordinal of an id, undefined for one that the catalogue does not hold. */
+  /**
+   * The ordinal of an id, undefined for one that the catalogue does not hold. `prepareLookup` first, where that can be waited
+   * for: else a list of millions is read in one go.
+   */
   ordinalOf(id: ItemId): number | undefined {
-    this.#ordinals ??= new Map(Array.from(this.values as ArrayLike<ItemId>, (known, item) => [known, item]));
-    return this.#ordinals.get(id);
+    if (this.#lookup === undefined) {
+      const lookup = new ShardedMap<ItemId>();
+      for (let item = 0; item < this.length; item++) lookup.add(this.at(item), item);
+      this.#lookup = lookup;
+    }
+    return this.#lookup.get(id);
+  }
+
+  /** Whether `ordinalOf` answers at once. */
+  get isPrepared(): boolean {
+    return this.#lookup !== undefined;
+  }
+
+  /** Gets `ordinalOf` ready while the event loop runs. */
+  async prepareLookup(): Promise<void> {
+    if (this.#lookup !== undefined) return;
+    this.#preparing ??= this.#buildLookup(() => undefined);
+    await this.#preparing;
   }
 
   /** Tensors that hold the ids in a model file. */
-  tensors(): Map<string, Tensor> {
-    if (this.kind !== 'string') {
-      const values = this.values as Float64Array | Int32Array | BigInt64Array;
-      const stored = values instanceof Float64Array ? BigInt64Array.from(values, BigInt) : values;
-      return new Map([[VALUES, tensor(stored) as Tensor]]);
+  async tensors(): Promise<Map<string, Tensor>> {
+    const { values } = this;
+    if (values instanceof Float64Array) {
+      const stored = Tensor.allocate('int64', [values.length]);
+      const view = stored.view();
+      await inPieces(values.length, (begin, end) => {
+        for (let item = begin; item < end; item++) view[item] = BigInt(values[item] as number);
+      });
+      return new Map([[VALUES, stored as Tensor]]);
     }
-    const encoded = (this.values as string[]).map((id) => Buffer.from(id, 'utf8'));
-    const offsets = new BigInt64Array(encoded.length + 1);
-    encoded.forEach((bytes, i) => {
-      offsets[i + 1] = (offsets[i] as bigint) + BigInt(bytes.length);
-    });
-    return new Map<string, Tensor>([
-      [VALUES, tensor(new Uint8Array(Buffer.concat(encoded)))],
-      [OFFSETS, tensor(offsets)],
-    ]);
+    if (values instanceof Int32Array || values instanceof BigInt64Array)
+      return new Map([[VALUES, tensor(values) as Tensor]]);
+    return encode(values as readonly string[]);
   }
 
   /** @throws SilverlodeError `CORRUPT_FILE`. */
-  static restore(kind: string, tensors: ReadonlyMap<string, Tensor>, items: number): CatalogueIds {
+  static async restore(kind: string, tensors: ReadonlyMap<string, Tensor>, items: number): Promise<CatalogueIds> {
     const values = tensors.get(VALUES);
     if (values === undefined) throw corrupt('the model has no item ids');
     const stored = values.view();
-    if (kind === 'string') return new CatalogueIds('string', decode(stored as Uint8Array, tensors.get(OFFSETS), items));
+    if (kind === 'string')
+      return new CatalogueIds('string', await decode(stored as Uint8Array, tensors.get(OFFSETS), items));
     if (stored.length !== items || (kind !== 'number' && kind !== 'bigint'))
       throw corrupt('item ids do not fit the catalogue');
     if (kind === 'bigint') return new CatalogueIds('bigint', stored as BigInt64Array);
-    return new CatalogueIds(
-      'number',
-      stored instanceof Int32Array ? stored : Float64Array.from(stored as BigInt64Array, Number),
-    );
+    if (stored instanceof Int32Array) return new CatalogueIds('number', stored);
+    const numbers = new Float64Array(items);
+    await inPieces(items, (begin, end) => {
+      for (let item = begin; item < end; item++) numbers[item] = Number(stored[item]);
+    });
+    return new CatalogueIds('number', numbers);
   }
+}
+
+/** @throws SilverlodeError `INVALID_ARGUMENT` for what cannot hold ids. */
+export function requireIdList(ids: unknown): asserts ids is ItemIds {
+  if (Array.isArray(ids) || ids instanceof Int32Array || ids instanceof BigInt64Array) return;
+  throw new SilverlodeError(
+    'INVALID_ARGUMENT',
+    'items.ids must be string[], number[], bigint[], Int32Array or BigInt64Array',
+  );
+}
+
+function notAnId(id: unknown, item: number): SilverlodeError {
+  const message = `items.ids[${item}] is ${String(id)}: ids are all strings, all safe integers or all 64-bit bigints`;
+  return new SilverlodeError('INVALID_ARGUMENT', message, { item });
 }
 
 /** Whether a value can be an id at all. */
@@ -155,16 +194,56 @@ function allInt32(values: Float64Array): boolean {
   return values.every((value) => (value | 0) === value);
 }
 
-function decode(bytes: Uint8Array, offsetsTensor: Tensor | undefined, items: number): string[] {
+async function toInt32(values: Float64Array): Promise<Int32Array> {
+  const narrow = new Int32Array(values.length);
+  await inPieces(values.length, (begin, end) => narrow.set(values.subarray(begin, end), begin));
+  return narrow;
+}
+
+async function encode(ids: readonly string[]): Promise<Map<string, Tensor>> {
+  const offsets = Tensor.allocate('int64', [ids.length + 1]);
+  const ends = offsets.view();
+  let length = 0;
+  await inPieces(ids.length, (begin, end) => {
+    for (let item = begin; item < end; item++) {
+      length += Buffer.byteLength(ids[item] as string);
+      ends[item + 1] = BigInt(length);
+    }
+  });
+  const values = Tensor.allocate('uint8', [length]);
+  const { buffer, byteOffset } = values.view();
+  const bytes = Buffer.from(buffer as ArrayBuffer, byteOffset, length);
+  let at = 0;
+  await inPieces(ids.length, (begin, end) => {
+    for (let item = begin; item < end; item++) at += bytes.write(ids[item] as string, at);
+  });
+  return new Map<string, Tensor>([
+    [VALUES, values as Tensor],
+    [OFFSETS, offsets as Tensor],
+  ]);
+}
+
+async function decode(bytes: Uint8Array, offsetsTensor: Tensor | undefined, items: number): Promise<string[]> {
   const offsets = offsetsTensor?.view() as BigInt64Array | undefined;
   if (!(offsets instanceof BigInt64Array) || offsets.length !== items + 1)
     throw corrupt('item ids do not fit the catalogue');
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  return Array.from({ length: items }, (_, i) => {
-    const [begin, end] = [Number(offsets[i]), Number(offsets[i + 1])];
-    if (begin < 0 || end < begin || end > text.length) throw corrupt(`the offset of item id ${i} is out of range`);
-    return text.toString('utf8', begin, end);
-  });
+  const ids: string[] = [];
+  let first = Number(offsets[0]);
+  await inPieces(
+    items,
+    (begin, end) => {
+      for (let item = begin; item < end; item++) {
+        const last = Number(offsets[item + 1]);
+        if (first < 0 || last < first || last > text.length)
+          throw corrupt(`the offset of item id ${item} is out of range`);
+        ids.push(text.toString('utf8', first, last));
+        first = last;
+      }
+    },
+    PIECE_IDS,
+  );
+  return ids;
 }
 
 function corrupt(message: string): SilverlodeError {

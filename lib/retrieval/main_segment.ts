@@ -7,7 +7,7 @@ import { BatchRunner } from './batch_runner.js';
 import type { FreshSizes } from './fresh/fresh_segment.js';
 import { freshShapeOf } from './fresh/inputs.js';
 import { bytesOf, countSet } from './fresh/live_bits.js';
-import { CatalogueIds } from './item_ids.js';
+import type { CatalogueIds } from './item_ids.js';
 import type { Manifest } from './manifest.js';
 import type { RequestLimits } from './requests.js';
 
@@ -15,6 +15,8 @@ import type { RequestLimits } from './requests.js';
 export interface ModelParts {
   manifest: Manifest;
   tensors: Map<string, Tensor>;
+  /** What its id tensors hold. */
+  ids: CatalogueIds;
 }
 
 /** Immutable but for item features, which updates write between runs; replaced as a whole by compaction. */
@@ -28,10 +30,10 @@ export class MainSegment {
   readonly rowOf: Int32Array;
   #users = 1;
 
-  constructor({ manifest, tensors }: ModelParts, limits: RequestLimits, device: NativeDevice) {
+  constructor({ manifest, tensors, ids }: ModelParts, limits: RequestLimits, device: NativeDevice) {
     this.manifest = manifest;
     this.tensors = tensors;
-    this.ids = CatalogueIds.restore(manifest.ids, tensors, manifest.items);
+    this.ids = ids;
     this.eligible = FilterIndex.restore(manifest.filter, withPrefix(tensors, 'eligible.'));
     this.rowOf = this.tensor('index.rowOf').view() as Int32Array;
     this.runner = new BatchRunner(device, manifest, tensors, limits, this.rowBytes);

@@ -16,6 +16,8 @@ export interface Manifest {
   clusterRows: number;
   /** Default clusters per head. */
   probes: number;
+  /** Default candidates of requests that are reranked, where they were tuned. */
+  candidates?: number;
   /** Embeddings per user that the program is made for; null: any number. */
   heads: number | null;
   ids: 'string' | 'number' | 'bigint';
@@ -70,6 +72,7 @@ export function parseManifest(bytes: Uint8Array): Manifest {
     ['metric', ['ip', 'cosine', 'l2'].includes(manifest?.metric)],
     ['clusters', positive(manifest?.clusters)],
     ['probes', positive(manifest?.probes)],
+    ['candidates', manifest?.candidates === undefined || positive(manifest.candidates)],
     ['clusterRows', manifest?.clusterRows > 0],
     ['heads', manifest?.heads === null || positive(manifest?.heads)],
     ['ids', ['string', 'number', 'bigint'].includes(manifest?.ids)],

@@ -6,48 +6,25 @@ import type { NativeDevice } from '../native/addon.js';
 import { onOwnDevice, openDevice } from '../native/device.js';
 import { Answerer } from './answer.js';
 import { Catalogue, type Freshness, type UpdateResult } from './catalogue.js';
+import { describeModel, explainRequest, type RetrievalPlan } from './explain.js';
 import { releaseCapture } from './fresh/capture.js';
 import { type FollowOptions, follow, type LogEntry, type LogRun, type UpdateLog } from './fresh/follow.js';
 import { type FsyncPolicy, Journal } from './fresh/journal.js';
 import { fromSaved, toSaved } from './fresh/saved.js';
 import { type CheckedUpdate, checkUpdate, type FeatureValues, type Update, type UpsertItems } from './fresh/updates.js';
-import { checkLoadOptions, type LoadOptions } from './load_options.js';
+import { CatalogueIds } from './item_ids.js';
+import { checkLoadOptions, type LoadLimits, type LoadOptions } from './load_options.js';
 import { MainSegment, type ModelParts, requireTensor } from './main_segment.js';
 import { type Manifest, parseManifest } from './manifest.js';
 import { readModelFile, writeModelFile } from './model_file.js';
 import { type CheckedRequest, RequestChecker } from './requests.js';
 import { asError } from './results.js';
 import type { StageProfile } from './stage_profile.js';
-import { type TuneOptions, type TuneResult, tuneProbes } from './tune.js';
+import { type TuneOptions, type TuneResult, tuneModel } from './tune.js';
 import type { ItemIds, RetrieveBatchRequest, RetrieveBatchResult, RetrieveRequest, RetrieveResult } from './types.js';
 
+export type { RetrievalPlan } from './explain.js';
 export type { LoadOptions } from './load_options.js';
-
-/** What `explain` tells about a request before it runs. */
-export interface RetrievalPlan {
-  /** What the request starts with; filters may extend it at run time. */
-  strategy: 'flat' | 'ivf';
-  clusters: number;
-  probes: number;
-  heads: number;
-  k: number;
-  candidates: number;
-  minCandidates: number;
-  /** Steps of the filter plan, 0 without a filter. */
-  filterSteps: number;
-  excludedItems: number;
-  /** Bytes of index rows the unfiltered scan would read. */
-  scanBytes: number;
-  /** SIMD level or device variant that runs it. */
-  variant: string;
-  /** Sizes of the bucket the request runs in. */
-  capacities: Record<string, number>;
-  /**
-   * `modelBytes`: all tensors of the model. `arenaBytes`, `preparedBytes`: working memory and packed weights of the bucket.
-   * `deviceBytes`: what the device must hold for this request: both, and the tensors that the programs read.
-   */
-  memory: { modelBytes: number; arenaBytes: number; preparedBytes: number; deviceBytes: number };
-}
 
 /**
  * User tower, eligibility filter, int8 search, reranker and value model as one network with the item index inside it.
@@ -57,6 +34,7 @@ export interface RetrievalPlan {
  */
 export class RetrievalModel {
   readonly #device: NativeDevice;
+  readonly #limits: LoadLimits;
   readonly #catalogue: Catalogue;
   readonly #checker: RequestChecker;
   readonly #answerer: Answerer;
@@ -68,6 +46,7 @@ export class RetrievalModel {
   /** @internal Use `publish()` or `RetrievalModel.load()`. */
   constructor(parts: ModelParts, options: LoadOptions = {}, device: NativeDevice = openDevice(options)) {
     const limits = checkLoadOptions(options);
+    this.#limits = limits;
     this.#device = device;
     this.#catalogue = new Catalogue(new MainSegment(parts, limits, device), limits, limits.maxFreshItems);
     const { current } = this.#catalogue;
@@ -96,7 +75,8 @@ export class RetrievalModel {
       const all = await readModelFile(device, path, options.verify ?? true);
       const manifest = parseManifest(requireTensor(all, 'manifest').view() as Uint8Array);
       const { tensors, saved } = await fromSaved(manifest, all);
-      model = new RetrievalModel({ manifest, tensors }, options, device);
+      const ids = await CatalogueIds.restore(manifest.ids, tensors, manifest.items);
+      model = new RetrievalModel({ manifest, tensors, ids }, options, device);
       await model.#catalogue.current().main.runner.load();
       if (saved) await model.#catalogue.restore(saved);
       if (options.journal !== undefined) await model.#recover(options.journal, options.fsync);
@@ -122,32 +102,7 @@ export class RetrievalModel {
 
   /** What the model is made of, for people and tools. */
   describe(): Record<string, unknown> {
-    const { dims, metric, clusters, flat, probes, heads, tasks, columns, weights, tower, filter } = this.#manifest;
-    const { main } = this.#catalogue.current();
-    const tensors = [...main.tensors].map(([name, { dtype, shape, nbytes }]) => ({
-      name,
-      dtype,
-      shape,
-      bytes: nbytes,
-    }));
-    return {
-      items: this.items,
-      dims,
-      metric,
-      clusters,
-      flat,
-      probes,
-      heads,
-      tasks,
-      columns,
-      weights,
-      ids: this.#manifest.ids,
-      tower: tower === null ? null : Object.keys(tower),
-      fields: filter.fields,
-      bytes: main.bytes,
-      deviceBytes: main.runner.constantBytes,
-      tensors,
-    };
+    return describeModel(this.#catalogue.current());
   }
 
   /**
@@ -212,30 +167,8 @@ export class RetrievalModel {
   /** The plan of a request before it runs: strategy, clusters, bytes, memory. */
   explain(request: RetrieveRequest): Promise<RetrievalPlan> {
     return this.#track(async () => {
-      const checked = this.#checker.check(request);
-      const { main } = checked.version;
-      const { manifest, runner } = main;
-      const { capacities, arenaBytes, preparedBytes } = await main.use(() => runner.sizes([checked]));
-      return {
-        strategy: manifest.flat ? 'flat' : 'ivf',
-        clusters: manifest.clusters,
-        probes: checked.probes,
-        heads: checked.heads,
-        k: checked.k,
-        candidates: checked.candidates,
-        minCandidates: checked.minCandidates,
-        filterSteps: (checked.plan?.steps.length ?? 0) / 4,
-        excludedItems: checked.excludeRows?.length ?? 0,
-        scanBytes: Math.round(checked.heads * checked.probes * manifest.clusterRows * main.rowBytes),
-        variant: this.#device.variant,
-        capacities,
-        memory: {
-          modelBytes: main.bytes,
-          arenaBytes,
-          preparedBytes,
-          deviceBytes: runner.constantBytes + arenaBytes + preparedBytes,
-        },
-      };
+      if (request?.exclude !== undefined) await this.#catalogue.current().main.ids.prepareLookup();
+      return explainRequest(this.#checker.check(request), this.#device.variant);
     });
   }
 
@@ -250,14 +183,26 @@ export class RetrievalModel {
   }
 
   /**
-   * Finds by measurement the fewest probes that reach a recall target against the exhaustive int8 search, and stores them in
-   * the model (saved with it).
+   * Finds by measurement the fewest probes that reach a recall target against the exhaustive int8 search and, in a model that
+   * reranks, first the fewest candidates; both become the defaults of requests and are saved with the model.
+   *
+   * The lists compared are final ones: `probes` is the least number of clusters per head, `candidates` the least number handed
+   * to the reranker, with which the mean overlap with the lists from all clusters and `maxCandidates` candidates reaches
+   * `recall`. Half of what the target allows to lose is left to each; numbers are found to a sixteenth.
+   *
+   * @throws SilverlodeError `INVALID_ARGUMENT`, `SHAPE_MISMATCH`; `ABORTED` when the signal fires.
+   * @example
+   * ```ts
+   * const { probes, candidates, recall } = await model.tune({ queries: { data, shape: [500, 64] }, recall: 0.98, k: 50 });
+   * ```
    */
   tune(options: TuneOptions): Promise<TuneResult> {
     return this.#track(async () => {
-      const answer = (batch: RetrieveBatchRequest) => this.#answerer.batch(batch, options.signal);
-      const tuned = await tuneProbes(answer, this.#manifest, options);
+      const answer = (requests: readonly RetrieveRequest[]) => this.#answerer.all(requests, options.signal);
+      const bounds = { items: this.items, maxCandidates: this.#limits.maxCandidates };
+      const tuned = await tuneModel(answer, this.#manifest, bounds, options);
       this.#manifest.probes = tuned.probes;
+      if (tuned.candidates !== undefined) this.#manifest.candidates = tuned.candidates;
       return tuned;
     });
   }

@@ -3,22 +3,23 @@ import { Random } from '../data/random.js';
 import { type AttributeColumns, readAttributes } from '../index/attributes.js';
 import { FilterIndex } from '../index/filter_index.js';
 import { IvfIndex, type IvfOptions } from '../index/ivf_index.js';
-import { breathe, Progress, type ProgressEvent } from '../index/progress.js';
+import { breathe, inPieces, Progress, type ProgressEvent } from '../index/progress.js';
 import type { NativeDevice, ProgramSpec } from '../native/addon.js';
 import { onDevice, openDevice, withSignal } from '../native/device.js';
 import type { Reranker } from '../nn/reranker.js';
 import { type InputSpecs, trace } from '../program/compile.js';
 import type { InputSpec } from '../program/trace.js';
 import { floatToFloat16 } from '../tensor/half.js';
-import { Tensor, tensor, tensorInPieces } from '../tensor/tensor.js';
+import { Tensor, tensorInPieces } from '../tensor/tensor.js';
 import type { FormulaExpr } from '../value/ast.js';
 import { requireFinite } from './check_items.js';
 import { type CheckedCatalogue, checkPublish } from './check_publish.js';
 import { freshInputSpecs, freshShapeOf } from './fresh/inputs.js';
-import type { CatalogueIds } from './item_ids.js';
+import { CatalogueIds } from './item_ids.js';
 import type { Manifest, Programs } from './manifest.js';
 import { RetrievalModel } from './model.js';
 import { REQUEST_INPUTS, RetrievalModule, type Tower } from './retrieval_module.js';
+import type { TuneOptions } from './tune.js';
 import type { ItemIds } from './types.js';
 
 /** The catalogue. */
@@ -60,7 +61,7 @@ export interface PublishOptions {
   value?: string | FormulaExpr;
   /** Defaults of the formula's request weights. */
   weights?: Readonly<Record<string, number>>;
-  /** float32 [queries, dims]: typical queries to tune probes with; default: a sample of the items. */
+  /** float32 [queries, dims], or [queries, heads · dims]: typical queries to tune probes with; default: a sample of the items. */
   queries?: { data: Float32Array; shape: readonly number[] };
   device?: string;
   threads?: number;
@@ -73,7 +74,7 @@ export interface PublishOptions {
 }
 
 /** Numbers looked at between two turns of the event loop. */
-const CHECK_NUMBERS = 2 ** 20;
+const CHECK_NUMBERS = 2 ** 18;
 const TUNE_QUERIES = 256;
 /** On the sample. Real queries differ from it and int8 itself loses a little; so 0.98 of exact search is kept with these. */
 const TUNE_RECALL = 0.99;
@@ -82,7 +83,7 @@ const TUNE_RECALL = 0.99;
  * Builds a model: k-means, rows sorted by cluster, int8 rows, filter index, recorded programs. Deterministic for a seed at any
  * thread count; a published model then answers identically everywhere.
  *
- * Columns and embeddings are read while the event loop runs: leave them unchanged until the promise settles.
+ * Ids, columns and embeddings are read while the event loop runs: leave them unchanged until the promise settles.
  *
  * @throws SilverlodeError before any work for bad input: `INVALID_ARGUMENT` (NaN or infinite embeddings name the item),
  * `SHAPE_MISMATCH`, `UNSUPPORTED_DTYPE`, `FORMULA_SYNTAX`; `ABORTED` when the signal fires.
@@ -112,10 +113,11 @@ async function build(
 ): Promise<RetrievalModel> {
   const { items, filter = {}, seed = 0, signal, onProgress } = options;
   const progress = new Progress(onProgress, signal);
-  const { ids, shape, index } = checked;
+  const { shape, index } = checked;
 
   progress.step('read', 0, 1);
-  const embeddings = await readEmbeddings(checked, signal); // first: its copying starts before this function first waits
+  // Copying starts before this function first waits.
+  const [embeddings, ids] = await Promise.all([readEmbeddings(checked, signal), CatalogueIds.from(items.ids)]);
   await ids.requireUnique();
   const features =
     items.features && (await tensorInPieces(items.features.data, 'float32', items.features.shape, signal));
@@ -136,13 +138,17 @@ async function build(
     features,
   });
   const manifest = describe(module, checked, options, ids);
-  const tensors = new Map([...ownHandles(module.stateDict()), ...ids.tensors()]);
+  const tensors = new Map([...ownHandles(module.stateDict()), ...(await ids.tensors())]);
   const { threads, maxFreshItems } = options;
-  const model = new RetrievalModel({ manifest, tensors }, { device: options.device, threads, maxFreshItems }, device);
+  const model = new RetrievalModel(
+    { manifest, tensors, ids },
+    { device: options.device, threads, maxFreshItems },
+    device,
+  );
   if (index.probes === undefined && manifest.clusters > 1) {
     progress.step('tune', 0, 1);
-    const queries = checked.queries ?? sampleQueries(embeddings.view(), shape, seed);
-    await model.tune({ queries, recall: TUNE_RECALL, signal });
+    const queries = checked.queries ?? sampleQueries(embeddings.view(), shape, manifest.heads ?? 1, seed);
+    await model.tune({ queries, recall: TUNE_RECALL, candidates: false, signal });
     progress.step('tune', 1, 1);
   }
   return model;
@@ -176,10 +182,12 @@ async function rerankTable(
 ): Promise<Tensor | undefined> {
   if (rerank === undefined || rerankEmbeddings === undefined || rerankEmbeddings === 'int8') return undefined;
   if (rerankEmbeddings === 'float32') return embeddings as Tensor;
-  return tensor(Uint16Array.from(embeddings.view(), floatToFloat16), {
-    dtype: 'float16',
-    shape: embeddings.shape,
-  }) as Tensor;
+  const table = Tensor.allocate('float16', embeddings.shape);
+  const [from, to] = [embeddings.view(), table.view()];
+  await inPieces(from.length, (begin, end) => {
+    for (let i = begin; i < end; i++) to[i] = floatToFloat16(from[i] as number);
+  });
+  return table as Tensor;
 }
 
 /** Records the programs and states what a request needs to know about the model. */
@@ -240,13 +248,18 @@ function towerHeads(program: ProgramSpec | null, dims: number): number | null {
 }
 
 /** Items as queries, where no real ones are given. */
-function sampleQueries(data: Float32Array, [items, dims]: readonly [number, number], seed: number) {
+function sampleQueries(
+  data: Float32Array,
+  [items, dims]: readonly [number, number],
+  heads: number,
+  seed: number,
+): TuneOptions['queries'] {
   const random = new Random(seed);
   const count = Math.min(items, TUNE_QUERIES);
-  const queries = new Float32Array(count * dims);
-  for (let q = 0; q < count; q++) {
+  const queries = new Float32Array(count * heads * dims);
+  for (let q = 0; q < count * heads; q++) {
     const item = random.integer(items);
     queries.set(data.subarray(item * dims, (item + 1) * dims), q * dims);
   }
-  return { data: queries, shape: [count, dims] as const };
+  return { data: queries, shape: [count, heads * dims] };
 }

@@ -18,7 +18,7 @@ export interface RequestLimits {
 }
 
 /** What a request says, whatever the version it is answered from. */
-interface AskedRequest {
+export interface AskedRequest {
   /** float32 [heads, dims], or the tower's inputs by dotted name. */
   user: Float32Array | ReadonlyMap<string, ArrayLike<number>>;
   heads: number;
@@ -79,6 +79,11 @@ export class RequestChecker {
 
   /** @throws SilverlodeError with the code that fits. */
   check(request: RetrieveRequest): CheckedRequest {
+    return this.place(this.ask(request), this.current());
+  }
+
+  /** Everything about a request that does not depend on the version; nothing of it is the caller's any more but the filter. */
+  ask(request: RetrieveRequest): AskedRequest {
     if (typeof request !== 'object' || request === null) throw invalid('a request must be an object');
     for (const name of Object.keys(request)) {
       if (!REQUEST_FIELDS.has(name))
@@ -92,7 +97,7 @@ export class RequestChecker {
     const heads = user instanceof Float32Array ? user.length / manifest.dims : (manifest.heads ?? 1);
     const k = count('k', request.k ?? DEFAULT_K, limits.maxK);
     const candidates = manifest.scored
-      ? count('candidates', request.candidates ?? Math.max(k, DEFAULT_CANDIDATES), limits.maxCandidates)
+      ? count('candidates', request.candidates ?? Math.max(k, defaultCandidates(manifest)), limits.maxCandidates)
       : undefined;
     const probes = request.probes === undefined ? undefined : count('probes', request.probes);
     const minCandidates =
@@ -104,7 +109,7 @@ export class RequestChecker {
     if (typeof exact !== 'boolean') throw invalid(`exact must be a boolean, got ${String(exact)}`);
     const weights = this.#weights(request.weights);
     const asked = { k, candidates, probes, minCandidates, filter: request.filter, exclude };
-    return this.place({ user, heads, exact, weights, deadlineMs, asked }, this.current());
+    return { user, heads, exact, weights, deadlineMs, asked };
   }
 
   /** The request as it reads for a version: plans, rows, and sizes that its items and clusters bound. */
@@ -189,6 +194,11 @@ export class RequestChecker {
     }
     return Float32Array.from(slots, (slot) => weights?.[slot.name] ?? slot.default);
   }
+}
+
+/** Candidates of a request that names none and wants no more results. */
+export function defaultCandidates({ candidates = DEFAULT_CANDIDATES }: Manifest): number {
+  return candidates;
 }
 
 /** Copied: the caller may change it, or it can be read once only. */

@@ -1,67 +1,151 @@
-// Probes for a recall target, by measurement.
+// Probes and candidates for a recall target, by measurement.
 import { SilverlodeError } from '../errors.js';
+import { Progress, type ProgressEvent } from '../index/progress.js';
 import type { Manifest } from './manifest.js';
-import type { ItemId, RetrieveBatchRequest, RetrieveBatchResult } from './types.js';
+import type { ItemId, RetrieveRequest, RetrieveResult } from './types.js';
 
 export interface TuneOptions {
-  /** float32 [queries, dims]. */
+  /** float32 [queries, dims], finite; of a model for several embeddings per user [queries, heads · dims]. */
   queries: { data: Float32Array; shape: readonly number[] };
-  /** Share of the exhaustive result to reach, default 0.98. */
+  /** Share of the exhaustive result to reach, in (0, 1], default 0.98. */
   recall?: number;
   /** Length of the lists compared, default 100. */
   k?: number;
-  /** Stops at once; the model keeps its probes. */
+  /** Whether a model that reranks gets its candidates tuned too (default), or keeps them. */
+  candidates?: boolean;
+  /** Candidates of the exhaustive result, and the most that are tried; default: every item, at most 16 384 or 16 k. */
+  maxCandidates?: number;
+  /** Queries answered, of the stages `reference`, `candidates` and `probes`. */
+  onProgress?: (event: ProgressEvent) => void;
+  /** Stops at once; the model keeps what it has. */
   signal?: AbortSignal;
 }
 
-export interface TuneResult {
+/** A setting and the mean share of the exhaustive lists that it finds. */
+export interface TuneStep {
   probes: number;
-  /** Recall reached with them. */
+  /** Only where candidates were tuned. */
+  candidates?: number;
   recall: number;
-  /** Every setting that was tried. */
-  tried: { probes: number; recall: number }[];
 }
 
-/** Doubles probes until the target is reached, then halves the gap. All clusters probed is the exhaustive search. */
-export async function tuneProbes(
-  retrieveBatch: (batch: RetrieveBatchRequest) => Promise<RetrieveBatchResult>,
+export interface TuneResult extends TuneStep {
+  /** Every setting that was tried. */
+  tried: TuneStep[];
+}
+
+type Retrieve = (requests: readonly RetrieveRequest[]) => Promise<(RetrieveResult | SilverlodeError)[]>;
+
+/** What the numbers are bounded by. */
+interface Bounds {
+  items: number;
+  /** Candidates that a request may ask for. */
+  maxCandidates: number;
+}
+
+/** Requests times candidates of one native run: wide runs keep their memory. */
+const MAX_PAIRS = 2 ** 18;
+const MAX_REQUESTS = 64;
+const DEFAULT_MOST = 16_384;
+
+/**
+ * The lists compared are the final ones, after reranking and value formula. The exhaustive lists come from all clusters and, where
+ * candidates are tuned, from `maxCandidates` of them.
+ *
+ * First the fewest candidates, from all clusters, that lose no more than half of what the target allows, then the fewest probes
+ * that reach the target with these. Each by doubling and then halving the gap, to a sixteenth.
+ */
+export async function tuneModel(
+  retrieve: Retrieve,
   manifest: Manifest,
+  bounds: Bounds,
   options: TuneOptions,
 ): Promise<TuneResult> {
-  const { recall = 0.98, k = 100 } = options;
-  const { data, shape } = options.queries;
-  const count = shape[0] ?? 0;
-  if (!(recall > 0 && recall <= 1))
-    throw new SilverlodeError('INVALID_ARGUMENT', `recall must lie in (0, 1], got ${recall}`);
-  if (!(data instanceof Float32Array) || count < 1 || data.length !== count * manifest.dims) {
-    throw new SilverlodeError('SHAPE_MISMATCH', `queries must be float32 [queries, ${manifest.dims}], at least one`);
-  }
-  const answer = (probes: number) => retrieveBatch({ embeddings: data, count, k, probes });
-  const truth = await answer(manifest.clusters);
-  const tried: TuneResult['tried'] = [];
-  const measure = async (probes: number) => {
-    const known = tried.find((entry) => entry.probes === probes);
+  const { recall = 0.98, k = 100, candidates: wantsCandidates = true, signal } = options;
+  const users = checkOptions(options, manifest, recall, k);
+  const progress = new Progress(options.onProgress, signal);
+  const { clusters } = manifest;
+  const tunesCandidates = manifest.scored && wantsCandidates;
+  const most = tunesCandidates ? mostCandidates(options, bounds, k) : undefined;
+
+  const answer = async (stage: string, probes: number, candidates: number | undefined): Promise<ItemId[][]> => {
+    const lists: ItemId[][] = [];
+    const step = Math.max(1, Math.min(MAX_REQUESTS, Math.floor(MAX_PAIRS / (candidates ?? 1))));
+    for (let first = 0; first < users.length; first += step) {
+      progress.step(stage, first, users.length);
+      const run = users.slice(first, first + step);
+      for (const result of await retrieve(run.map((embedding) => ({ embedding, k, probes, candidates })))) {
+        if (result instanceof SilverlodeError) throw result;
+        lists.push(result.ids);
+      }
+    }
+    progress.step(stage, users.length, users.length);
+    return lists;
+  };
+  const truth = await answer('reference', clusters, most);
+  const tried: TuneStep[] = [];
+  const measure = async (stage: string, probes: number, candidates: number | undefined): Promise<number> => {
+    const known = tried.find((entry) => entry.probes === probes && entry.candidates === candidates);
     if (known) return known.recall;
-    const reached = overlap(truth, probes === manifest.clusters ? truth : await answer(probes));
-    tried.push({ probes, recall: reached });
+    const isReference = probes === clusters && candidates === most;
+    const reached = recallAgainst(truth, isReference ? truth : await answer(stage, probes, candidates));
+    tried.push({ probes, ...(candidates === undefined ? {} : { candidates }), recall: reached });
     return reached;
   };
 
-  let high = 1;
-  while (high < manifest.clusters && (await measure(high)) < recall) high = Math.min(high * 2, manifest.clusters);
-  let low = Math.floor(high / 2);
-  while (high - low > Math.max(1, Math.floor(high / 16))) {
-    const middle = Math.ceil((low + high) / 2);
-    if ((await measure(middle)) < recall) low = middle;
-    else high = middle;
-  }
-  return { probes: high, recall: await measure(high), tried };
+  const enough = (1 + recall) / 2;
+  const candidates =
+    most && (await smallest(k, most, async (count) => (await measure('candidates', clusters, count)) >= enough));
+  const probes = await smallest(1, clusters, async (count) => (await measure('probes', count, candidates)) >= recall);
+  const reached = await measure('probes', probes, candidates);
+  return { probes, ...(candidates === undefined ? {} : { candidates }), recall: reached, tried };
 }
 
-function overlap(truth: RetrieveBatchResult, found: RetrieveBatchResult): number {
-  const lists = ({ ids, offsets }: RetrieveBatchResult) =>
-    Array.from({ length: offsets.length - 1 }, (_, i) => ids.slice(offsets[i], offsets[i + 1]) as ArrayLike<ItemId>);
-  return recallAgainst(lists(truth), lists(found));
+/** The users one by one. @throws SilverlodeError */
+function checkOptions(
+  { queries, candidates, maxCandidates }: TuneOptions,
+  manifest: Manifest,
+  recall: number,
+  k: number,
+): Float32Array[][] {
+  if (!(recall > 0 && recall <= 1)) throw invalid(`recall must lie in (0, 1], got ${recall}`);
+  if (!Number.isInteger(k) || k < 1) throw invalid(`k must be a positive integer, got ${String(k)}`);
+  if (candidates !== undefined && typeof candidates !== 'boolean')
+    throw invalid(`candidates must be a boolean, got ${String(candidates)}`);
+  if (maxCandidates !== undefined && (!Number.isInteger(maxCandidates) || maxCandidates < 1))
+    throw invalid(`maxCandidates must be a positive integer, got ${String(maxCandidates)}`);
+  const { dims } = manifest;
+  const heads = manifest.heads ?? 1;
+  const { data, shape } = queries ?? {};
+  const count = shape?.[0] ?? 0;
+  if (!(data instanceof Float32Array) || count < 1 || data.length !== count * heads * dims) {
+    const width = heads === 1 ? `${dims}` : `${heads} x ${dims}`;
+    throw new SilverlodeError('SHAPE_MISMATCH', `queries must be float32 [queries, ${width}], at least one`);
+  }
+  return Array.from({ length: count }, (_, q) =>
+    Array.from({ length: heads }, (_, h) => data.slice((q * heads + h) * dims, (q * heads + h + 1) * dims)),
+  );
+}
+
+function mostCandidates({ maxCandidates }: TuneOptions, bounds: Bounds, k: number): number {
+  const wanted = maxCandidates ?? Math.max(DEFAULT_MOST, 16 * k);
+  return Math.max(1, Math.min(Math.max(wanted, k), bounds.items, bounds.maxCandidates));
+}
+
+/** The least number from `from` to `most` that reaches, found to a sixteenth; `most` is taken to reach. */
+async function smallest(from: number, most: number, reaches: (count: number) => Promise<boolean>): Promise<number> {
+  let high = Math.min(from, most);
+  let low = high - 1;
+  while (high < most && !(await reaches(high))) {
+    low = high;
+    high = Math.min(high * 2, most);
+  }
+  while (high - low > Math.max(1, Math.floor(high / 16))) {
+    const middle = Math.ceil((low + high) / 2);
+    if (await reaches(middle)) high = middle;
+    else low = middle;
+  }
+  return high;
 }
 
 /** Mean share of the entries of true lists that were found. */
@@ -71,4 +155,8 @@ export function recallAgainst(truth: readonly ArrayLike<ItemId>[], found: readon
     return list.length === 0 ? 1 : Array.from(list).filter((id) => got.has(id)).length / list.length;
   });
   return shares.reduce((sum, share) => sum + share, 0) / truth.length;
+}
+
+function invalid(message: string): SilverlodeError {
+  return new SilverlodeError('INVALID_ARGUMENT', message);
 }

@@ -20,7 +20,7 @@ export interface RetrieveRequest {
   filter?: string | FilterExpr;
   /** Results wanted; default 100. Fewer come back only when fewer items are eligible. */
   k?: number;
-  /** Candidates that are reranked (models with a reranker or a value formula); default max(k, 1000), raised to k. */
+  /** Candidates that are reranked (models with a reranker or a value formula); default: as tuned, else 1000; raised to k. */
   candidates?: number;
   /** Clusters per head to look at first; default: tuned at publish. */
   probes?: number;

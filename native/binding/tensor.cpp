@@ -70,9 +70,12 @@ namespace {
 
 std::shared_ptr<void> allocate_host(Napi::Env env, size_t bytes, bool pinned) {
   std::shared_ptr<void> memory = pinned ? allocate_pinned(bytes) : nullptr;
-  if (!memory) memory = allocate_aligned(bytes);
+  if (memory) {
+    std::memset(memory.get(), 0, bytes);
+    return memory;
+  }
+  memory = allocate_zeroed(bytes);
   if (!memory) check(env, make_error(Code::kOutOfMemory, "cannot allocate %zu bytes", bytes));
-  std::memset(memory.get(), 0, bytes);
   return memory;
 }
 

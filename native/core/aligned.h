@@ -23,4 +23,17 @@ inline AlignedMemory allocate_aligned(size_t bytes) {
   return AlignedMemory(rounded < bytes ? nullptr : std::aligned_alloc(kAlignment, rounded));
 }
 
+// The same, filled with zeros; large memory costs nothing until it is touched, since the system hands it out as zeros. Null
+// when memory is short.
+inline std::shared_ptr<void> allocate_zeroed(size_t bytes) {
+  const size_t rounded = align_up(bytes) + kAlignment;
+  if (rounded < bytes) return nullptr;
+  void* memory = std::calloc(rounded, 1);
+  if (memory == nullptr) return nullptr;
+  void* aligned = memory;
+  size_t space = rounded;
+  std::align(kAlignment, rounded - kAlignment, aligned, space);
+  return std::shared_ptr<void>(aligned, [memory](void*) { std::free(memory); });
+}
+
 }  // namespace silverlode

@@ -11,6 +11,7 @@ interface Description {
   clusters: number;
   flat: boolean;
   probes: number;
+  candidates: number | null;
   heads: number | null;
   ids: string;
   fields: readonly FieldManifest[];

@@ -2,7 +2,7 @@
 import { SilverlodeError } from '../../errors.js';
 import type { FieldKind, ItemValues } from '../../index/growing_filter.js';
 import { biasOf } from '../../index/ivf_index.js';
-import { breathe } from '../../index/progress.js';
+import { inPieces } from '../../index/progress.js';
 import { l2Normalize } from '../../ops/l2_normalize.js';
 import { quantizeInt8 } from '../../ops/quantize_int8.js';
 import { floatToFloat16 } from '../../tensor/half.js';
@@ -21,7 +21,7 @@ type Upsert = Extract<CheckedUpdate, { type: 'upsert' }>;
 
 const WORD_ROWS = 64;
 /** Items put in place between two turns of the event loop. */
-const PACE_ITEMS = 1024;
+const PIECE_ITEMS = 1024;
 /** Dead rows that a segment may hold beside as many as it has live ones. */
 const SPARE_ROWS = 4096;
 
@@ -81,10 +81,10 @@ export class Editor {
   }
 
   /** Items as they are, put in front of all updates: those of a model file. */
-  restore(items: readonly FreshItem[], fields: readonly FieldKind[]): void {
+  async restore(items: readonly FreshItem[], fields: readonly FieldKind[]): Promise<void> {
     const known = this.#segment.filter.fields.length;
     for (const field of fields.slice(known)) this.#segment.filter.addField(field);
-    for (const item of items) this.#append(item);
+    await each(items, (item) => this.#append(item));
     this.#stage.added += items.length;
   }
 
@@ -179,7 +179,7 @@ export class Editor {
   async #upsert(update: Upsert): Promise<number> {
     const { ids } = update;
     const attributes = this.#fit(update.attributes, ids);
-    this.#requireRoom(ids);
+    await this.#requireRoom(ids);
     const { metric } = this.#version.main.manifest;
     const sizes = this.#version.main.freshSizes;
     const dims = this.#version.main.manifest.dims;
@@ -207,20 +207,21 @@ export class Editor {
     return ids.length;
   }
 
-  #delete(ids: readonly ItemId[]): number {
+  async #delete(ids: readonly ItemId[]): Promise<number> {
     let deleted = 0;
-    for (const id of ids) {
-      if (this.#place(id) === undefined) continue;
+    await each(ids, (id) => {
+      if (this.#place(id) === undefined) return;
       this.#remove(id);
       deleted++;
-    }
+    });
     return deleted;
   }
 
   async #updateAttributes(ids: readonly ItemId[], columns: readonly UpdateColumn[]): Promise<number> {
     const fitted = this.#fit(columns, ids);
-    const places = ids.map((id, item) => this.#requirePlace(id, item));
-    this.#requireRoom(ids);
+    const places: Place[] = [];
+    await each(ids, (id, item) => places.push(this.#requirePlace(id, item)));
+    await this.#requireRoom(ids);
     const items = await this.#items(places);
     const columnOf = this.#columnsOf(columns);
     await each(ids, (id, i) => {
@@ -253,8 +254,11 @@ export class Editor {
     });
   }
 
-  #requireRoom(ids: readonly ItemId[]): void {
-    const added = ids.filter((id) => this.#place(id)?.segment !== 'fresh').length;
+  async #requireRoom(ids: readonly ItemId[]): Promise<void> {
+    let added = 0;
+    await each(ids, (id) => {
+      if (this.#place(id)?.segment !== 'fresh') added++;
+    });
     const items = this.#rowOf.size + this.#stage.added + added;
     if (items <= this.maxFreshItems) return;
     throw new SilverlodeError(
@@ -366,12 +370,12 @@ export class Editor {
   }
 }
 
-/** Calls `work` for every id and lets the event loop run now and then. */
-async function each(ids: readonly ItemId[], work: (id: ItemId, i: number) => void): Promise<void> {
-  for (const [i, id] of ids.entries()) {
-    if (i % PACE_ITEMS === PACE_ITEMS - 1) await breathe();
-    work(id, i);
-  }
+/** Calls `work` for every entry and lets the event loop run now and then. */
+function each<T>(list: readonly T[], work: (entry: T, i: number) => void): Promise<void> {
+  const piece = (begin: number, end: number) => {
+    for (let i = begin; i < end; i++) work(list[i] as T, i);
+  };
+  return inPieces(list.length, piece, PIECE_ITEMS);
 }
 
 /** Attributes of an item with those replaced that have a column. */

@@ -4,17 +4,20 @@ import { FilterIndex } from '../../index/filter_index.js';
 import { layOutRows } from '../../index/ivf_index.js';
 import { joinFields } from '../../index/join_fields.js';
 import { Pace } from '../../index/pace.js';
-import type { Progress, ProgressEvent } from '../../index/progress.js';
+import { inPieces, type Progress, type ProgressEvent } from '../../index/progress.js';
 import type { ProgramSpec } from '../../native/addon.js';
 import { assignClusters } from '../../ops/assign_clusters.js';
 import { gatherRows } from '../../ops/gather_rows.js';
-import { type Tensor, tensor } from '../../tensor/tensor.js';
+import { Tensor, tensor } from '../../tensor/tensor.js';
 import { CatalogueIds } from '../item_ids.js';
 import type { ModelParts } from '../main_segment.js';
 import type { Manifest, Programs } from '../manifest.js';
 import type { ItemId } from '../types.js';
 import type { Capture } from './capture.js';
 import { bytesOf, isSet } from './live_bits.js';
+
+/** Numbers computed between two turns of the event loop. */
+const PIECE_NUMBERS = 2 ** 18;
 
 /** Where every item of the new segment comes from; places in the fresh segment follow those of the main one. */
 interface Sources {
@@ -37,12 +40,11 @@ export interface FoldOptions {
 export async function fold(captured: Capture, progress: Progress, options: FoldOptions): Promise<ModelParts> {
   const { main: tensors, fresh, version } = captured;
   const { manifest } = version.main;
-  const sources = findSources(captured);
+  const sources = await findSources(captured);
   progress.step('assign', 0, 1);
   const clusters = await assign(captured, sources);
-  const layout = layOutRows(clusters, manifest.clusters);
-  const rowOf = (ordinal: number) => (ordinal < 0 ? -1 : (sources.rows[ordinal] as number));
-  const order = tensor(Int32Array.from(layout.ordinals, rowOf), { dtype: 'int32' });
+  const layout = await layOutRows(clusters, manifest.clusters);
+  const order = await sourceRows(layout.ordinals, sources);
   const ordinals = tensor(sources.ordinals, { dtype: 'int32' });
   const gathered = async (name: string, tail: string, index: Tensor<'int32'>) => {
     const table = tensors.get(name);
@@ -61,31 +63,39 @@ export async function fold(captured: Capture, progress: Progress, options: FoldO
     'index.clusterBegin': tensor(layout.clusterBegin) as Tensor,
   };
   const eligible = await foldFilter(captured, sources, layout.ordinals, options);
-  const ids = foldIds(captured, sources);
+  const ids = await foldIds(captured, sources);
   progress.step('rows', 1, 1);
 
   const kept = [...tensors].filter(([name]) => !/^(eligible|ids)\./.test(name));
   const all = new Map<string, Tensor>([
     ...kept.map(([name, each]): [string, Tensor] => [name, replaced[name] ?? each.reshape(each.shape)]),
     ...[...eligible.stateDict()].map(([name, each]): [string, Tensor] => [`eligible.${name}`, each]),
-    ...ids.tensors(),
+    ...(await ids.tensors()),
   ]);
-  return { manifest: foldManifest(manifest, eligible, all, sources.ordinals.length), tensors: all };
+  return { manifest: foldManifest(manifest, eligible, all, sources.ordinals.length), tensors: all, ids };
 }
 
-function findSources({ version, main: tensors, rows: freshRows }: Capture): Sources {
+async function findSources({ version, main: tensors, rows: freshRows }: Capture): Promise<Sources> {
   const { main } = version;
   const live = bytesOf(tensors.get('index.live') as Tensor);
-  const own = Array.from(main.rowOf.keys()).filter((ordinal) => isSet(live, main.rowOf[ordinal] as number));
+  const items = version.mainItems + freshRows.length;
+  const ordinals = new Int32Array(items);
+  const rows = new Int32Array(items);
+  let own = 0;
+  await inPieces(main.rowOf.length, (begin, end) => {
+    for (let ordinal = begin; ordinal < end; ordinal++) {
+      const row = main.rowOf[ordinal] as number;
+      if (!isSet(live, row)) continue;
+      ordinals[own] = ordinal;
+      rows[own++] = row;
+    }
+  });
   const mainRows = tensors.get('index.rows')?.shape[0] as number;
-  return {
-    ordinals: Int32Array.from([...own, ...Array.from(freshRows, (row) => main.ids.length + row)]),
-    rows: Int32Array.from([
-      ...own.map((o) => main.rowOf[o] as number),
-      ...Array.from(freshRows, (row) => mainRows + row),
-    ]),
-    main: own.length,
-  };
+  freshRows.forEach((row, i) => {
+    ordinals[own + i] = main.ids.length + row;
+    rows[own + i] = mainRows + row;
+  });
+  return { ordinals, rows, main: own };
 }
 
 /** The cluster of every item. */
@@ -94,19 +104,18 @@ async function assign(
   { rows, main }: Sources,
 ): Promise<Int32Array> {
   const begin = (tensors.get('index.clusterBegin') as Tensor<'int32'>).view();
+  const clusterOf = new Int32Array(tensors.get('index.rows')?.shape[0] as number);
+  for (let cluster = 0; cluster + 1 < begin.length; cluster++)
+    clusterOf.fill(cluster, begin[cluster], begin[cluster + 1]);
   const clusters = new Int32Array(rows.length);
-  let cluster = 0;
-  // Ordinals do not ascend with rows, so clusters are looked up from the rows in their own order.
-  const order = Array.from(rows.subarray(0, main).keys()).sort((a, b) => (rows[a] as number) - (rows[b] as number));
-  for (const item of order) {
-    while ((rows[item] as number) >= (begin[cluster + 1] as number)) cluster++;
-    clusters[item] = cluster;
-  }
+  await inPieces(main, (first, end) => {
+    for (let item = first; item < end; item++) clusters[item] = clusterOf[rows[item] as number] as number;
+  });
   if (freshRows.length === 0 || begin.length === 2) return clusters;
   const picked = (name: string) =>
     gatherRows(fresh.get(name) as Tensor, tensor(freshRows, { dtype: 'int32' }) as Tensor);
-  const vectors = dequantised((await picked('rows')) as Tensor, (await picked('rowScales')) as Tensor);
-  const centroids = dequantised(
+  const vectors = await dequantised((await picked('rows')) as Tensor, (await picked('rowScales')) as Tensor);
+  const centroids = await dequantised(
     tensors.get('index.centroids') as Tensor,
     tensors.get('index.centroidScales') as Tensor,
   );
@@ -115,14 +124,28 @@ async function assign(
   return clusters;
 }
 
-function dequantised(rows: Tensor, scales: Tensor): Tensor {
-  const width = rows.shape[1] as number;
-  const scale = scales.view() as Float32Array;
-  const values = Float32Array.from(
-    rows.view() as Int8Array,
-    (value, i) => value * (scale[Math.floor(i / width)] as number),
-  );
-  return tensor(values, { shape: rows.shape }) as Tensor;
+async function dequantised(rows: Tensor, scales: Tensor): Promise<Tensor> {
+  const [count, width] = rows.shape as [number, number];
+  const [from, scale] = [rows.view() as Int8Array, scales.view() as Float32Array];
+  const made = Tensor.allocate('float32', rows.shape);
+  const to = made.view();
+  const work = (begin: number, end: number) => {
+    for (let i = begin; i < end; i++) to[i] = (from[i] as number) * (scale[Math.floor(i / width)] as number);
+  };
+  await inPieces(count * width, work, PIECE_NUMBERS);
+  return made as Tensor;
+}
+
+/** Where the rows of a layout come from, -1 for padding. */
+async function sourceRows(layout: Int32Array, { rows }: Sources): Promise<Tensor<'int32'>> {
+  const order = new Int32Array(layout.length);
+  await inPieces(layout.length, (begin, end) => {
+    for (let row = begin; row < end; row++) {
+      const item = layout[row] as number;
+      order[row] = item < 0 ? -1 : (rows[item] as number);
+    }
+  });
+  return tensor(order, { dtype: 'int32' });
 }
 
 async function foldFilter(
@@ -134,7 +157,7 @@ async function foldFilter(
   const { eligible } = version.main;
   const pace = new Pace('attributes', sources.main * fields.length, options);
   const decoded = await decodeFields(eligible, sources.rows.subarray(0, sources.main), pace);
-  const columns = joinFields(decoded, sources.main, fields, attributes);
+  const columns = await joinFields(decoded, sources.main, fields, attributes);
   return FilterIndex.build(columns, {
     ...options,
     hashes: eligible.hashes || undefined,
@@ -143,9 +166,15 @@ async function foldFilter(
   });
 }
 
-function foldIds({ version, ids }: Capture, { ordinals, main }: Sources): CatalogueIds {
-  const own = Array.from(ordinals.subarray(0, main), (ordinal) => version.main.ids.at(ordinal));
-  return CatalogueIds.from([...own, ...ids] as ItemId[] as string[]);
+async function foldIds({ version, ids }: Capture, { ordinals, main }: Sources): Promise<CatalogueIds> {
+  const all: ItemId[] = [];
+  await inPieces(ordinals.length, (begin, end) => {
+    for (let item = begin; item < end; item++)
+      all.push(item < main ? version.main.ids.at(ordinals[item] as number) : (ids[item - main] as ItemId));
+  });
+  const folded = await CatalogueIds.from(all as string[]);
+  await folded.prepareLookup();
+  return folded;
 }
 
 function foldManifest(

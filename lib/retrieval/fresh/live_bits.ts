@@ -16,8 +16,11 @@ export function setBit(bytes: Uint8Array, row: number, live: boolean): void {
   bytes[row >> 3] = live ? (bytes[row >> 3] as number) | bit : (bytes[row >> 3] as number) & ~bit;
 }
 
+/** Bits set in every byte. */
+const SET_BITS = Uint8Array.from({ length: 256 }, (_, byte) => byte.toString(2).replaceAll('0', '').length);
+
 export function countSet(bytes: Uint8Array): number {
   let count = 0;
-  for (let bits of bytes) for (; bits !== 0; bits &= bits - 1) count++;
+  for (let i = 0; i < bytes.length; i++) count += SET_BITS[bytes[i] as number] as number;
   return count;
 }

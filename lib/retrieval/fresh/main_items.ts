@@ -1,16 +1,21 @@
 // Items of the main segment in the form of the fresh one.
 import { decodeFields, valuesOf } from '../../index/filter_decode.js';
 import { Pace } from '../../index/pace.js';
+import { inPieces } from '../../index/progress.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import type { MainSegment } from '../main_segment.js';
 import type { FreshItem } from './fresh_segment.js';
+
+/** Items read between two turns of the event loop. */
+const PIECE_ITEMS = 1024;
 
 /** Copies of items by ordinal: the stored row, not what it was made from. */
 export async function readItems(main: MainSegment, ordinals: readonly number[]): Promise<FreshItem[]> {
   if (ordinals.length === 0) return [];
   const rows = Int32Array.from(ordinals, (ordinal) => main.rowOf[ordinal] as number);
   const fields = await decodeFields(main.eligible, rows, new Pace('attributes', 0, {}));
-  return ordinals.map((ordinal, i) => {
+  const items: FreshItem[] = [];
+  const read = (ordinal: number, i: number): FreshItem => {
     const row = rows[i] as number;
     return {
       id: main.ids.at(ordinal),
@@ -21,7 +26,12 @@ export async function readItems(main: MainSegment, ordinals: readonly number[]):
       embedding: slice(main.tensors.get('embeddings'), ordinal),
       attributes: fields.map((field) => valuesOf(field, i)),
     };
-  });
+  };
+  const readAll = (begin: number, end: number) => {
+    for (let i = begin; i < end; i++) items.push(read(ordinals[i] as number, i));
+  };
+  await inPieces(ordinals.length, readAll, PIECE_ITEMS);
+  return items;
 }
 
 /** A copy of the features of one item. */

@@ -5,6 +5,7 @@ import { FilterIndex } from '../../index/filter_index.js';
 import type { FieldKind } from '../../index/growing_filter.js';
 import { joinFields } from '../../index/join_fields.js';
 import { Pace } from '../../index/pace.js';
+import { inPieces } from '../../index/progress.js';
 import { gatherRows } from '../../ops/gather_rows.js';
 import { type Tensor, tensor } from '../../tensor/tensor.js';
 import { CatalogueIds } from '../item_ids.js';
@@ -21,6 +22,8 @@ export interface SavedItems {
   readonly fields: readonly FieldKind[];
 }
 
+/** Items read between two turns of the event loop. */
+const PIECE_ITEMS = 1024;
 const PREFIX = 'fresh.';
 const FILTER_PREFIX = 'eligible.';
 const BLOCK_ROWS = 512;
@@ -41,9 +44,9 @@ export async function toSaved(
       const column = fresh.get(name);
       if (column) tensors.set(PREFIX + name, (await gatherRows(column, index)) as Tensor);
     }
-    const ids = CatalogueIds.from([...captured.ids] as string[]);
-    for (const [name, each] of ids.tensors()) tensors.set(PREFIX + name, each);
-    const columns = joinFields([], 0, fields, attributes);
+    const ids = await CatalogueIds.from(captured.ids as string[]);
+    for (const [name, each] of await ids.tensors()) tensors.set(PREFIX + name, each);
+    const columns = await joinFields([], 0, fields, attributes);
     const eligible = await FilterIndex.build(columns, { ordinals: blockOf(rows.length), items: rows.length });
     for (const [name, each] of eligible.stateDict()) tensors.set(PREFIX + FILTER_PREFIX + name, each);
     updates.filter = eligible.manifest();
@@ -62,23 +65,25 @@ export async function fromSaved(
   const tensors = new Map([...all].filter(([name]) => !name.startsWith(PREFIX)));
   const { updates } = manifest;
   if (updates === undefined || updates.items === 0) return { tensors, saved: undefined };
-  const ids = CatalogueIds.restore(manifest.ids, own, updates.items);
+  const ids = await CatalogueIds.restore(manifest.ids, own, updates.items);
   const eligible = FilterIndex.restore(updates.filter, withPrefix(own, FILTER_PREFIX));
   const rows = Int32Array.from({ length: updates.items }, (_, item) => item);
   const fields = await decodeFields(eligible, rows, new Pace('attributes', 0, {}));
   const column = columnReader(own, tensors, updates.items);
-  const items = Array.from(
-    rows,
-    (item): FreshItem => ({
-      id: ids.at(item) as ItemId,
-      row: column('rows', item) as unknown as Int8Array,
-      scale: column('rowScales', item)[0] as number,
-      bias: column('rowBias', item)[0] ?? 0,
-      features: column('features', item) as Float32Array,
-      embedding: column('embeddings', item) as Float32Array,
-      attributes: fields.map((field) => valuesOf(field, item)),
-    }),
-  );
+  const items: FreshItem[] = [];
+  const read = (item: number): FreshItem => ({
+    id: ids.at(item) as ItemId,
+    row: column('rows', item) as unknown as Int8Array,
+    scale: column('rowScales', item)[0] as number,
+    bias: column('rowBias', item)[0] ?? 0,
+    features: column('features', item) as Float32Array,
+    embedding: column('embeddings', item) as Float32Array,
+    attributes: fields.map((field) => valuesOf(field, item)),
+  });
+  const readAll = (begin: number, end: number) => {
+    for (let item = begin; item < end; item++) items.push(read(item));
+  };
+  await inPieces(rows.length, readAll, PIECE_ITEMS);
   return { tensors, saved: { items, fields: eligible.manifest().fields } };
 }
 

@@ -1,0 +1,82 @@
+// What a model is, and what a request will do, in words for people and tools.
+import { type CheckedRequest, defaultCandidates } from './requests.js';
+import type { Version } from './version.js';
+
+/** What `explain` tells about a request before it runs. */
+export interface RetrievalPlan {
+  /** What the request starts with; filters may extend it at run time. */
+  strategy: 'flat' | 'ivf';
+  clusters: number;
+  probes: number;
+  heads: number;
+  k: number;
+  candidates: number;
+  minCandidates: number;
+  /** Steps of the filter plan, 0 without a filter. */
+  filterSteps: number;
+  excludedItems: number;
+  /** Bytes of index rows the unfiltered scan would read. */
+  scanBytes: number;
+  /** SIMD level or device variant that runs it. */
+  variant: string;
+  /** Sizes of the bucket the request runs in. */
+  capacities: Record<string, number>;
+  /**
+   * `modelBytes`: all tensors of the model. `arenaBytes`, `preparedBytes`: working memory and packed weights of the bucket.
+   * `deviceBytes`: what the device must hold for this request: both, and the tensors that the programs read.
+   */
+  memory: { modelBytes: number; arenaBytes: number; preparedBytes: number; deviceBytes: number };
+}
+
+/** What a model is made of. */
+export function describeModel({ main, items }: Version): Record<string, unknown> {
+  const { dims, metric, clusters, flat, probes, scored, heads, tasks, columns, weights } = main.manifest;
+  const { tower, filter, ids } = main.manifest;
+  const tensors = [...main.tensors].map(([name, { dtype, shape, nbytes }]) => ({ name, dtype, shape, bytes: nbytes }));
+  return {
+    items,
+    dims,
+    metric,
+    clusters,
+    flat,
+    probes,
+    candidates: scored ? defaultCandidates(main.manifest) : null,
+    heads,
+    tasks,
+    columns,
+    weights,
+    ids,
+    tower: tower === null ? null : Object.keys(tower),
+    fields: filter.fields,
+    bytes: main.bytes,
+    deviceBytes: main.runner.constantBytes,
+    tensors,
+  };
+}
+
+/** @param variant Of the device that runs it. */
+export async function explainRequest(request: CheckedRequest, variant: string): Promise<RetrievalPlan> {
+  const { main } = request.version;
+  const { manifest, runner } = main;
+  const { capacities, arenaBytes, preparedBytes } = await main.use(() => runner.sizes([request]));
+  return {
+    strategy: manifest.flat ? 'flat' : 'ivf',
+    clusters: manifest.clusters,
+    probes: request.probes,
+    heads: request.heads,
+    k: request.k,
+    candidates: request.candidates,
+    minCandidates: request.minCandidates,
+    filterSteps: (request.plan?.steps.length ?? 0) / 4,
+    excludedItems: request.excludeRows?.length ?? 0,
+    scanBytes: Math.round(request.heads * request.probes * manifest.clusterRows * main.rowBytes),
+    variant,
+    capacities,
+    memory: {
+      modelBytes: main.bytes,
+      arenaBytes,
+      preparedBytes,
+      deviceBytes: runner.constantBytes + arenaBytes + preparedBytes,
+    },
+  };
+}
