@@ -9,7 +9,9 @@ namespace silverlode::cpu {
 
 namespace {
 
-constexpr int64_t kDenseRows = 40;          // of 64: from here it is cheaper to score all of them
+constexpr int64_t kDenseRows = 40;  // of 64: from here it is cheaper to score all of them
+constexpr int64_t kFewRows = 6;     // by kManyQueries, and rows are multiplied with queries instead
+constexpr int64_t kManyQueries = 8;
 constexpr int64_t kAheadBytes = 16 * 1024;  // of rows that are on their way; they stay in the first-level cache
 constexpr int64_t kLine = 64;
 
@@ -152,6 +154,20 @@ void TileScan::score(const Block& block, const uint64_t* bits) {
 }
 
 void TileScan::score_together(const Block& block, const uint64_t* bits) {
+  int32_t dots[kGroupQueries * kWordRows];
+  if (block.n <= kFewRows && n_queries_ >= kManyQueries) {
+    dot_few_rows(block, dots);
+  } else {
+    dot_block(block, dots);
+  }
+  load_terms(block);
+  for (int64_t q = 0; q < n_queries_; ++q) {
+    const uint64_t wanted = bits[mask_of_[q]];
+    if (wanted != 0) select(block, wanted, dots + q * block.n, *queries_[q]);
+  }
+}
+
+void TileScan::dot_block(const Block& block, int32_t* dots) {
   const int8_t* rows = args_.rows + block.first * args_.dim;
   if (block.index != nullptr) {
     rows = scratch_.packed;
@@ -160,12 +176,15 @@ void TileScan::score_together(const Block& block, const uint64_t* bits) {
                   static_cast<size_t>(args_.dim));
     }
   }
-  int32_t dots[kGroupQueries * kWordRows];
   kernels_.dot_tile(scratch_.vectors, n_queries_, rows, block.n, args_.dim, dots);
-  load_terms(block);
-  for (int64_t q = 0; q < n_queries_; ++q) {
-    const uint64_t wanted = bits[mask_of_[q]];
-    if (wanted != 0) select(block, wanted, dots + q * block.n, *queries_[q]);
+}
+
+// A tile has lanes along its rows; few rows leave most of them idle. Here queries take the part of rows.
+void TileScan::dot_few_rows(const Block& block, int32_t* dots) {
+  int32_t by_row[kGroupQueries];
+  for (int64_t i = 0; i < block.n; ++i) {
+    kernels_.dot_rows(args_.rows + block.row(i) * args_.dim, scratch_.vectors, n_queries_, args_.dim, by_row);
+    for (int64_t q = 0; q < n_queries_; ++q) dots[q * block.n + i] = by_row[q];
   }
 }
 

@@ -88,6 +88,8 @@ class TileScan {
   void score_waiting(Waiting& list);
   void score(const Block& block, const uint64_t* bits);
   void score_together(const Block& block, const uint64_t* bits);
+  void dot_block(const Block& block, int32_t* dots);
+  void dot_few_rows(const Block& block, int32_t* dots);
   void score_alone(const Block& block, uint64_t bits, ScanQuery& query);
   void load_terms(const Block& block);
   void select(const Block& block, uint64_t bits, const int32_t* dots, ScanQuery& query);
