@@ -19,6 +19,8 @@ function line({ name, medianMs, figures }: BenchResult): string {
 }
 
 async function main(): Promise<void> {
+  const [command, ...rest] = process.argv.slice(2);
+  if (command === 'report') return (await import('./report/index.js')).main(rest);
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
@@ -29,6 +31,7 @@ async function main(): Promise<void> {
       json: { type: 'string' },
     },
   });
+  const typed = ['npm run bench --', ...process.argv.slice(2)].join(' ');
   const options = { ...values, threads: Number(values.threads) };
   if (!Number.isInteger(options.threads) || options.threads < 0)
     throw new Error(`--threads must be a whole number, 0 for all cores; it is ${values.threads}`);
@@ -54,7 +57,7 @@ async function main(): Promise<void> {
     }
   }
   if (values.json !== undefined)
-    writeFileSync(values.json, `${JSON.stringify({ machine, notes, results }, undefined, 2)}\n`);
+    writeFileSync(values.json, `${JSON.stringify({ machine, command: typed, notes, results }, undefined, 2)}\n`);
 }
 
 await main().catch((error: unknown) => {
