@@ -15,10 +15,10 @@ export function opSuite<Input>(
         const name = `${op} ${each.name}`;
         if (!each.bench || !name.includes(options.filter)) continue;
         const input = each.input();
-        const { medianMs, samples } = await measure(async () => dispose(await run(input)), options);
+        const measured = await measure(async () => dispose(await run(input)), options);
         const { bytes, operations } = each.cost();
-        const perSecond = (amount: number) => amount / (medianMs * 1e6);
-        yield { name, medianMs, samples, figures: { 'GB/s': perSecond(bytes), 'Gop/s': perSecond(operations) } };
+        const perSecond = (amount: number) => amount / (measured.medianMs * 1e6);
+        yield { name, ...measured, figures: { 'GB/s': perSecond(bytes), 'Gop/s': perSecond(operations) } };
       }
     },
   };
