@@ -10,6 +10,8 @@ import type { BenchOptions, BenchResult, Suite } from './support/suite.js';
 /** Loaded when asked for, so that one suite needs nothing of the others. */
 const SUITES: Readonly<Record<string, () => Promise<{ default: Suite }>>> = {
   ops: () => import('./ops/index.js'),
+  boundary: () => import('./boundary/index.js'),
+  ann: () => import('./ann/index.js'),
   pipeline: () => import('./pipelines/index.js'),
   kernels: () => import('./kernels/index.js'),
   serving: () => import('./serving/index.js'),
@@ -18,7 +20,7 @@ const SUITES: Readonly<Record<string, () => Promise<{ default: Suite }>>> = {
 };
 
 /** What runs where no suite is named; the others need more time, packages or cores. */
-const BY_DEFAULT = ['ops', 'kernels', 'pipeline', 'freshness'];
+const BY_DEFAULT = ['ops', 'boundary', 'ann', 'kernels', 'pipeline', 'freshness'];
 
 function line({ name, medianMs, figures }: BenchResult): string {
   const rest = Object.entries(figures).map(([unit, value]) => `${value.toFixed(2).padStart(9)} ${unit}`);

@@ -3,9 +3,10 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { SetFiles } from '../data/standard_set.js';
 import { EngineProcess } from './engine_process.js';
 import type { Contestant } from './lineup.js';
-import { EngineError, type SetFiles } from './protocol.js';
+import { EngineError } from './protocol.js';
 
 /** Building a graph of a million items on one thread may take long. */
 const BUILD_LIMIT_SECONDS = 3600;

@@ -3,15 +3,15 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { publish } from 'silverlode';
 import { makeCatalogue } from '../../lib/data/synthetic.js';
+import { readSet } from '../data/set_files.js';
+import { K, type SetFiles, type SetSize } from '../data/standard_set.js';
 import type { BenchResult } from '../support/suite.js';
 import { buildIndex, type Competitor } from './arena.js';
 import { median } from './curves.js';
-import { K, type SetSize } from './data.js';
 import { EngineProcess } from './engine_process.js';
 import type { Contestant } from './lineup.js';
 import type { Plan } from './plan.js';
-import type { SetFiles, Times } from './protocol.js';
-import { readSet } from './set_files.js';
+import type { Times } from './protocol.js';
 
 /** A side of a comparison: what it is called, and one measurement of it. */
 interface Side {

@@ -2,9 +2,9 @@
 import { writeFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
+import { readSet } from '../data/set_files.js';
 import type { Adapter, Timed } from './adapters/adapter.js';
 import type { CommandName, Commands, EngineCode, Ran, Replies, RunCommand, Times } from './protocol.js';
-import { readSet } from './set_files.js';
 
 /** A command that cannot be followed, with the code to answer. */
 class Refused extends Error {

@@ -1,11 +1,10 @@
 // The suite 'peers': other libraries beside Silverlode in one schedule, at equal recall.
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { standardSet } from '../data/standard_set.js';
 import type { BenchOptions, BenchResult, Suite } from '../support/suite.js';
 import { type Competitor, enter } from './arena.js';
 import { compareOpen, comparePublish, describeMemory, listArrays } from './costs.js';
-import { standardSet } from './data.js';
-import { installPeers, peersFolder } from './install.js';
+import { installPeers } from './install.js';
 import { type Contestant, chosen, lineup } from './lineup.js';
 import { planOf, scenarios } from './plan.js';
 import { EngineError } from './protocol.js';
@@ -52,7 +51,7 @@ const suite: Suite = {
       else yield leftOut(contestant.name, reason);
     }
     console.error(`making ${plan.size.items} x ${plan.size.dims} and its exact lists, unless they are kept`);
-    const set = await standardSet(join(peersFolder(), 'sets'), plan.size);
+    const set = await standardSet(plan.size);
 
     if (wanted.length > 0 || has('memory')) {
       const competitors: Competitor[] = [];

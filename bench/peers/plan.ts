@@ -1,6 +1,7 @@
 // What a comparison does, from the options of the suite.
+
+import { FILTERS, type SetSize } from '../data/standard_set.js';
 import type { BenchOptions } from '../support/suite.js';
-import { FILTERS, type SetSize } from './data.js';
 
 /** Sizes, repeats and time of each measurement. */
 export interface Plan {

@@ -1,14 +1,5 @@
 // What the runner says to an engine and what comes back: one JSON text a line, on the engine's stdin and stdout.
-
-/** A measured set in files of one folder: rows and queries as `.fbin`, filters as one byte per item. */
-export interface SetFiles {
-  folder: string;
-  items: number;
-  dims: number;
-  queries: number;
-  /** Name and file `<name>.u8`: 1 where the item is eligible. */
-  filters: readonly string[];
-}
+import type { SetFiles } from '../data/standard_set.js';
 
 /** Search effort by the engine's own names, such as `nprobe`. */
 export type Effort = Readonly<Record<string, number>>;

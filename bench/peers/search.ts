@@ -1,12 +1,12 @@
 // C1 to C3: all engines in one schedule, round after round, and their speeds at equal recall.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { K, recallOf, type SetFiles, truthOf } from '../data/standard_set.js';
 import type { BenchResult } from '../support/suite.js';
 import type { Competitor } from './arena.js';
 import { bestAt, median, paretoFront, quantile, speedAt } from './curves.js';
-import { K, recallOf, truthOf } from './data.js';
 import { BATCH, type Plan, type Scenario } from './plan.js';
-import { type Effort, EngineError, type Ran, type SetFiles } from './protocol.js';
+import { type Effort, EngineError, type Ran } from './protocol.js';
 
 /** Efforts beyond these recalls are not measured: curves cover 0.90 to 0.995, filtered ones 0.95 to 0.99. */
 const SPAN = { plain: [0.9, 0.995], filtered: [0.95, 0.99] } as const;

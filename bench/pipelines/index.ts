@@ -69,17 +69,6 @@ const suite: Suite = {
       };
     }
 
-    // What crossing the border costs: the same request as its own native time.
-    const request = { embedding: query(0), k: 10, probes: 1 };
-    const whole = await measure(() => model.retrieve(request), options);
-    const steps = await model.profile(request);
-    const native = steps.reduce((sum, step) => sum + step.milliseconds, 0);
-    yield {
-      name: 'retrieve minus native time, k = 10, 1 probe',
-      medianMs: whole.medianMs - native,
-      samples: whole.samples,
-      figures: { 'native us': native * 1000 },
-    };
     await model.close();
   },
 };

@@ -5,7 +5,7 @@ import { PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { SilverlodeAdapter } from '../../bench/peers/adapters/silverlode.js';
 import { quantisationError } from '../../bench/peers/costs.js';
-import { FILTERS, K, recallOf, standardSet, truthOf } from '../../bench/peers/data.js';
+import { FILTERS, K, recallOf, standardSet, truthOf } from '../../bench/data/standard_set.js';
 import { serveEngine } from '../../bench/peers/engine_loop.js';
 import { EngineConnection, EngineProcess } from '../../bench/peers/engine_process.js';
 import { chosen, lineup } from '../../bench/peers/lineup.js';
@@ -33,7 +33,7 @@ function connect(): { connection: EngineConnection; input: PassThrough; ended: P
 
 describe('Silverlode through the protocol', () => {
   test('finds what brute force finds when it looks at every cluster', async () => {
-    const set = await standardSet(folder, SIZE);
+    const set = await standardSet(SIZE, folder);
     const own = join(folder, 'silverlode');
     await mkdir(own);
     const { connection, input, ended } = connect();

@@ -1,6 +1,7 @@
 // What a library needs to be an engine that is written in JavaScript.
+
+import type { LoadedSet } from '../../data/set_files.js';
 import type { BuildCommand, ClusterCommand, OpenCommand, RunCommand } from '../protocol.js';
-import type { LoadedSet } from '../set_files.js';
 
 /** A search whose settings are fixed, so that only the library's own calls are timed. */
 export interface Search<Answer> {

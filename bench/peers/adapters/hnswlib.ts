@@ -1,7 +1,7 @@
 // hnswlib-node: HNSW over float32, one query a call on the calling thread, a filter as a callback.
 import { join } from 'node:path';
+import type { LoadedSet } from '../../data/set_files.js';
 import type { BuildCommand, RunCommand } from '../protocol.js';
-import type { LoadedSet } from '../set_files.js';
 import type { Adapter, Search } from './adapter.js';
 import { type PackageConfig, requirePeer, rowsOf } from './package.js';
 

@@ -1,8 +1,8 @@
 // Silverlode as an engine: whole `retrieve` calls, `retrieveBatch` for batches, the model loaded from its file.
 import { join } from 'node:path';
 import { publish, RetrievalModel, readSafetensors } from 'silverlode';
+import type { LoadedSet } from '../../data/set_files.js';
 import type { BuildCommand, ClusterCommand, OpenCommand, RunCommand } from '../protocol.js';
-import type { LoadedSet } from '../set_files.js';
 import type { Adapter, Search, Timed } from './adapter.js';
 
 const FILE = 'model.silverlode';

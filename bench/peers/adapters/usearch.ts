@@ -2,8 +2,8 @@
 // rows, gathered beforehand, are searched exactly, as its documentation recommends for small sets.
 import { join } from 'node:path';
 import type { Index, MetricKind, ScalarKind } from 'usearch';
+import { type LoadedSet, readSet } from '../../data/set_files.js';
 import type { BuildCommand, Effort, OpenCommand, RunCommand } from '../protocol.js';
-import { type LoadedSet, readSet } from '../set_files.js';
 import type { Adapter, Search, Timed } from './adapter.js';
 import { type PackageConfig, requirePeer, rowsOf } from './package.js';
 

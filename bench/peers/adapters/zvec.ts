@@ -1,8 +1,8 @@
 // @zvec/zvec: HNSW over int8 with an inverted index per attribute, one query a call; a batch on all threads is as many calls
 // at once through its asynchronous API.
 import { join } from 'node:path';
+import type { LoadedSet } from '../../data/set_files.js';
 import type { BuildCommand, RunCommand } from '../protocol.js';
-import type { LoadedSet } from '../set_files.js';
 import type { Adapter, Search } from './adapter.js';
 import { type PackageConfig, requirePeer } from './package.js';
 

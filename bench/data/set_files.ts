@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readVecs } from '../../lib/io/vecs.js';
-import type { SetFiles } from './protocol.js';
+import type { SetFiles } from './standard_set.js';
 
 /** Rows and queries in memory. */
 export interface LoadedSet {

@@ -4,13 +4,23 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeCatalogue } from '../../lib/data/synthetic.js';
 import { writeVecs } from '../../lib/io/vecs.js';
-import type { SetFiles } from './protocol.js';
+import type { Vectors } from '../../lib/io/vectors.js';
 
 /** Truth is kept to this depth. */
 export const K = 100;
 
 /** Random attributes of 50, 10, 1 and 0.1 %; `c10` and `c1`: the items of certain clusters, 10 and 1 %. */
 export const FILTERS = ['p50', 'p10', 'p1', 'p01', 'c10', 'c1'] as const;
+
+/** Where a set is. */
+export interface SetFiles {
+  folder: string;
+  items: number;
+  dims: number;
+  queries: number;
+  /** Name and file `<name>.u8`: 1 where the item is eligible. */
+  filters: readonly string[];
+}
 
 export interface SetSize {
   items: number;
@@ -19,27 +29,43 @@ export interface SetSize {
   queries: number;
 }
 
-/** Makes the set in `folder`, or finds it there. */
-export async function standardSet(folder: string, size: SetSize): Promise<SetFiles> {
+/** Where sets are kept between runs; may be deleted. */
+export const SETS_FOLDER = join('build', 'bench-sets');
+
+/**
+ * Makes the set in `folder`, or finds it there: `makeCatalogue` with seed 1, unit rows of Gaussian clusters and queries near
+ * items, inner product.
+ */
+export async function standardSet(size: SetSize, folder = SETS_FOLDER): Promise<SetFiles> {
   const { items, dims, queries } = size;
   const name = `${items}x${dims}-${size.clusters}-${queries}`;
   const set = { folder: join(folder, name), items, dims, queries, filters: FILTERS };
   if (existsSync(set.folder)) return set;
-  const partial = join(folder, `${name}.partial`);
-  await rm(partial, { recursive: true, force: true });
-  await mkdir(partial, { recursive: true });
   const { embeddings, queries: asked, attributes, clusterOf } = makeCatalogue({ ...size, seed: 1, users: 1 });
-  await writeVecs(join(partial, 'items.fbin'), { dtype: 'float32', ...embeddings });
-  await writeVecs(join(partial, 'queries.fbin'), { dtype: 'float32', ...asked });
   const ofClusters = (share: number) => Uint8Array.from(clusterOf, (cluster) => +(cluster < share * size.clusters));
   const masks: Record<string, Uint8Array> = { c10: ofClusters(0.1), c1: ofClusters(0.01) };
   for (const filter of ['p50', 'p10', 'p1', 'p01'] as const)
     masks[filter] = Uint8Array.from(attributes[filter], Number);
-  for (const [filter, mask] of Object.entries(masks)) await writeFile(join(partial, `${filter}.u8`), mask);
-  const truth = exactLists(embeddings.data, asked.data, dims, masks);
-  for (const [filter, lists] of truth) await writeFile(join(partial, `truth-${filter || 'all'}.i32`), lists);
-  await rename(partial, set.folder);
+  await writeSet(set.folder, embeddings, asked, masks);
   return set;
+}
+
+/** Writes rows, queries, masks and the exact lists of all filters; the folder appears when all of it is there. */
+export async function writeSet(
+  folder: string,
+  items: Vectors,
+  queries: Vectors,
+  masks: Readonly<Record<string, Uint8Array>>,
+  lists = exactLists(items.data, queries.data, items.shape[1], masks),
+): Promise<void> {
+  const partial = `${folder}.partial`;
+  await rm(partial, { recursive: true, force: true });
+  await mkdir(partial, { recursive: true });
+  await writeVecs(join(partial, 'items.fbin'), { dtype: 'float32', ...items });
+  await writeVecs(join(partial, 'queries.fbin'), { dtype: 'float32', ...queries });
+  for (const [filter, mask] of Object.entries(masks)) await writeFile(join(partial, `${filter}.u8`), mask);
+  for (const [filter, list] of lists) await writeFile(join(partial, `truth-${filter || 'all'}.i32`), list);
+  await rename(partial, folder);
 }
 
 /** The exact lists of a filter, int32 [queries, K], -1 where fewer are eligible. */
@@ -63,12 +89,17 @@ export function recallOf(found: Int32Array, truth: Int32Array, queries: number):
   return hits / wanted;
 }
 
-/** Inner products in float64 of the float32 values; equal ones by item. One pass over the rows per query, for all filters. */
+/**
+ * Inner products in float64 of the float32 values; equal ones by item. One pass over the rows per query, for all filters.
+ *
+ * @param offsets Added to the scores of the rows: -|x|² / 2 makes the order that of Euclidean distances.
+ */
 export function exactLists(
   rows: Float32Array,
   queries: Float32Array,
   dims: number,
   masks: Readonly<Record<string, Uint8Array>>,
+  offsets?: Float64Array,
 ): Map<string, Int32Array> {
   const items = rows.length / dims;
   const count = queries.length / dims;
@@ -77,7 +108,7 @@ export function exactLists(
   const scores = new Float64Array(items);
   for (let query = 0; query < count; query++) {
     const asked = queries.subarray(query * dims, (query + 1) * dims);
-    for (let item = 0; item < items; item++) scores[item] = dot(rows, item * dims, asked);
+    for (let item = 0; item < items; item++) scores[item] = dot(rows, item * dims, asked) + (offsets?.[item] ?? 0);
     for (const [name, mask] of filters) lists.get(name)?.set(best(scores, mask), query * K);
   }
   return lists;

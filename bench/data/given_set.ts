@@ -1,0 +1,158 @@
+// Sets that are not made here: files by path, or the real data that SILVERLODE_DATA holds.
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { SilverlodeError } from 'silverlode';
+import { loadGoodbooks } from '../../lib/data/goodbooks.js';
+import { Random } from '../../lib/data/random.js';
+import { loadSift } from '../../lib/data/sift.js';
+import { readVecs } from '../../lib/io/vecs.js';
+import { readVectors, type Vectors } from '../../lib/io/vectors.js';
+import { readHdf5 } from './hdf5.js';
+import { exactLists, K, SETS_FOLDER, type SetFiles, writeSet } from './standard_set.js';
+
+export type Metric = 'ip' | 'cosine' | 'l2';
+
+/** Vectors from elsewhere; `nearest` are the exact lists where the source has them, int32 [queries, depth]. */
+export interface GivenVectors {
+  items: Vectors;
+  queries: Vectors;
+  metric: Metric;
+  nearest?: { data: Int32Array; depth: number };
+}
+
+/** Random attributes of such a set; the numbers are shares of its items. */
+const SHARES = { p50: 0.5, p10: 0.1, p1: 0.01, p01: 0.001 } as const;
+const MOST_QUERIES = 256;
+
+/**
+ * A set in the form of the standard one, with random attributes from seed 1 and exact lists that are computed unless the source
+ * has them to a depth of 100.
+ *
+ * @param spec `items[,queries[,truth]]` as `.fbin` `.u8bin` `.i8bin` `.fvecs` `.bvecs` `.npy` `.parquet`, truth `.ivecs` or `.ibin`;
+ * an `.hdf5` of ann-benchmarks; `goodbooks` or `sift`. Without queries the last 256 items are asked for and not part of the set.
+ * @param metric Of files; HDF5 files and real sets bring theirs.
+ * @throws SilverlodeError `INVALID_ARGUMENT` for another extension or no match of dimensions, `IO_ERROR`, `CORRUPT_FILE`.
+ */
+export async function givenSet(
+  spec: string,
+  metric: Metric,
+  parent = SETS_FOLDER,
+): Promise<{ set: SetFiles; metric: Metric }> {
+  const given = await read(spec, metric);
+  const { items, queries } = given;
+  if (items.shape[1] !== queries.shape[1])
+    throw new SilverlodeError(
+      'SHAPE_MISMATCH',
+      `items have ${items.shape[1]} dimensions, queries ${queries.shape[1]}: ${spec}`,
+    );
+  const folder = join(parent, `${nameOf(spec)}-${given.metric}`);
+  const set = {
+    folder,
+    items: items.shape[0],
+    dims: items.shape[1],
+    queries: queries.shape[0],
+    filters: [] as string[],
+  };
+  const masks = randomMasks(set.items);
+  set.filters = Object.keys(masks);
+  if (!existsSync(folder)) await writeSet(folder, items, queries, masks, listsOf(given, masks));
+  return { set, metric: given.metric };
+}
+
+async function read(spec: string, metric: Metric): Promise<GivenVectors> {
+  if (spec === 'goodbooks') {
+    const { itemFactors, userFactors } = await loadGoodbooks();
+    return limited({ items: itemFactors, queries: userFactors, metric: 'ip' });
+  }
+  if (spec === 'sift') {
+    const { base, queries, nearest, k } = await loadSift();
+    return limited({ items: base, queries, metric: 'l2', nearest: { data: nearest, depth: k } });
+  }
+  if (/\.(hdf5|h5)$/i.test(spec)) return limited(await readHdf5(spec));
+  const [itemsPath = '', queriesPath, truthPath] = spec.split(',');
+  const items = await readVectors(itemsPath);
+  if (queriesPath === undefined) return { ...split(items), metric };
+  const queries = await readVectors(queriesPath);
+  if (truthPath === undefined) return limited({ items, queries, metric });
+  const truth = await readVecs(truthPath);
+  const [rows = 0, depth = 0] = truth.shape;
+  if (!(truth.data instanceof Int32Array) || rows !== queries.shape[0])
+    throw new SilverlodeError(
+      'SHAPE_MISMATCH',
+      `${truthPath} must hold int32 lists, one for each of ${queries.shape[0]} queries`,
+    );
+  return limited({ items, queries, metric, nearest: { data: truth.data, depth } });
+}
+
+function firstRows({ data, shape: [rows, dims] }: Vectors, count: number): Vectors {
+  const kept = Math.min(rows, count);
+  return { data: data.slice(0, kept * dims), shape: [kept, dims] };
+}
+
+function limited(given: GivenVectors): GivenVectors {
+  return { ...given, queries: firstRows(given.queries, MOST_QUERIES) };
+}
+
+/** The last rows as queries. */
+function split({ data, shape: [rows, dims] }: Vectors): { items: Vectors; queries: Vectors } {
+  const asked = Math.min(MOST_QUERIES, Math.floor(rows / 2));
+  const kept = (rows - asked) * dims;
+  return {
+    items: { data: data.slice(0, kept), shape: [rows - asked, dims] },
+    queries: { data: data.slice(kept), shape: [asked, dims] },
+  };
+}
+
+function randomMasks(items: number): Record<string, Uint8Array> {
+  const random = new Random(1);
+  return Object.fromEntries(
+    Object.entries(SHARES).map(([name, share]) => [
+      name,
+      Uint8Array.from({ length: items }, () => Number(random.chance(share))),
+    ]),
+  );
+}
+
+/** Exact lists of every filter; the unfiltered ones of the source where it has enough of them. */
+function listsOf(
+  { items, queries, metric, nearest }: GivenVectors,
+  masks: Record<string, Uint8Array>,
+): Map<string, Int32Array> {
+  const [rows, dims] = items.shape;
+  const data = metric === 'cosine' ? unitRows(items) : items.data;
+  const offsets =
+    metric === 'l2' ? Float64Array.from({ length: rows }, (_, row) => -squared(data, row, dims) / 2) : undefined;
+  const lists = exactLists(data, queries.data, dims, masks, offsets);
+  if (nearest !== undefined && nearest.depth >= K) {
+    const own = lists.get('') as Int32Array;
+    for (let query = 0; query < queries.shape[0]; query++)
+      own.set(nearest.data.subarray(query * nearest.depth, query * nearest.depth + K), query * K);
+  }
+  return lists;
+}
+
+function squared(data: Float32Array, row: number, dims: number): number {
+  let sum = 0;
+  for (let at = row * dims; at < (row + 1) * dims; at++) sum += (data[at] as number) ** 2;
+  return sum;
+}
+
+function unitRows({ data, shape: [rows, dims] }: Vectors): Float32Array {
+  const unit = new Float32Array(data.length);
+  for (let row = 0; row < rows; row++) {
+    const length = Math.sqrt(squared(data, row, dims)) || 1;
+    for (let at = row * dims; at < (row + 1) * dims; at++) unit[at] = (data[at] as number) / length;
+  }
+  return unit;
+}
+
+/** A folder name that changes with the files. */
+function nameOf(spec: string): string {
+  const parts = spec.split(',').map((path) => {
+    const name = path.replaceAll(/[^A-Za-z0-9.]+/g, '_');
+    if (!existsSync(path)) return name;
+    const { size, mtimeMs } = statSync(path);
+    return `${name}-${size}-${Math.round(mtimeMs)}`;
+  });
+  return parts.join('+').slice(-200);
+}
