@@ -48,6 +48,7 @@ class Engine:
         self.factory = factory
         self.index = None
         self.selectors = {}
+        self.columns = {}
 
     def file(self, folder):
         return os.path.join(folder, "index.faiss")
@@ -73,6 +74,7 @@ class Engine:
     def prepare(self, set, folder):
         self.set = set
         self.selectors = {}
+        self.columns = {}
         self.queries = matrix(set["folder"], "queries.fbin")
 
         def work():
@@ -81,21 +83,28 @@ class Engine:
 
         return timed(work)[1]
 
-    def selector(self, filter, as_list):
-        """A bitmap, or for the flat index a list of ids, which it scans without looking at the others."""
+    def selector(self, filter, listed):
+        """Made once: a bitmap, or a list of ids, which a flat index goes through without looking at other rows."""
         if filter == "":
             return None
-        key = (filter, as_list)
+        key = (filter, listed)
         if key not in self.selectors:
-            mask = np.fromfile(os.path.join(self.set["folder"], f"{filter}.u8"), dtype=np.uint8)
-            if as_list:
-                self.selectors[key] = faiss.IDSelectorArray(np.flatnonzero(mask).astype(np.int64))
-            else:
-                self.selectors[key] = faiss.IDSelectorBitmap(np.packbits(mask, bitorder="little"))
+            mask = self.column(filter)
+            self.selectors[key] = (
+                faiss.IDSelectorArray(np.flatnonzero(mask))
+                if listed
+                else faiss.IDSelectorBitmap(np.packbits(mask, bitorder="little"))
+            )
         return self.selectors[key]
 
+    def column(self, filter):
+        if filter not in self.columns:
+            path = os.path.join(self.set["folder"], f"{filter}.u8")
+            self.columns[filter] = np.fromfile(path, dtype=np.uint8).astype(bool)
+        return self.columns[filter]
+
     def parameters(self, filter, effort):
-        sel = self.selector(filter, effort.get("list") == 1)
+        sel = self.selector(filter, effort.get("list", 0) > 0)
         if "efSearch" in effort:
             return faiss.SearchParametersHNSW(efSearch=effort["efSearch"], sel=sel)
         if "k_factor" in effort:
@@ -113,13 +122,18 @@ class Engine:
         known = self.set["queries"]
         search, rows, clock = self.index.search, self.queries, time.perf_counter
         calls, lists = [], []
-        search(rows[:batch], k, params=params)
+        search(rows[:1], k, params=params)
+        # "list": 0 a bitmap made beforehand, 1 a list of ids that each call makes from the column, 2 such a list made beforehand
+        column = self.column(filter) if effort.get("list") == 1 else None
 
         def work():
+            nonlocal params
             for first in range(0, queries, batch):
                 begin = first % known
                 count = min(batch, queries - first)
                 started = clock()
+                if column is not None:
+                    params = faiss.SearchParameters(sel=faiss.IDSelectorArray(np.flatnonzero(column)))
                 _, ids = search(rows[begin : begin + count], k, params=params)
                 calls.append((clock() - started) * 1000)
                 if idsFile is not None:

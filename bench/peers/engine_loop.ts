@@ -35,7 +35,7 @@ async function run(adapter: Adapter, command: RunCommand): Promise<Ran> {
   const search = await adapter.search(command);
   const calls: number[] = [];
   const answers: unknown[] = [];
-  await search.ask(0, Math.min(batch, queries)); // brings the settings into effect
+  await search.ask(0, 1); // brings the settings into effect
   const times = await timed(async () => {
     for (let first = 0; first < queries; first += batch) {
       const started = performance.now();

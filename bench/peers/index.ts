@@ -36,7 +36,7 @@ const suite: Suite = {
     'Each engine is a process that loads an index built before (build times under "memory"). "1 thread" is one compute thread beside the ' +
     'one that calls. req/s is wall time, "cpu us" processor time of the process per query, medians over the rounds; goals compare wall time at equal ' +
     'recall@100 against the exact float32 (filtered) truth, on the Pareto fronts. FAISS is called from Python with its settings made ' +
-    'beforehand; its filter is a bitmap, for Flat also a list of ids. usearch has no filter in JavaScript: over-fetch, or exactSearch of rows gathered beforehand. ' +
+    'beforehand; its filter is a bitmap made beforehand, for Flat also a list of ids that each call makes from the column; "list of the eligible given" evaluates no filter and settles no goal. usearch has no filter in JavaScript: over-fetch, or exactSearch of rows that each call gathers. ' +
     'hnswlib-node runs its filter callback on one thread and has no batches. zvec takes one query a call; its filter is "field = true" over an inverted index. ' +
     'Engines that could not be installed or failed are results named "left out".',
   async *run(options: BenchOptions): AsyncGenerator<BenchResult> {

@@ -14,6 +14,8 @@ export interface Contestant {
   needs?: 'faiss' | 'usearch' | 'hnswlib-node' | '@zvec/zvec';
   /** Has a call for many queries at once. */
   batches: boolean;
+  /** Is handed the eligible items beforehand and so evaluates no filter: shown, but no rival. */
+  given?: boolean;
   /** Uses all threads for a batch. */
   threads: boolean;
   /** Search efforts under a filter (empty: none), each list by rising effort; all of them make one curve. */
@@ -109,6 +111,11 @@ export function lineup(items: number, dims: number, { packages, python }: Places
     faiss('hnsw', 'HNSW16', python, hnsw),
     faiss('hnsw-sq8', 'HNSW16_SQ8', python, hnsw),
     faiss('flat', 'Flat', python, (filter) => (filter === '' ? [[{}]] : [[{ list: 0 }], [{ list: 1 }]])),
+    {
+      ...faiss('given', 'Flat', python, (filter) => (filter === '' ? [] : [[{ list: 2 }]])),
+      name: 'FAISS Flat, list of the eligible given',
+      given: true,
+    },
     usearch('f32', packages),
     usearch('i8', packages),
     {

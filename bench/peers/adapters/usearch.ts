@@ -1,5 +1,5 @@
 // usearch: HNSW. Its JavaScript API has no filter: more is asked for and what is not eligible is dropped, or the eligible
-// rows, gathered beforehand, are searched exactly, as its documentation recommends for small sets.
+// rows are gathered and searched exactly, as its documentation recommends for small sets.
 import { join } from 'node:path';
 import type { Index, MetricKind, ScalarKind } from 'usearch';
 import { type LoadedSet, readSet } from '../../data/set_files.js';
@@ -41,7 +41,8 @@ export class UsearchAdapter implements Adapter {
   #folder = '';
   /** The expansion of a search is fixed when an index is made: the last one is kept. */
   #loaded: { expansion: number; index: Index } | undefined;
-  readonly #gathered = new Map<string, { rows: Float32Array; items: Int32Array }>();
+  /** For exact searches. */
+  #rows: Float32Array | undefined;
 
   constructor(private readonly config: UsearchConfig) {
     const { exports, version } = requirePeer<Usearch>(config, 'usearch');
@@ -115,34 +116,21 @@ export class UsearchAdapter implements Adapter {
     };
   }
 
-  async #exact({ filter, k, threads }: RunCommand): Promise<Search<Found>> {
-    const { rows, items } = await this.#gather(filter);
+  async #exact({ filter, k, threads }: RunCommand): Promise<Search<{ found: Found; items: Int32Array }>> {
+    const mask = await this.#set.mask(filter);
+    this.#rows ??= (await readSet(this.#set.files, { rows: true })).rows;
+    const all = this.#rows;
     const { dims, queries, files } = this.#set;
     return {
       ask: (first, count) => {
         const row = first % files.queries;
         const asked = queries.subarray(row * dims, (row + count) * dims);
-        return this.#usearch.exactSearch(rows, asked, dims, Math.min(k, items.length), 'ip', threads);
+        const { rows, items } = gather(all, mask, dims);
+        const found = this.#usearch.exactSearch(rows, asked, dims, Math.min(k, items.length), 'ip', threads);
+        return { found, items };
       },
-      ids: (found) => listsOf(found).map((list) => list.map((place) => items[place] as number)),
+      ids: ({ found, items }) => listsOf(found).map((list) => list.map((place) => items[place] as number)),
     };
-  }
-
-  /** Eligible rows, beside each other. */
-  async #gather(filter: string): Promise<{ rows: Float32Array; items: Int32Array }> {
-    const known = this.#gathered.get(filter);
-    if (known !== undefined) return known;
-    const mask = await this.#set.mask(filter);
-    const { rows: all } = await readSet(this.#set.files, { rows: true });
-    const { dims } = this.#set;
-    const items = Int32Array.from([...mask.keys()].filter((item) => mask[item] === 1));
-    const rows = new Float32Array(items.length * dims);
-    items.forEach((item, place) => {
-      rows.set(all.subarray(item * dims, (item + 1) * dims), place * dims);
-    });
-    const gathered = { rows, items };
-    this.#gathered.set(filter, gathered);
-    return gathered;
   }
 
   open(set: LoadedSet, { folder, how, k }: OpenCommand): Timed<void> {
@@ -156,6 +144,22 @@ export class UsearchAdapter implements Adapter {
       finish: async () => globalThis.gc?.(),
     };
   }
+}
+
+/** Eligible rows beside each other, and which items they are. */
+function gather(all: Float32Array, mask: Uint8Array, dims: number): { rows: Float32Array; items: Int32Array } {
+  let count = 0;
+  for (const byte of mask) count += byte;
+  const items = new Int32Array(count);
+  const rows = new Float32Array(count * dims);
+  let place = 0;
+  for (let item = 0; item < mask.length; item++) {
+    if (mask[item] !== 1) continue;
+    items[place] = item;
+    rows.set(all.subarray(item * dims, (item + 1) * dims), place * dims);
+    place++;
+  }
+  return { rows, items };
 }
 
 function eligible(list: readonly number[], mask: Uint8Array, k: number): number[] {
