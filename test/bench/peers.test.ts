@@ -3,14 +3,14 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
+import { readSet } from '../../bench/data/set_files.js';
+import { FILTERS, K, recallOf, standardSet, truthOf } from '../../bench/data/standard_set.js';
 import { SilverlodeAdapter } from '../../bench/peers/adapters/silverlode.js';
 import { quantisationError } from '../../bench/peers/costs.js';
-import { FILTERS, K, recallOf, standardSet, truthOf } from '../../bench/data/standard_set.js';
 import { serveEngine } from '../../bench/peers/engine_loop.js';
 import { EngineConnection, EngineProcess } from '../../bench/peers/engine_process.js';
 import { chosen, lineup } from '../../bench/peers/lineup.js';
 import type { EngineError, RunCommand } from '../../bench/peers/protocol.js';
-import { readSet } from '../../bench/peers/set_files.js';
 import { tempFolder } from '../support/temp_folder.js';
 
 const SIZE = { items: 2000, dims: 32, clusters: 20, queries: 64 };
