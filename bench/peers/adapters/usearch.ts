@@ -124,7 +124,7 @@ export class UsearchAdapter implements Adapter {
     return {
       ask: (first, count) => {
         const row = first % files.queries;
-        const asked = queries.subarray(row * dims, (row + count) * dims);
+        const asked = queries.slice(row * dims, (row + count) * dims); // of a subarray exactSearch reads the buffer's beginning
         const { rows, items } = gather(all, mask, dims);
         const found = this.#usearch.exactSearch(rows, asked, dims, Math.min(k, items.length), 'ip', threads);
         return { found, items };
