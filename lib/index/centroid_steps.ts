@@ -1,9 +1,9 @@
 // Steps of k-means on centroids, beside the native ones.
-import { type Tensor, tensor } from '../tensor/tensor.js';
+import { Tensor } from '../tensor/tensor.js';
 import { inPieces } from './progress.js';
 
 /** Numbers looked at between two turns of the event loop. */
-const PIECE_NUMBERS = 2 ** 18;
+const PIECE_NUMBERS = 2 ** 17;
 /** How far beyond the mean of its members a centroid goes; below 1, so that it converges while its members stay the same. */
 const OVERSHOOT = 0.8;
 
@@ -37,31 +37,41 @@ export async function memberLengths(clusters: Int32Array, lengths: Float64Array,
 }
 
 /** Centroids of other lengths, direction kept: `lengthOf(c)` is that of centroid c, 0 for no change. */
-export function withLengths(centroids: Tensor, lengthOf: (cluster: number) => number): Tensor {
+export async function withLengths(centroids: Tensor, lengthOf: (cluster: number) => number): Promise<Tensor> {
   const [count, dims] = centroids.shape as [number, number];
-  const scaled = Float32Array.from(centroids.view() as Float32Array);
-  for (let c = 0; c < count; c++) {
-    const own = length(scaled, c, dims);
-    const wanted = lengthOf(c);
-    const factor = own === 0 || wanted === 0 ? 1 : wanted / own;
-    for (let i = c * dims; i < (c + 1) * dims; i++) scaled[i] = (scaled[i] as number) * factor;
-  }
-  return tensor(scaled, { shape: centroids.shape }) as Tensor;
+  const from = centroids.view() as Float32Array;
+  const scaled = Tensor.allocate('float32', centroids.shape);
+  const to = scaled.view();
+  const scale = (begin: number, end: number) => {
+    for (let c = begin; c < end; c++) {
+      const own = length(from, c, dims);
+      const wanted = lengthOf(c);
+      const factor = own === 0 || wanted === 0 ? 1 : wanted / own;
+      for (let i = c * dims; i < (c + 1) * dims; i++) to[i] = (from[i] as number) * factor;
+    }
+  };
+  await inPieces(count, scale, Math.ceil(PIECE_NUMBERS / dims));
+  return scaled as Tensor;
 }
 
 /**
  * Centroids moved past the means of their members by a share of the way they came (over-relaxed Lloyd iterations), which takes
  * about half as many iterations. Clusters without members keep the mean that they were re-seeded with.
  */
-export function overshoot(before: Tensor, means: Tensor, sizes: Int32Array): Tensor {
-  const [, dims] = means.shape as [number, number];
-  const from = before.view() as Float32Array;
-  const moved = Float32Array.from(means.view() as Float32Array);
-  for (let i = 0; i < moved.length; i++) {
-    if ((sizes[Math.floor(i / dims)] as number) === 0) continue;
-    moved[i] = (moved[i] as number) + OVERSHOOT * ((moved[i] as number) - (from[i] as number));
-  }
-  return tensor(moved, { shape: means.shape }) as Tensor;
+export async function overshoot(before: Tensor, means: Tensor, sizes: Int32Array): Promise<Tensor> {
+  const [count, dims] = means.shape as [number, number];
+  const [from, mean] = [before.view() as Float32Array, means.view() as Float32Array];
+  const moved = Tensor.allocate('float32', means.shape);
+  const to = moved.view();
+  const move = (begin: number, end: number) => {
+    for (let c = begin; c < end; c++) {
+      const share = sizes[c] === 0 ? 0 : OVERSHOOT;
+      for (let i = c * dims; i < (c + 1) * dims; i++)
+        to[i] = (mean[i] as number) + share * ((mean[i] as number) - (from[i] as number));
+    }
+  };
+  await inPieces(count, move, Math.ceil(PIECE_NUMBERS / dims));
+  return moved as Tensor;
 }
 
 function length(values: Float32Array, row: number, dims: number): number {

@@ -58,11 +58,11 @@ export async function kmeans(
   const lengths = keepLength ? await rowLengths(rows) : undefined;
   const sample = (perCluster: number) => takeSample(rows as Tensor, perCluster * clusters, random);
   const meanLength = lengths ? (await sumOf(lengths)) / items : 0;
-  const level = (centroids: Tensor) => (lengths ? withLengths(centroids, () => meanLength) : centroids);
+  const level = async (centroids: Tensor) => (lengths ? await withLengths(centroids, () => meanLength) : centroids);
 
   progress.step('seed', 0, 1);
   const seeds = await sample(SEED_ROWS);
-  let centroids = level((await gatherRows(seeds, await kmeansSeed(seeds, { clusters, seed }))) as Tensor);
+  let centroids = await level((await gatherRows(seeds, await kmeansSeed(seeds, { clusters, seed }))) as Tensor);
   let iteration = 0;
   for (const phase of PHASES) {
     const data = await sample(phase.rows);
@@ -72,7 +72,8 @@ export async function kmeans(
       const assigned = await assignClusters(data, centroids);
       const members = assigned.clusters.reshape([data.shape[0] as number]);
       const { centroids: means, sizes } = await updateCentroids(data, members, { clusters });
-      centroids = level(overshoot(centroids, level(means as Tensor), sizes.view() as Int32Array));
+      const moved = await overshoot(centroids, await level(means as Tensor), sizes.view() as Int32Array);
+      centroids = await level(moved);
       // |x|² is constant, so the error falls as the sum of scores rises.
       const error = -2 * (await sumOf(assigned.scores.view() as Float32Array));
       const converged = Math.abs(previous - error) < TOLERANCE * Math.abs(error);
@@ -89,7 +90,7 @@ export async function kmeans(
   const means = (await updateCentroids(rows as Tensor, balanced, { clusters })).centroids as Tensor;
   if (lengths) {
     const ofMembers = await memberLengths(members, lengths, clusters);
-    centroids = withLengths(means, (cluster) => ofMembers[cluster] as number);
+    centroids = await withLengths(means, (cluster) => ofMembers[cluster] as number);
   } else {
     centroids = means;
   }

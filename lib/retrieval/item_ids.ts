@@ -15,6 +15,8 @@ const OFFSETS = 'ids.offsets';
 
 /** Ids looked at between two turns of the event loop; strings are small objects, which keep the garbage collector busy. */
 const PIECE_IDS = 8192;
+/** The same for entries of the lookup, each of which touches memory of its own. */
+const PIECE_ENTRIES = 2048;
 
 /** The ids of a catalogue. */
 export class CatalogueIds {
@@ -69,7 +71,7 @@ export class CatalogueIds {
           if (!lookup.add(id, item)) onRepeated(id, item);
         }
       },
-      PIECE_IDS,
+      PIECE_ENTRIES,
     );
     this.#lookup = lookup;
   }
