@@ -182,7 +182,7 @@ class TermCodes {
     }
     const text = String(value);
     // UTF-8 has no form of its own for half a surrogate pair; two such values would become one.
-    if (/\p{Surrogate}/u.test(text)) {
+    if (!text.isWellFormed()) {
       const message = `${fault} item ${item} holds a string that is not well-formed Unicode`;
       throw new SilverlodeError('INVALID_ARGUMENT', message, { field: this.field, item });
     }

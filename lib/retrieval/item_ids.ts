@@ -189,7 +189,7 @@ function notAnId(id: unknown, item: number): SilverlodeError {
 export function isId(id: unknown): id is ItemId {
   if (typeof id === 'bigint') return BigInt.asIntN(64, id) === id;
   // Half a surrogate pair has no form in UTF-8; two such ids would become one in a file.
-  return Number.isSafeInteger(id) || (typeof id === 'string' && !/\p{Surrogate}/u.test(id));
+  return Number.isSafeInteger(id) || (typeof id === 'string' && id.isWellFormed());
 }
 
 function allInt32(values: Float64Array): boolean {

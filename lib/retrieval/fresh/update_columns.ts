@@ -62,8 +62,7 @@ function faultOf(value: unknown): string | undefined {
   if (!KINDS.includes(typeof value)) return `holds a value of type ${typeof value}, which is no attribute value`;
   if (typeof value === 'bigint' && BigInt.asIntN(64, value) !== value) return `holds ${value}, which is beyond int64`;
   // UTF-8 has no form of its own for half a surrogate pair; two such values would become one.
-  if (typeof value === 'string' && /\p{Surrogate}/u.test(value))
-    return 'holds a string that is not well-formed Unicode';
+  if (typeof value === 'string' && !value.isWellFormed()) return 'holds a string that is not well-formed Unicode';
   return undefined;
 }
 
