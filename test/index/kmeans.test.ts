@@ -59,13 +59,21 @@ function lloyd(random: Random, data: Float32Array, items: number, dims: number, 
 }
 
 describe('k-means', () => {
-  property('is no worse than ten textbook iterations over every row', 4, async (random) => {
-    const [items, dims, count] = [3000 + random.integer(2000), 4 + random.integer(12), 8 + random.integer(16)];
-    const data = makeRows(random, items, dims, 500); // so many centres that local optima are alike
-    const rows = tensor(data, { shape: [items, dims] });
-    const { centroids, clusters } = await kmeans(rows, count, random.integer(100), false, new Progress());
-    const reference = lloyd(random, data, items, dims, count, 10);
-    expect(meanError(data, centroids.view(), clusters, dims)).toBeLessThanOrEqual(1.03 * reference);
+  // Both end in local optima, of which either may be the better one.
+  property('is as good as ten textbook iterations over every row', 2, async (random) => {
+    let sum = 0;
+    const rounds = 8;
+    for (let round = 0; round < rounds; round++) {
+      const [items, dims, count] = [2000 + random.integer(1000), 4 + random.integer(12), 8 + random.integer(16)];
+      const data = makeRows(random, items, dims, 500);
+      const rows = tensor(data, { shape: [items, dims] });
+      const { centroids, clusters } = await kmeans(rows, count, random.integer(100), false, new Progress());
+      const own = meanError(data, centroids.view(), clusters, dims);
+      const ratio = own / lloyd(random, data, items, dims, count, 10);
+      expect(ratio).toBeLessThanOrEqual(1.15);
+      sum += ratio / rounds;
+    }
+    expect(sum).toBeLessThanOrEqual(1.03);
   });
 
   property('gives every cluster the mean of its members and at most twice the mean size', 4, async (random) => {
