@@ -5,6 +5,8 @@
 #include <cstring>
 #include <thread>
 
+#include "core/bits.h"
+
 namespace silverlode::cpu {
 
 namespace {
@@ -21,7 +23,7 @@ void fetch(const void* from, int64_t bytes) {
 
 // The bits of `bits` at the places that `mask` has set, moved together.
 uint64_t compress(uint64_t bits, uint64_t mask) {
-  if (bits == mask) return (uint64_t{1} << std::popcount(mask)) - 1;  // fewer than kDenseRows bits
+  if (bits == mask) return (uint64_t{1} << count_bits(mask)) - 1;  // fewer than kDenseRows bits
   uint64_t result = 0;
   for (uint64_t to = 1; mask != 0; mask &= mask - 1, to <<= 1) {
     if (bits & mask & (~mask + 1)) result |= to;
@@ -57,7 +59,7 @@ void Lookahead::advance() {
   }
   // Scattered rows are fetched one by one when their mask word is looked at.
   const uint64_t* mask = queries_[plan_.queries(tile).front()].mask;
-  if (std::popcount(mask[word]) < kDenseRows) return;
+  if (count_bits(mask[word]) < kDenseRows) return;
   const int64_t row = word * kWordRows;
   fetch(args_.rows + row * args_.dim, std::min(kWordRows * args_.dim, kAheadBytes));
   fetch(args_.row_scales + row, kWordRows * 4);
@@ -106,10 +108,10 @@ void TileScan::scan_word(int64_t word) {
   for (int64_t m = 0; m < n_masks_; ++m) {
     bits[m] = masks_[m][word];
     any |= bits[m];
-    scanned_[m] += std::popcount(bits[m]);
+    scanned_[m] += count_bits(bits[m]);
   }
   if (any == 0) return;
-  const int64_t count = std::popcount(any);
+  const int64_t count = count_bits(any);
   if (count < kDenseRows) {
     wait(word, bits, any, count);
   } else {
@@ -143,7 +145,7 @@ void TileScan::score_waiting(Waiting& list) {
 // A tile of all pairs pays when most of them are wanted; otherwise each query goes alone. `bits` by mask.
 void TileScan::score(const Block& block, const uint64_t* bits) {
   int64_t wanted = 0;
-  for (int64_t m = 0; m < n_masks_; ++m) wanted += members_[m] * std::popcount(bits[m]);
+  for (int64_t m = 0; m < n_masks_; ++m) wanted += members_[m] * count_bits(bits[m]);
   if (n_queries_ > 1 && 2 * wanted >= block.n * n_queries_) {
     score_together(block, bits);
     return;
@@ -190,7 +192,7 @@ void TileScan::dot_few_rows(const Block& block, int32_t* dots) {
 
 void TileScan::score_alone(const Block& block, uint64_t bits, ScanQuery& query) {
   int32_t dots[kWordRows];
-  const int64_t count = std::popcount(bits);
+  const int64_t count = count_bits(bits);
   if (block.index == nullptr && count >= kDenseRows) {
     kernels_.dot_rows(query.vector, args_.rows + block.first * args_.dim, block.n, args_.dim, dots);
     load_terms(block);
