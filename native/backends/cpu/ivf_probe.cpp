@@ -190,7 +190,7 @@ class Probe {
     const int64_t missing = args_.min_candidates[request] - head.eligible;
     const int64_t guess = missing * head.seen / std::max<int64_t>(head.eligible, 1) + 1;
     const int64_t left = args_.n_clusters - head.seen;
-    if (guess >= 2 * left) return left;
+    if (guess >= left + left / 4) return left;
     const int64_t least = std::max<int64_t>(8, head.seen / 4);
     return std::clamp(guess, least, std::max<int64_t>(least, int64_t{4} * head.seen));
   }
