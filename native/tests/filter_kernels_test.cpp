@@ -40,5 +40,24 @@ TEST(FilterKernels, RangesAndCountsAgreeWithAScalarLoopOnEveryLevel) {
   }
 }
 
+TEST(FilterKernels, CountsOfRangesAgreeWithTheirBitsOnEveryLevel) {
+  const std::vector<int32_t> bounds = {64, 64, 128, 320, 64 * 15, 64 * 32, 64 * 49, 64 * 50};
+  Random random(11);
+  const auto bits = random_words(random, 50, 0.4);
+  for (const auto level : levels()) {
+    SCOPED_TRACE(cpu::simd_table(level).name);
+    const auto n = static_cast<int64_t>(bounds.size()) - 1;
+    Guarded<int32_t> counts(n);
+    cpu::simd_table(level).filter.count_ranges(bits.data(), bounds.data(), n, counts.data());
+    for (int64_t i = 0; i < n; ++i) {
+      int32_t count = 0;
+      for (int64_t row = bounds[static_cast<size_t>(i)]; row < bounds[static_cast<size_t>(i) + 1]; ++row) {
+        count += bit(bits.data(), row);
+      }
+      EXPECT_EQ(counts.data()[i], count) << i;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace silverlode

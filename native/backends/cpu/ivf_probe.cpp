@@ -146,10 +146,13 @@ class Probe {
     ProbeHead& head = state_.heads[h];
     const int64_t request = h / args_.heads;
     while (!head.done) {
+      if (head.ranked < head.asked) rank_rest(h, request, head, worker);
       look(h, request, head);
       if (head.done) return;
       head.asked = static_cast<int32_t>(std::min(args_.n_clusters, head.seen + next_chunk(request, head)));
-      rank(keys(h), head, worker);
+      // With all clusters asked for, it will show how few of the rest need a rank: see rank_rest.
+      const bool later = head.seen > 0 && head.asked == args_.n_clusters && state_.requests[request].group >= 0;
+      if (!later) rank(keys(h), head, worker);
       ask(h, request, head, round);
       if (state_.requests[request].group >= 0) return;
     }
@@ -180,13 +183,16 @@ class Probe {
   }
 
   // The next chunk follows the share of eligible rows found so far. It is at least a quarter of what was seen, so a round
-  // number fits into 8 bits for any number of clusters, and at most twice that, so little is evaluated in vain.
+  // number fits into 8 bits for any number of clusters, and at most four times that, so little is evaluated in vain; or it is
+  // all that is left, where that is unlikely to hold enough.
   int64_t next_chunk(int64_t request, const ProbeHead& head) const {
     if (head.seen == 0) return probes(request);
     const int64_t missing = args_.min_candidates[request] - head.eligible;
     const int64_t guess = missing * head.seen / std::max<int64_t>(head.eligible, 1) + 1;
+    const int64_t left = args_.n_clusters - head.seen;
+    if (guess >= left + left / 4) return left;
     const int64_t least = std::max<int64_t>(8, head.seen / 4);
-    return std::clamp(guess, least, std::max<int64_t>(least, int64_t{2} * head.seen));
+    return std::clamp(guess, least, std::max<int64_t>(least, int64_t{4} * head.seen));
   }
 
   void ask(int64_t h, int64_t request, ProbeHead& head, uint8_t round) {
@@ -216,7 +222,53 @@ class Probe {
     head.ranked += static_cast<int32_t>(wanted);
   }
 
+  // Makes the order of all clusters that are left final, which have been evaluated. Where they hold too few eligible rows all
+  // of them will be looked at, in any order as far as they are empty; these are then behind the others.
+  void rank_rest(int64_t h, int64_t request, ProbeHead& head, int32_t worker) const {
+    RankKey* rest = keys(h) + head.ranked;
+    const int64_t left = args_.n_clusters - head.ranked;
+    int64_t filled = 0;
+    int64_t eligible = head.eligible;
+    for (int64_t i = 0; i < left; ++i) {
+      const RankKey key = rest[i];
+      const int64_t found = eligible_in(request, key_ordinal(key));
+      rest[i] = rest[filled];
+      rest[filled] = key;
+      filled += found > 0;
+      eligible += found;
+    }
+    const bool is_enough = eligible >= args_.min_candidates[request];
+    sort_descending(rest, is_enough ? left : filled, state_.scratch + worker * args_.n_clusters);
+    head.ranked = static_cast<int32_t>(args_.n_clusters);
+  }
+
   void finish_request(int64_t request) {
+    if (args_.heads == 1 && !state_.requests[request].excludes()) return finish_head(request);
+    list_clusters(request);
+  }
+
+  // The stats of a request with one head that nobody else needs to know the clusters of.
+  void finish_head(int64_t request) {
+    const ProbeHead& head = state_.heads[request];
+    const int32_t group = state_.requests[request].group;
+    int64_t filtered = 0;
+    int64_t doubtful = 0;
+    if (group >= 0) {
+      const int32_t* live_in = state_.live + group * args_.n_clusters;
+      const int32_t* doubtful_in = state_.doubtful + group * args_.n_clusters;
+      const bool all = head.seen == args_.n_clusters;
+      for (int64_t i = 0; i < head.seen; ++i) {
+        const int64_t cluster = all ? i : key_ordinal(keys(request)[i]);
+        filtered += live_in[cluster];
+        doubtful += doubtful_in[cluster];
+      }
+    }
+    args_.counts[request] = head.listed;
+    const int64_t stats[4] = {head.listed, head.eligible, filtered, doubtful};
+    std::copy(stats, stats + 4, args_.stats + request * 4);
+  }
+
+  void list_clusters(int64_t request) {
     uint8_t* looked = state_.looked + request * args_.n_clusters;
     std::fill_n(looked, args_.n_clusters, uint8_t{0});
     const int32_t group = state_.requests[request].group;

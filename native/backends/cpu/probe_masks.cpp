@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <atomic>
-#include <bit>
 
 #include "backends/cpu/probe_state.h"
+#include "core/bits.h"
 
 namespace silverlode::cpu {
 
@@ -48,8 +48,8 @@ struct Evaluation {
   ProbeState& state;
   const FilterKernels& kernels;
 
-  // Mask words [begin, end), with the counts of the clusters they belong to, of which `cluster` is the first.
-  void evaluate(int32_t g, int64_t cluster, int64_t begin, int64_t end) const {
+  // Mask words [begin, end), of which `cluster` is the first; counts doubtful rows of clusters asked for in `round`.
+  void evaluate(int32_t g, uint8_t round, int64_t cluster, int64_t begin, int64_t end) const {
     const ProbeGroup& group = state.groups[g];
     const FilterPlan plan = filter_plan(args.plans, state.links, group.plan);
     uint64_t* mask = args.mask + group.owner * args.words;
@@ -65,28 +65,58 @@ struct Evaluation {
         mask[word] = hi;
         if (doubtful == 0) continue;
         while (args.cluster_begin[cluster + 1] <= word * 64) ++cluster;
-        add(state.doubtful[table + cluster], std::popcount(doubtful));
+        if (state.round_of[table + cluster] == round) add(state.doubtful[table + cluster], count_bits(doubtful));
         if (group.exact) mask[word] = lo | resolve_word(plan, args.filter, kernels, word, doubtful);
       }
     }
   }
 
   // The part of a group's clusters that lies in words [begin, end); a large cluster is shared by several tasks. Clusters
-  // side by side are evaluated as one, so that small ones fill whole blocks.
+  // close to each other are evaluated as one, so that small ones fill whole blocks; what lies between them gets the words that
+  // it has or would get.
   void evaluate_span(int32_t g, uint8_t round, int64_t begin, int64_t end) const {
     const int32_t* bounds = args.cluster_begin;
     const uint8_t* asked = state.round_of + g * args.n_clusters;
     const int64_t after = std::upper_bound(bounds, bounds + args.n_clusters, begin * 64) - bounds;
+    int64_t run = -1;  // first cluster of what is to be evaluated, up to run_end
+    int64_t run_end = -1;
+    const auto finish_run = [&] {
+      if (run < 0) return;
+      evaluate(g, round, run, std::max(begin, int64_t{bounds[run]} / 64), std::min(end, int64_t{bounds[run_end]} / 64));
+    };
+    for (int64_t c = std::max<int64_t>(after - 1, 0); c < args.n_clusters && bounds[c] < end * 64; ++c) {
+      if (asked[c] != round) continue;
+      if (run < 0 || bounds[c] - bounds[run_end] > kBlockWords * 64) {
+        finish_run();
+        run = c;
+      }
+      run_end = c + 1;
+    }
+    finish_run();
     for (int64_t c = std::max<int64_t>(after - 1, 0); c < args.n_clusters && bounds[c] < end * 64;) {
       const int64_t first = c++;
       if (asked[first] != round) continue;
       while (c < args.n_clusters && bounds[c] < end * 64 && asked[c] == round) ++c;
-      evaluate(g, first, std::max(begin, int64_t{bounds[first]} / 64), std::min(end, int64_t{bounds[c]} / 64));
-      for (int64_t cluster = first; cluster < c; ++cluster) count(g, cluster, begin, end);
+      count(g, first, c, begin, end);
     }
   }
 
-  void count(int32_t g, int64_t cluster, int64_t begin, int64_t end) const {
+  // Counts clusters [first, last), of which the outer ones may lie in part outside words [begin, end).
+  void count(int32_t g, int64_t first, int64_t last, int64_t begin, int64_t end) const {
+    const auto is_cut = [&](int64_t cluster) {
+      const WordRange words = cluster_words(args, cluster);
+      return words.begin < begin || words.end > end;
+    };
+    if (is_cut(first)) count_part(g, first++, begin, end);
+    if (first < last && is_cut(last - 1)) count_part(g, --last, begin, end);
+    const int64_t table = g * args.n_clusters + first;
+    const int32_t* bounds = args.cluster_begin + first;
+    const uint64_t* mask = args.mask + state.groups[g].owner * args.words;
+    kernels.count_ranges(mask, bounds, last - first, state.eligible + table);
+    kernels.count_ranges(args.live, bounds, last - first, state.live + table);
+  }
+
+  void count_part(int32_t g, int64_t cluster, int64_t begin, int64_t end) const {
     const WordRange words = cluster_words(args, cluster);
     const int64_t from = std::max(begin, words.begin);
     const int64_t to = std::min(end, words.end);

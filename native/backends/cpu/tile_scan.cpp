@@ -5,6 +5,8 @@
 #include <cstring>
 #include <thread>
 
+#include "core/bits.h"
+
 namespace silverlode::cpu {
 
 namespace {
@@ -14,6 +16,8 @@ constexpr int64_t kFewRows = 6;     // by kManyQueries, and rows are multiplied 
 constexpr int64_t kManyQueries = 8;
 constexpr int64_t kAheadBytes = 16 * 1024;  // of rows that are on their way; they stay in the first-level cache
 constexpr int64_t kLine = 64;
+constexpr int64_t kListAtOnce = 8;
+static_assert(kWordRows - 1 + kDenseRows + kListAtOnce <= 2 * kWordRows, "a list has room for what is written in vain");
 
 void fetch(const void* from, int64_t bytes) {
   for (int64_t at = 0; at < bytes; at += kLine) __builtin_prefetch(static_cast<const uint8_t*>(from) + at);
@@ -21,7 +25,7 @@ void fetch(const void* from, int64_t bytes) {
 
 // The bits of `bits` at the places that `mask` has set, moved together.
 uint64_t compress(uint64_t bits, uint64_t mask) {
-  if (bits == mask) return (uint64_t{1} << std::popcount(mask)) - 1;  // fewer than kDenseRows bits
+  if (bits == mask) return (uint64_t{1} << count_bits(mask)) - 1;  // fewer than kDenseRows bits
   uint64_t result = 0;
   for (uint64_t to = 1; mask != 0; mask &= mask - 1, to <<= 1) {
     if (bits & mask & (~mask + 1)) result |= to;
@@ -57,7 +61,7 @@ void Lookahead::advance() {
   }
   // Scattered rows are fetched one by one when their mask word is looked at.
   const uint64_t* mask = queries_[plan_.queries(tile).front()].mask;
-  if (std::popcount(mask[word]) < kDenseRows) return;
+  if (count_bits(mask[word]) < kDenseRows) return;
   const int64_t row = word * kWordRows;
   fetch(args_.rows + row * args_.dim, std::min(kWordRows * args_.dim, kAheadBytes));
   fetch(args_.row_scales + row, kWordRows * 4);
@@ -95,26 +99,79 @@ void TileScan::scan(const ScanTile& tile, Lookahead* ahead) {
 }
 
 void TileScan::finish() {
-  score_waiting(waiting_[1 - newest_]);
-  score_waiting(waiting_[newest_]);
+  if (n_queries_ == 1) {
+    fetch_listed(n_listed_ - fetched_);
+    score_listed(listed_[1 - newest_], waits_ ? kWordRows : 0);
+    score_listed(listed_[newest_], n_listed_);
+  } else {
+    score_waiting(waiting_[1 - newest_]);
+    score_waiting(waiting_[newest_]);
+  }
   for (int64_t q = 0; q < n_queries_; ++q) scratch_.scanned[group_[static_cast<size_t>(q)]] += scanned_[mask_of_[q]];
 }
 
 void TileScan::scan_word(int64_t word) {
+  if (n_queries_ == 1) return scan_word_alone(word);
   uint64_t bits[kGroupQueries];
   uint64_t any = 0;
   for (int64_t m = 0; m < n_masks_; ++m) {
     bits[m] = masks_[m][word];
     any |= bits[m];
-    scanned_[m] += std::popcount(bits[m]);
+    scanned_[m] += count_bits(bits[m]);
   }
   if (any == 0) return;
-  const int64_t count = std::popcount(any);
+  const int64_t count = count_bits(any);
   if (count < kDenseRows) {
     wait(word, bits, any, count);
   } else {
     score({.n = kWordRows, .first = word * kWordRows}, bits);
   }
+}
+
+void TileScan::scan_word_alone(int64_t word) {
+  const uint64_t bits = masks_[0][word];
+  const int64_t count = count_bits(bits);
+  scanned_[0] += count;
+  if (count < kDenseRows) {
+    list(word, bits, count);
+  } else {
+    score_alone({.n = kWordRows, .first = word * kWordRows}, bits, *queries_[0]);
+  }
+}
+
+// Adds the rows of a word for the only query. Their number is hard to predict, so that writing some in vain is cheaper than
+// a branch for each.
+void TileScan::list(int64_t word, uint64_t bits, int64_t count) {
+  int32_t* to = listed_[newest_] + n_listed_;
+  const auto row = static_cast<int32_t>(word * kWordRows);
+  for (int64_t i = 0; i == 0 || i < count; i += kListAtOnce) {
+    for (int64_t j = 0; j < kListAtOnce; ++j, bits &= bits - 1) {
+      to[i + j] = row + std::countr_zero(bits | uint64_t{1} << 63);  // never of 0, which would need a branch
+    }
+  }
+  n_listed_ += count;
+  for (; fetched_ + kListAtOnce <= n_listed_; fetched_ += kListAtOnce) fetch_listed(kListAtOnce);
+  if (n_listed_ < kWordRows) return;
+
+  // What is fetched is scored when the next list is full.
+  score_listed(listed_[1 - newest_], waits_ ? kWordRows : 0);
+  waits_ = true;
+  n_listed_ -= kWordRows;
+  fetched_ -= kWordRows;
+  std::copy_n(listed_[newest_] + kWordRows, n_listed_, listed_[1 - newest_]);
+  newest_ = 1 - newest_;
+}
+
+void TileScan::fetch_listed(int64_t n) {
+  for (int64_t i = fetched_; i < fetched_ + n; ++i) {
+    const int64_t row = listed_[newest_][i];
+    fetch(args_.rows + row * args_.dim, std::min(args_.dim, kAheadBytes / kWordRows));
+    fetch(args_.row_scales + row, 1);
+  }
+}
+
+void TileScan::score_listed(const int32_t* rows, int64_t n) {
+  if (n > 0) score_alone({.n = n, .index = rows}, n == kWordRows ? ~uint64_t{0} : (uint64_t{1} << n) - 1, *queries_[0]);
 }
 
 void TileScan::wait(int64_t word, const uint64_t* bits, uint64_t any, int64_t count) {
@@ -143,7 +200,7 @@ void TileScan::score_waiting(Waiting& list) {
 // A tile of all pairs pays when most of them are wanted; otherwise each query goes alone. `bits` by mask.
 void TileScan::score(const Block& block, const uint64_t* bits) {
   int64_t wanted = 0;
-  for (int64_t m = 0; m < n_masks_; ++m) wanted += members_[m] * std::popcount(bits[m]);
+  for (int64_t m = 0; m < n_masks_; ++m) wanted += members_[m] * count_bits(bits[m]);
   if (n_queries_ > 1 && 2 * wanted >= block.n * n_queries_) {
     score_together(block, bits);
     return;
@@ -190,7 +247,7 @@ void TileScan::dot_few_rows(const Block& block, int32_t* dots) {
 
 void TileScan::score_alone(const Block& block, uint64_t bits, ScanQuery& query) {
   int32_t dots[kWordRows];
-  const int64_t count = std::popcount(bits);
+  const int64_t count = count_bits(bits);
   if (block.index == nullptr && count >= kDenseRows) {
     kernels_.dot_rows(query.vector, args_.rows + block.first * args_.dim, block.n, args_.dim, dots);
     load_terms(block);

@@ -84,6 +84,10 @@ class TileScan {
   };
 
   void scan_word(int64_t word);
+  void scan_word_alone(int64_t word);
+  void list(int64_t word, uint64_t bits, int64_t count);
+  void fetch_listed(int64_t n);
+  void score_listed(const int32_t* rows, int64_t n);
   void wait(int64_t word, const uint64_t* bits, uint64_t any, int64_t count);
   void score_waiting(Waiting& list);
   void score(const Block& block, const uint64_t* bits);
@@ -108,6 +112,11 @@ class TileScan {
   int64_t scanned_[kGroupQueries];
   Waiting waiting_[2];
   int32_t newest_ = 0;
+  // For a single query, instead of the above: one list is full and fetched (waits_), the newest grows.
+  int32_t listed_[2][2 * kWordRows];
+  int64_t n_listed_ = 0;
+  int64_t fetched_ = 0;
+  bool waits_ = false;
   const float* scales_ = nullptr;
   const float* bias_ = nullptr;
   float gathered_scales_[kWordRows];

@@ -1,5 +1,6 @@
 #include <immintrin.h>
 
+#include "backends/cpu/simd/filter_counts.h"
 #include "backends/cpu/simd/filter_kernels.h"
 
 namespace silverlode::cpu {
@@ -47,10 +48,14 @@ int64_t popcount(const uint64_t* words, int64_t n) {
   return count;
 }
 
+void count_ranges(const uint64_t* words, const int32_t* bounds, int64_t n, int32_t* counts) {
+  count_ranges_with([](uint64_t word) { return _mm_popcnt_u64(word); }, popcount, words, bounds, n, counts);
+}
+
 }  // namespace
 
 const FilterKernels& filter_kernels_avx512vnni() {
-  static const FilterKernels kernels = {range32, range64, popcount};
+  static const FilterKernels kernels = {range32, range64, popcount, count_ranges};
   return kernels;
 }
 

@@ -11,6 +11,8 @@ struct FilterKernels {
   void (*range64)(const int64_t* values, int64_t words, int64_t lo, int64_t hi, uint64_t* mask);
   // Set bits in n words.
   int64_t (*popcount)(const uint64_t* words, int64_t n);
+  // counts[i] = set bits of rows [bounds[i], bounds[i + 1]), which are multiples of 64, for n ranges.
+  void (*count_ranges)(const uint64_t* words, const int32_t* bounds, int64_t n, int32_t* counts);
 };
 
 const FilterKernels& filter_kernels_serial();

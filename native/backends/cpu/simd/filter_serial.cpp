@@ -1,5 +1,6 @@
 #include <bit>
 
+#include "backends/cpu/simd/filter_counts.h"
 #include "backends/cpu/simd/filter_kernels.h"
 
 namespace silverlode::cpu {
@@ -21,10 +22,15 @@ int64_t popcount(const uint64_t* words, int64_t n) {
   return count;
 }
 
+void count_ranges(const uint64_t* words, const int32_t* bounds, int64_t n, int32_t* counts) {
+  count_ranges_with([](uint64_t word) { return static_cast<int64_t>(std::popcount(word)); }, popcount, words, bounds, n,
+                    counts);
+}
+
 }  // namespace
 
 const FilterKernels& filter_kernels_serial() {
-  static const FilterKernels kernels = {range<int32_t>, range<int64_t>, popcount};
+  static const FilterKernels kernels = {range<int32_t>, range<int64_t>, popcount, count_ranges};
   return kernels;
 }
 
