@@ -1,0 +1,3 @@
+import type { Suite } from '../support/suite.js';
+const suite: Suite = { async *run() {} };
+export default suite;
