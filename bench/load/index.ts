@@ -1,3 +1,4 @@
 import type { Suite } from '../support/suite.js';
+
 const suite: Suite = { async *run() {} };
 export default suite;
