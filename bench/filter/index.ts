@@ -15,7 +15,7 @@ import {
   takeTurns,
   threadCounts,
 } from '../parts/turns.js';
-import type { BenchOptions, BenchResult, Suite } from '../support/suite.js';
+import type { BenchOptions, BenchResult, Goal, Suite } from '../support/suite.js';
 import { type FilterCatalogue, type FilterQuery, makeFilterCatalogue, makeFilterQueries } from './catalogue.js';
 import { bytesRead, countsOf, index, PROBES, probe, requireProbed, type Subject, wholeCatalogue } from './sides.js';
 
@@ -60,110 +60,128 @@ function requireCounts(ours: readonly number[], others: readonly Pick<PartPeer, 
   }
 }
 
-/** All sides over the whole catalogue, then probing, for one query or a batch of distinct ones. */
-async function* compare(arena: Arena, queries: readonly FilterQuery[], threads: number): AsyncGenerator<BenchResult> {
-  const { exact, bloom, peers, ceilings, options, catalogue } = arena;
-  const { items } = catalogue;
+/** What one schedule gave for one query or a batch of distinct ones. */
+interface Measured {
+  title: string;
+  items: number;
+  batch: number;
+  threads: number;
+  taken: ReadonlyMap<string, Taken>;
+  /** Bytes per second. */
+  read: number;
+  /** Items that match, by query. */
+  counts: readonly number[];
+  /** Rows of probed clusters, all queries together. */
+  filteredRows: number;
+  falsePositives: number;
+}
+
+const OWN = 'silverlode';
+const SIGNED = 'silverlode, Bloom signatures';
+
+/** All sides in turn; then what they found is compared. */
+async function measureAll(
+  { exact, bloom, peers, ceilings, options, catalogue: { items } }: Arena,
+  queries: readonly FilterQuery[],
+  threads: number,
+  title: string,
+): Promise<Measured> {
   const batch = queries.length;
-  const title = `${items} items, ${batch === 1 ? 'one query' : `batch of ${batch}`}, ${threads} thread${threads > 1 ? 's' : ''}`;
-  if (!title.includes(options.filter)) return;
   const whole = await wholeCatalogue(exact, queries, threads, false);
   const signed = await wholeCatalogue(bloom, queries, threads, true);
-  const [withPlans, without] = [
-    await probe(exact, queries, threads, true),
-    await probe(exact, queries, threads, false),
-  ];
-  const own = 'silverlode';
-  const own2 = 'silverlode, Bloom signatures';
+  const withPlans = await probe(exact, queries, threads, true);
+  const without = await probe(exact, queries, threads, false);
   const sides = [
-    ownSide(own, () => whole.run()),
-    ownSide(own2, () => signed.run()),
+    ownSide(OWN, () => whole.run()),
+    ownSide(SIGNED, () => signed.run()),
     clockedSide('probe', () => withPlans.native('ivf_probe')),
     clockedSide('probe, no filter', () => without.native('ivf_probe')),
     ceilings.side('read', threads),
     ...peers.map((peer) => peer.side({ queries })),
   ];
   const taken = await takeTurns(sides, scheduleOf(options), options.signal);
-  const read = ceilings.rate('read', threads, taken);
-  const of = (name: string) => taken.get(name) as Taken;
 
   const { lo, hi } = (await whole.outputs()) as Record<'lo' | 'hi', Tensor>;
   const counts = countsOf(lo, batch);
-  requireCounts(countsOf(hi, batch), [{ name: own, result: counts }, ...peers]);
+  requireCounts(countsOf(hi, batch), [{ name: OWN, result: counts }, ...peers]);
   const { mask } = (await signed.outputs()) as Record<'mask', Tensor>;
-  requireCounts(countsOf(mask, batch), [{ name: own, result: counts }]);
+  requireCounts(countsOf(mask, batch), [{ name: OWN, result: counts }]);
   const filteredRows = await requireProbed(withPlans, lo, exact.rows);
-  const falsePositives = await falseShare(bloom, queries, counts, threads, items);
   for (const output of [lo, hi, mask]) output.dispose();
   for (const call of [whole, signed, withPlans, without]) call.dispose();
+  const falsePositives = await falseShare(bloom, queries, counts, threads, items);
+  const read = ceilings.rate('read', threads, taken);
+  return { title, items, batch, threads, taken, read, counts, filteredRows, falsePositives };
+}
 
-  const matching = counts.reduce((sum, count) => sum + count, 0) / batch / items;
-  const rate = (bytes: number, each: Taken) => {
-    const perSecond = (1000 * bytes) / each.medianMs;
-    return { 'GB/s': perSecond / 1e9, 'of read': perSecond / read };
+const of = ({ taken }: Measured, name: string): Taken => taken.get(name) as Taken;
+
+function plotOf({ batch }: Measured, series: string) {
+  const title = `Filter over items, ${batch === 1 ? 'one query' : 'batches'}`;
+  return { title, series, x: 'items', y: 'ms/query' };
+}
+
+function goalOf({ title }: Measured, against: string, peerMs: number, ms: number, wanted: number): Goal {
+  return { id: 'C4', against: `${against}, ${title}`, ratio: peerMs / ms, wanted };
+}
+
+/** Masks of the whole catalogue from one of our indexes. */
+function wholeResult(
+  measured: Measured,
+  name: string,
+  subject: Subject,
+  queries: readonly FilterQuery[],
+  more: BenchResult['figures'],
+): BenchResult {
+  const { title, items, batch, threads, counts, read } = measured;
+  const each = of(measured, name);
+  const perSecond = (1000 * bytesRead(subject, queries)) / each.medianMs;
+  const figures = {
+    ...{ items, batch, 'ms/query': each.medianMs / batch },
+    matching: counts.reduce((sum, count) => sum + count, 0) / batch / items,
+    ...{ 'GB/s': perSecond / 1e9, 'of read': perSecond / read, 'bytes/item': subject.bytes / items },
+    ...more,
   };
-  const figures = { items, batch, matching, 'ms/query': of(own).medianMs / batch };
+  return resultOf(`filter ${title}, ${name}`, each, figures, { plot: plotOf(measured, `${name}, threads ${threads}`) });
+}
+
+function probedResult(measured: Measured): BenchResult {
+  const { title, items, batch, threads, taken, filteredRows } = measured;
+  const probed = of(measured, 'probe');
+  const medianMs = Math.max(1e-4, probed.medianMs - of(measured, 'probe, no filter').medianMs);
+  const name = `filter ${title}, silverlode, only ${PROBES} probed clusters (native time less that of ranking)`;
+  const rows = { 'rows filtered': filteredRows / batch, 'with ranking ms': probed.medianMs };
+  const figures = { items, batch, 'ms/query': medianMs / batch, ...rows };
   const best = fastest(taken, PEER_NAMES);
-  const plot = (series: string) => ({
-    title: `Filter over items, ${batch === 1 ? 'one query' : 'batches'}`,
-    series,
-    x: 'items',
-    y: 'ms/query',
+  const against = `${best?.name} over all items beside ${PROBES} probed clusters`;
+  return resultOf(name, { ...probed, medianMs }, figures, {
+    plot: plotOf(measured, `silverlode, probed clusters, threads ${threads}`),
+    ...(best && { goal: goalOf(measured, against, best.ms, medianMs, WANTED.probed) }),
   });
-  const goal = (what: string, ms: number, wanted: number) =>
-    best && threads === 1
-      ? { goal: { id: 'C4', against: `${best.name}, ${what}, ${title}`, ratio: best.ms / ms, wanted } }
-      : {};
-  yield resultOf(
-    `filter ${title}, ${own}`,
-    of(own),
-    { ...figures, ...rate(bytesRead(exact, queries), of(own)), 'bytes/item': exact.bytes / items },
-    {
-      plot: plot(`silverlode, threads ${threads}`),
-      ...goal('whole catalogue', of(own).medianMs, WANTED.whole),
-    },
-  );
-  yield resultOf(
-    `filter ${title}, ${own2}`,
-    of(own2),
-    {
-      ...figures,
-      'ms/query': of(own2).medianMs / batch,
-      ...rate(bytesRead(bloom, queries), of(own2)),
-      'false positives': falsePositives,
-      'bytes/item': bloom.bytes / items,
-    },
-    { plot: plot(`silverlode, Bloom, threads ${threads}`) },
-  );
-  const probed = of('probe');
-  const alone = Math.max(1e-4, probed.medianMs - of('probe, no filter').medianMs);
-  yield resultOf(
-    `filter ${title}, silverlode, only ${PROBES} probed clusters (native time less that of ranking)`,
-    { ...probed, medianMs: alone },
-    {
-      items,
-      batch,
-      'ms/query': alone / batch,
-      'rows filtered': filteredRows / batch,
-      'with ranking ms': probed.medianMs,
-    },
-    {
-      plot: plot(`silverlode, probed clusters, threads ${threads}`),
-      ...goal(`${PROBES} probed clusters`, alone, WANTED.probed),
-    },
-  );
-  if (threads > 1) return;
-  for (const peer of peers) {
-    const each = of(peer.name);
-    yield resultOf(
-      `filter ${title}, ${peer.name}`,
-      each,
-      { items, batch, 'ms/query': each.medianMs / batch, 'bytes/item': (peer.bytes ?? 0) / items },
-      {
-        plot: plot(peer.name),
-      },
-    );
-  }
+}
+
+function peerResult(measured: Measured, { name, bytes = 0 }: PartPeer): BenchResult {
+  const { title, items, batch } = measured;
+  const each = of(measured, name);
+  const figures = { items, batch, 'ms/query': each.medianMs / batch, 'bytes/item': bytes / items };
+  return resultOf(`filter ${title}, ${name}`, each, figures, {
+    plot: plotOf(measured, name),
+    goal: goalOf(measured, `${name} over all items`, each.medianMs, of(measured, OWN).medianMs, WANTED.whole),
+  });
+}
+
+/** Whole catalogue and probed clusters, with the peers where there is one thread. */
+async function* compare(arena: Arena, queries: readonly FilterQuery[], threads: number): AsyncGenerator<BenchResult> {
+  const { exact, bloom, catalogue, options } = arena;
+  const many = queries.length === 1 ? 'one query' : `batch of ${queries.length}`;
+  const title = `${catalogue.items} items, ${many}, ${threads} thread${threads > 1 ? 's' : ''}`;
+  if (!title.includes(options.filter)) return;
+  const peers = threads === 1 ? arena.peers : [];
+  const measured = await measureAll({ ...arena, peers }, queries, threads, title);
+  yield wholeResult(measured, OWN, exact, queries, {});
+  yield wholeResult(measured, SIGNED, bloom, queries, { 'false positives': measured.falsePositives });
+  yield probedResult(measured);
+  for (const peer of peers) yield peerResult(measured, peer);
 }
 
 /** Items that a Bloom signature cannot tell from matching ones, as a share of those that do not match. */
@@ -189,7 +207,7 @@ const suite: Suite = {
     'Silverlode: whole calls of a program with filter_eval (exact slices and columns), or filter_eval and filter_check where all strings share the Bloom ' +
     'signature; masks of all queries come back. Probed clusters: 32 of the clusters of 1 024 rows each, exact eligibility, native time of ivf_probe less that of the ' +
     'same call without a filter. Peers (--peers) on one thread, query by query: CRoaring with a bitmap per value, run-optimised, smallest set first; years and 256 price buckets ' +
-    'as cumulative bitmaps (encoded) or one each (unions), the rest of a bucket from items sorted by price; forward scans over byte, int16 and int32 columns in blocks, vectorised by ' +
+    'as cumulative bitmaps (encoded) or one each (unions), the rest of a bucket from items sorted by price; forward scans over byte, int16 and int32 columns in blocks, the one in C++ hard-coded for this shape of filter, vectorised by ' +
     'the compiler or by numpy. All sides must count the same items. Bytes: slices and columns that the plans read.',
   async *run(options: BenchOptions): AsyncGenerator<BenchResult> {
     const sizes = options.items ? [options.items] : options.quick ? [50_000] : [1_000_000, 10_000_000];
