@@ -207,7 +207,7 @@ const suite: Suite = {
     'Silverlode: whole calls of a program with filter_eval (exact slices and columns), or filter_eval and filter_check where all strings share the Bloom ' +
     'signature; masks of all queries come back. Probed clusters: 32 of the clusters of 1 024 rows each, exact eligibility, native time of ivf_probe less that of the ' +
     'same call without a filter. Peers (--peers) on one thread, query by query: CRoaring with a bitmap per value, run-optimised, smallest set first; years and 256 price buckets ' +
-    'as cumulative bitmaps (encoded) or one each (unions), the rest of a bucket from items sorted by price; forward scans over byte, int16 and int32 columns in blocks, the one in C++ hard-coded for this shape of filter, vectorised by ' +
+    'as cumulative bitmaps (encoded) or one each (unions), what is left in the last bucket by the price column; forward scans over byte, int16 and int32 columns in blocks, the one in C++ hard-coded for this shape of filter, vectorised by ' +
     'the compiler or by numpy. All sides must count the same items. Bytes: slices and columns that the plans read.',
   async *run(options: BenchOptions): AsyncGenerator<BenchResult> {
     const sizes = options.items ? [options.items] : options.quick ? [50_000] : [1_000_000, 10_000_000];

@@ -113,12 +113,12 @@ class Filter:
         highest = int(columns[columns != NO_TAG].max())
         self.tag_is = [of((columns == value).any(axis=0)) for value in range(highest + 1)]
         self.stocked = of(self.in_stock == 1)
-        # Items by price: any "price <= x" is all of some buckets and a piece of the next.
-        self.by_price = np.argsort(self.price, kind="stable").astype(np.uint32)
-        self.prices = self.price[self.by_price]
-        self.bucket_ends = np.linspace(0, self.rows, PRICE_BUCKETS + 1).astype(np.int64)[1:]
+        # Items by price: "price <= x" is all of some buckets and, of the next, those whose price says so.
+        by_price = np.argsort(self.price, kind="stable").astype(np.uint32)
+        ends = np.linspace(0, self.rows, PRICE_BUCKETS + 1).astype(np.int64)[1:]
+        self.bucket_tops = self.price[by_price[ends - 1]]
         years = range(int(self.year.min()), int(self.year.max()) + 1)
-        pieces = np.split(self.by_price, self.bucket_ends[:-1])
+        pieces = np.split(by_price, ends[:-1])
         if self.side == "roaring-encoded":
             self.year_up_to = {year: of(self.year <= year) for year in [years[0] - 1, *years]}
             self.price_up_to = [BitMap()]
@@ -130,7 +130,7 @@ class Filter:
             self.price_in = [BitMap(np.sort(piece)) for piece in pieces]
             kept = [*self.year_is.values(), *self.price_in]
         kept += [*self.language_is, *self.genre_is, *self.tag_is, self.stocked]
-        size = sum(len(bitmap.serialize()) for bitmap in kept) + self.by_price.nbytes + self.prices.nbytes
+        size = sum(len(bitmap.serialize()) for bitmap in kept) + self.price.nbytes
         return {"about": f"CRoaring (pyroaring {pyroaring.__version__})", "bytes": size}
 
     def year_range(self, low, high):
@@ -138,15 +138,18 @@ class Filter:
             return self.year_up_to[high] - self.year_up_to[low - 1]
         return self.BitMap.union(*(self.year_is[year] for year in range(low, high + 1)))
 
-    def price_below(self, most):
-        end = int(np.searchsorted(self.prices, most, side="right"))
-        bucket = int(np.searchsorted(self.bucket_ends, end, side="right"))
-        begin = int(self.bucket_ends[bucket - 1]) if bucket > 0 else 0
-        rest = self.BitMap(np.sort(self.by_price[begin:end]))
+    def keep_cheap(self, result, most):
+        """Of a small set those at most so dear: whole buckets, and the few in the last one by their prices."""
+        bucket = min(int(np.searchsorted(self.bucket_tops, most, side="right")), PRICE_BUCKETS - 1)
         if self.side == "roaring-encoded":
-            rest |= self.price_up_to[bucket]
-            return rest
-        return self.BitMap.union(rest, *self.price_in[:bucket])
+            result &= self.price_up_to[bucket + 1]
+            edge = result - self.price_up_to[bucket]
+        else:
+            result &= self.BitMap.union(*self.price_in[: bucket + 1])
+            edge = result & self.price_in[bucket]
+        ids = np.frombuffer(edge.to_array(), dtype=np.uint32) if edge else np.empty(0, dtype=np.uint32)
+        result -= self.BitMap(ids[self.price[ids] > most])
+        return result
 
     def by_roaring(self, language, genres, tag, years, most):
         """The smallest set first, so that whatever follows only touches what is left."""
@@ -154,8 +157,7 @@ class Filter:
         result &= self.stocked
         result -= self.tag_is[tag]
         result &= self.year_range(*years)
-        result &= self.price_below(most)
-        return result
+        return self.keep_cheap(result, most)
 
     def by_numpy(self, language, genres, tag, years, most):
         rows, block = self.rows, 65536
