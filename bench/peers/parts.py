@@ -199,7 +199,7 @@ class Filter:
 
 
 class Rerank:
-    """Sides: torch (oneDNN), numpy (OpenBLAS)."""
+    """Sides: torch (MKL or oneDNN, as PyTorch chooses), numpy (OpenBLAS)."""
 
     def __init__(self, side, native):
         self.side = side
