@@ -16,11 +16,20 @@ const SUITES: Readonly<Record<string, () => Promise<{ default: Suite }>>> = {
   kernels: () => import('./kernels/index.js'),
   serving: () => import('./serving/index.js'),
   freshness: () => import('./pipelines/freshness.js'),
+  filter: () => import('./filter/index.js'),
+  topk: () => import('./topk/index.js'),
+  rerank: () => import('./rerank/index.js'),
+  scan: () => import('./scan/index.js'),
+  publish: () => import('./publish/index.js'),
+  load: () => import('./load/index.js'),
   peers: () => import('./peers/index.js'),
 };
 
 /** What runs where no suite is named; the others need more time, packages or cores. */
-const BY_DEFAULT = ['ops', 'boundary', 'ann', 'kernels', 'pipeline', 'freshness'];
+const BY_DEFAULT = [
+  ...['ops', 'boundary', 'ann', 'kernels', 'pipeline', 'freshness'],
+  ...['filter', 'topk', 'rerank', 'scan', 'publish', 'load'],
+];
 
 function line({ name, medianMs, figures }: BenchResult): string {
   const rest = Object.entries(figures).map(([unit, value]) => `${value.toFixed(2).padStart(9)} ${unit}`);

@@ -1,7 +1,7 @@
 // C8, C9 and C11: what publishing, loading and keeping an index cost.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { publish } from 'silverlode';
+import { publish, type RetrievalModel } from 'silverlode';
 import { makeCatalogue } from '../../lib/data/synthetic.js';
 import { readSet } from '../data/set_files.js';
 import { K, type SetFiles, type SetSize } from '../data/standard_set.js';
@@ -178,8 +178,16 @@ export async function* listArrays(size: SetSize): AsyncGenerator<BenchResult> {
     index: { probes: 1 },
   });
   const medianMs = performance.now() - started;
+  yield* describeArrays(model, size, medianMs);
+}
+
+/** Bytes per item of each array of a model, and of all against float32 rows alone. */
+export function* describeArrays(
+  model: RetrievalModel,
+  { items, dims }: Pick<SetSize, 'items' | 'dims'>,
+  medianMs: number,
+): Generator<BenchResult> {
   const { tensors, bytes } = model.describe() as { bytes: number; tensors: { name: string; bytes: number }[] };
-  const { items, dims } = size;
   for (const tensor of tensors.filter((each) => each.bytes > 0)) {
     yield {
       name: `memory: ${tensor.name}`,

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
-import { type CommandName, type Commands, EngineError, type Replies, type Reply } from './protocol.js';
+import { type Commands, EngineError, type Replies, type Reply } from './protocol.js';
 
 const ERROR_TEXT = 2000;
 
@@ -11,8 +11,11 @@ interface Waiting {
   reject: (error: EngineError) => void;
 }
 
+/** What an engine answers to each of its commands. */
+type RepliesTo<Asked> = Readonly<Record<keyof Asked, unknown>>;
+
 /** The two streams of an engine, and whoever waits for its next line. */
-export class EngineConnection {
+export class EngineConnection<Asked = Commands, Answers extends RepliesTo<Asked> = Replies & RepliesTo<Asked>> {
   #waiting: Waiting | undefined;
   #dead: EngineError | undefined;
 
@@ -40,7 +43,7 @@ export class EngineConnection {
   }
 
   /** @throws EngineError; after `TIMEOUT` the connection is of no more use. */
-  async ask<C extends CommandName>(command: C, what: Commands[C], limitSeconds: number): Promise<Replies[C]> {
+  async ask<C extends keyof Asked & string>(command: C, what: Asked[C], limitSeconds: number): Promise<Answers[C]> {
     if (this.#dead !== undefined) throw this.#dead;
     if (this.#waiting !== undefined) throw new EngineError('BAD_COMMAND', this.engine, 'is still busy');
     const line = await new Promise<string>((resolve, reject) => {
@@ -62,12 +65,12 @@ export class EngineConnection {
         if (error) this.end(new EngineError('DEAD', this.engine, error.message));
       });
     });
-    const reply = this.#parse<C>(line);
+    const reply = this.#parse<Answers[C]>(line);
     if ('ok' in reply) return reply.ok;
     throw new EngineError(reply.error.code, this.engine, reply.error.message);
   }
 
-  #parse<C extends CommandName>(line: string): Reply<C> {
+  #parse<Answer>(line: string): Reply<Answer> {
     try {
       const reply = JSON.parse(line);
       if (reply !== null && typeof reply === 'object' && ('ok' in reply || 'code' in (reply.error ?? {}))) return reply;
@@ -87,9 +90,9 @@ export interface EngineCommand {
 }
 
 /** An engine in a process of its own. It lives until `stop`, its own end or a command that took too long. */
-export class EngineProcess {
+export class EngineProcess<Asked = Commands, Answers extends RepliesTo<Asked> = Replies & RepliesTo<Asked>> {
   readonly #child: ChildProcess;
-  readonly #connection: EngineConnection;
+  readonly #connection: EngineConnection<Asked, Answers>;
   readonly #ended: Promise<void>;
   #errors = '';
 
@@ -117,7 +120,7 @@ export class EngineProcess {
   }
 
   /** @throws EngineError, with what the process wrote to stderr when it died; it is ended when it was too slow. */
-  async ask<C extends CommandName>(command: C, what: Commands[C], limitSeconds = 120): Promise<Replies[C]> {
+  async ask<C extends keyof Asked & string>(command: C, what: Asked[C], limitSeconds = 120): Promise<Answers[C]> {
     try {
       return await this.#connection.ask(command, what, limitSeconds);
     } catch (error) {

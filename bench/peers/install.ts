@@ -31,11 +31,29 @@ export async function installPeers(again: boolean): Promise<Installed> {
   await mkdir(packages, { recursive: true });
   await cp(PINNED, packages, { recursive: true });
   await once(packages, 'package-lock.json', again, () => installPackages(packages), PACKAGES, missing);
-  await once(packages, 'requirements.txt', again, () => installFaiss(packages, python), ['faiss'], missing);
+  const faiss = () => installPython(packages, 'requirements.txt', 'faiss-cpu (about 50 MB)');
+  await once(packages, 'requirements.txt', again, faiss, ['faiss'], missing);
   for (const name of PACKAGES) {
     if (!missing.has(name)) await check(name, missing, async () => createRequire(join(packages, 'package.json'))(name));
   }
   if (!missing.has('faiss')) await check('faiss', missing, () => run(python, ['-c', 'import faiss, numpy']));
+  return { packages, python, missing };
+}
+
+/** The same for the libraries that single parts are compared with: numpy, pyroaring and, if need be, PyTorch. */
+export async function installParts(again: boolean, torch: boolean): Promise<Installed> {
+  const packages = peersFolder();
+  const python = join(packages, '.venv', 'bin', 'python');
+  const missing = new Map<string, string>();
+  await mkdir(packages, { recursive: true });
+  await cp(PINNED, packages, { recursive: true });
+  const parts = () => installPython(packages, 'requirements-parts.txt', 'numpy and pyroaring (about 20 MB)');
+  await once(packages, 'requirements-parts.txt', again, parts, ['numpy', 'pyroaring'], missing);
+  const withTorch = () => installPython(packages, 'requirements-torch.txt', 'PyTorch (0.2 to 3 GB, by platform)');
+  if (torch) await once(packages, 'requirements-torch.txt', again, withTorch, ['torch'], missing);
+  for (const name of ['numpy', 'pyroaring', ...(torch ? ['torch'] : [])]) {
+    if (!missing.has(name)) await check(name, missing, () => run(python, ['-c', `import ${name}`]));
+  }
   return { packages, python, missing };
 }
 
@@ -67,11 +85,12 @@ async function installPackages(folder: string): Promise<void> {
   await run('npm', ['install', '--no-audit', '--no-fund'], { cwd: folder, maxBuffer: 2 ** 26 });
 }
 
-async function installFaiss(folder: string, python: string): Promise<void> {
-  console.error(`installing faiss-cpu into ${join(folder, '.venv')} (about 50 MB; Python 3.10 or newer with venv)`);
-  await run('python3', ['-m', 'venv', join(folder, '.venv')]);
-  const requirements = join(folder, 'requirements.txt');
-  await run(python, ['-m', 'pip', 'install', '--quiet', '-r', requirements], { maxBuffer: 2 ** 26 });
+async function installPython(folder: string, requirements: string, what: string): Promise<void> {
+  const environment = join(folder, '.venv');
+  console.error(`installing ${what} into ${environment} (Python 3.10 or newer with venv)`);
+  await run('python3', ['-m', 'venv', environment]);
+  const pip = ['-m', 'pip', 'install', '--quiet', '-r', join(folder, requirements)];
+  await run(join(environment, 'bin', 'python'), pip, { maxBuffer: 2 ** 26 });
 }
 
 async function check(name: string, missing: Map<string, string>, load: () => Promise<unknown>): Promise<void> {

@@ -74,7 +74,7 @@ export interface Replies {
 
 export type CommandName = keyof Commands;
 
-export type Reply<C extends CommandName> = { ok: Replies[C] } | { error: { code: EngineCode; message: string } };
+export type Reply<Answer> = { ok: Answer } | { error: { code: EngineCode; message: string } };
 
 /**
  * `BAD_COMMAND`: not JSON, or no such command; `NOT_PREPARED`: `run` before `prepare`; `FAILED`: the library threw;

@@ -19,6 +19,7 @@ export interface BenchArguments {
   repeats?: number;
   engines?: string[];
   install?: boolean;
+  peers?: boolean;
   json?: string;
   compare?: string;
   with?: string;
@@ -39,6 +40,7 @@ const OPTIONS = {
   repeats: { type: 'string' },
   engines: { type: 'string' },
   install: { type: 'boolean' },
+  peers: { type: 'boolean' },
   json: { type: 'string' },
   compare: { type: 'string' },
   with: { type: 'string' },
@@ -104,10 +106,11 @@ Suites: ${known.map((name) => (byDefault.includes(name) ? name : `${name} (only 
   --data SPEC        vectors to measure on: file[,queries[,truth]] (.fbin .u8bin .i8bin .fvecs .bvecs .npy .parquet; truth .ivecs .ibin),
                      an .hdf5 of ann-benchmarks, or goodbooks or sift where SILVERLODE_DATA has them
   --metric METRIC    ip (default), cosine or l2: of vectors from files
-  --items N          rows of the synthetic set, for suites that can grow (peers, ann)
+  --items N          rows of the synthetic set, for suites that can grow (peers, ann, filter, topk, rerank, publish, load, scan)
   --repeats N        rounds of the suites that alternate sides
   --engines A,B      who takes part in peers
   --install          install the peers anew
+  --peers            filter, topk, rerank: other libraries in turn with ours
   --json FILE        write machine facts and results, anew with every result
   --compare FILE     compare with an earlier run; exit code 1 when something became worse
   --with FILE        compare with --compare's file, and run nothing

@@ -15,6 +15,8 @@ export interface BenchOptions {
   repeats?: number;
   engines?: readonly string[];
   install?: boolean;
+  /** Of `filter`, `topk` and `rerank`: other libraries in turn with ours. */
+  peers?: boolean;
   /** Vectors to measure on instead of the standard set: `file[,queries[,truth]]`, `goodbooks` or `sift`; see data/README.md. */
   data?: string;
   /** Of vectors that come from files; see `data`. */
