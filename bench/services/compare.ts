@@ -8,7 +8,7 @@ import type { TaskRequest } from './task.js';
 import { type Tuned, tune } from './tune.js';
 
 /** How much is measured. */
-export interface Plan {
+export interface Sizes {
   /** Recall of the final list that both sides are tuned to; the first one is the goal's. */
   recalls: readonly number[];
   /** Milliseconds that p99 may take. */
@@ -18,6 +18,13 @@ export interface Plan {
   seconds: number;
   /** Trials of one search for the rate. */
   trials: number;
+}
+
+/** The same, and who listens. */
+export interface Plan extends Sizes {
+  /** Looked at between trials. */
+  signal: AbortSignal | undefined;
+  progress: (what: string) => void;
 }
 
 const WANTED = 23.7;
@@ -49,6 +56,7 @@ export async function* compare(
   for (const recall of plan.recalls) {
     const runners: Runner[] = [];
     for (const side of sides) {
+      plan.progress(`tuning ${side.name} to recall ${recall}`);
       const tuned = await tune(side, requests, truth, recall);
       const bodies = requests.map((each) => httpRequest(side.request(each, tuned.probes[each.filter] as number)));
       const load = await LoadGenerator.start(side.port, bodies);
@@ -70,6 +78,7 @@ async function* measure(
 ): AsyncGenerator<BenchResult> {
   for (const runner of runners) await runner.load.closed(SATURATION, plan.seconds); // warm
   for (let repeat = 0; repeat < plan.repeats; repeat++) {
+    plan.progress(`${name}, repeat ${repeat + 1} of ${plan.repeats}`);
     for (const runner of runners) runner.saturations.push(await saturate(runner, plan.seconds));
     for (const runner of runners) runner.rates.push(await rateOf(runner, plan));
   }
@@ -87,10 +96,11 @@ async function* measure(
 }
 
 /** The highest rate within the budget; the search starts at the last result, else somewhat below saturation. */
-function rateOf({ load, rates, saturations }: Runner, { budget, seconds, trials }: Plan): Promise<number> {
+function rateOf({ load, rates, saturations }: Runner, { budget, seconds, trials, signal }: Plan): Promise<number> {
   const saturation = saturations.at(-1)?.report as LoadReport;
   const start = rates.at(-1) || 0.8 * perSecond(saturation);
   const holds = async (rate: number) => {
+    signal?.throwIfAborted();
     const { p99, failed } = await load.open(rate, seconds);
     return failed === 0 && p99 <= budget;
   };

@@ -1,58 +1,60 @@
-// What the services need beside this package: npm packages and a Python environment, in ignored folders beside the sources.
+// What the services need beside this package: npm packages and a Python environment, in a folder that git and npm ignore.
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { existsSync, readFileSync } from 'node:fs';
+import { cp, mkdir, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
-
-/** `bench/services` in the repository, from the compiled file as from its source. */
-export const SERVICES = import.meta.url.includes('/build/tools/')
-  ? new URL('../../../../bench/services/', import.meta.url)
-  : new URL('./', import.meta.url);
-
-const path = (name: string): string => fileURLToPath(new URL(name, SERVICES));
-const STAMP = path('.venv/installed');
-const BIN = process.platform === 'win32' ? '.venv/Scripts' : '.venv/bin';
+const PINNED = resolve('bench', 'services', 'packages');
+const FOLDER = resolve('build', 'services');
+const MARK = join(FOLDER, '.installed');
 
 /** The interpreter that has what `requirements.txt` says. */
-export const PYTHON = path(`${BIN}/python`);
+export const PYTHON = join(FOLDER, '.venv', 'bin', 'python');
+
+/** A script of the services. */
+export const pythonScript = (name: string): string => resolve('bench', 'services', 'python', name);
+
+/** Loads a package of the services' own. */
+export const requireOwn = createRequire(join(FOLDER, 'package.json'));
 
 /** What is to be installed, as a digest. */
 function wanted(): string {
-  const lists = ['package-lock.json', 'requirements.txt'].map((name) => readFileSync(path(name)));
-  return createHash('sha256').update(Buffer.concat(lists)).digest('hex');
+  const pins = ['package-lock.json', 'requirements.txt'].map((name) => readFileSync(join(PINNED, name)));
+  return createHash('sha256').update(Buffer.concat(pins)).digest('hex');
 }
 
 export function isInstalled(): boolean {
-  return existsSync(STAMP) && readFileSync(STAMP, 'utf8') === wanted();
+  return existsSync(MARK) && readFileSync(MARK, 'utf8') === wanted();
 }
 
 /**
- * Installs what is pinned, unless it is there. Needs npm, Python 3.11 or newer, and their package indexes.
+ * Installs what is pinned, unless it is there. Needs npm, Python 3.11 or newer with venv, and the network.
  *
+ * @param again Whatever is there.
  * @throws Error that says what could not be done.
  */
-export async function install(onStep: (text: string) => void): Promise<void> {
-  if (isInstalled()) return;
-  const cwd = fileURLToPath(SERVICES);
+export async function install(again: boolean, progress: (what: string) => void): Promise<void> {
+  if (!again && isInstalled()) return;
+  await mkdir(FOLDER, { recursive: true });
+  await cp(PINNED, FOLDER, { recursive: true });
   const steps: readonly [string, string, string[]][] = [
-    ['npm packages', 'npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund']],
+    ['onnxruntime-node and undici (about 300 MB)', 'npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund']],
     ['a Python environment', 'python3', ['-m', 'venv', '.venv']],
-    ['Python packages', PYTHON, ['-m', 'pip', 'install', '--quiet', '--requirement', 'requirements.txt']],
+    ['FAISS, FastAPI and onnx (about 150 MB)', PYTHON, ['-m', 'pip', 'install', '--quiet', '-r', 'requirements.txt']],
   ];
   for (const [what, command, args] of steps) {
-    onStep(`services: installing ${what} …`);
+    progress(`installing ${what} into ${FOLDER}`);
     try {
-      await run(command, args, { cwd });
+      await run(command, args, { cwd: FOLDER, maxBuffer: 2 ** 26 });
     } catch (error) {
       const { stderr = '', message } = error as Error & { stderr?: string };
       const reason = stderr.trim().split('\n').at(-1) || message;
-      throw new Error(
-        `the services cannot be compared here, installing ${what} failed (${command} ${args.join(' ')}): ${reason}`,
-      );
+      throw new Error(`there are no services to compare with, installing ${what} failed: ${reason}`);
     }
   }
-  writeFileSync(STAMP, wanted());
+  await writeFile(MARK, wanted());
 }

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BenchOptions, BenchResult, Suite } from '../support/suite.js';
-import { compare, type Plan } from './compare.js';
+import { compare, type Sizes } from './compare.js';
 import { install } from './environment.js';
 import { publishTask } from './model.js';
 import { type Side, startServices, startSilverlode } from './sides.js';
@@ -12,8 +12,8 @@ import { writeTask } from './task_files.js';
 import { exactLists } from './truth.js';
 
 const P99_BUDGET = 50;
-const FULL_PLAN: Plan = { recalls: [0.95, 0.98], budget: P99_BUDGET, repeats: 5, seconds: 5, trials: 7 };
-const QUICK_PLAN: Plan = { recalls: [0.95], budget: P99_BUDGET, repeats: 1, seconds: 1, trials: 4 };
+const FULL_PLAN: Sizes = { recalls: [0.95, 0.98], budget: P99_BUDGET, repeats: 5, seconds: 5, trials: 7 };
+const QUICK_PLAN: Sizes = { recalls: [0.95], budget: P99_BUDGET, repeats: 1, seconds: 1, trials: 4 };
 
 const suite: Suite = {
   note:
@@ -22,20 +22,24 @@ const suite: Suite = {
     "generator, which is its own process. Services: front (fastify, undici), tower and reranker (onnxruntime-node, one thread each; the reranker's graph holds item vectors, value formula and " +
     'top-k), search (FAISS IVF,SQ8 with IDSelectorBitmap behind FastAPI; bitmaps made beforehand, concurrent queries gathered). Bodies are binary on both sides and between services. Probes are tuned ' +
     'per filter on both sides to the recall of the final list against exact float32 search and ranking.',
-  async *run({ quick, filter, threads }: BenchOptions): AsyncGenerator<BenchResult> {
-    await install((text) => console.error(text));
+  async *run(options: BenchOptions): AsyncGenerator<BenchResult> {
+    const { quick, filter, threads, repeats, signal, progress = () => undefined } = options;
+    await install(options.install ?? false, progress);
     const task = makeTask(quick ? QUICK : FULL);
+    progress('exact lists, on one thread');
     const truth = await exactLists(task);
     const folder = await mkdtemp(join(tmpdir(), 'silverlode-bench-'));
     const sides: Side[] = [];
     try {
       const path = join(folder, 'items.silverlode');
+      progress('publishing, and starting both sides');
       await publishTask(task, path);
       await writeTask(task, folder);
       const texts = FILTERS.map(({ text }) => text);
       sides.push(await startSilverlode(path, task.size, texts, threads));
       sides.push(await startServices(folder, task.size, threads));
-      const plan = quick ? QUICK_PLAN : FULL_PLAN;
+      const sizes = quick ? QUICK_PLAN : FULL_PLAN;
+      const plan = { ...sizes, repeats: repeats ?? sizes.repeats, signal, progress };
       for await (const result of compare(sides as [Side, Side], task.requests, truth, plan))
         if (result.name.includes(filter)) yield result;
     } finally {

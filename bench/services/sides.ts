@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { decodeBinaryResult, encodeBinaryRequest } from 'silverlode/serve';
-import { PYTHON, SERVICES } from './environment.js';
+import { PYTHON, pythonScript } from './environment.js';
 import type { TaskRequest, TaskSize } from './task.js';
 
 /** A running side. */
@@ -70,8 +70,7 @@ export async function startServices(folder: string, { dims, candidates, k }: Tas
     return start(name, child, firstMessage(child));
   };
   const search = () => {
-    const script = fileURLToPath(new URL('python/ann.py', SERVICES));
-    const child = spawn(PYTHON, [script, folder, String(threads || availableParallelism())], {
+    const child = spawn(PYTHON, [pythonScript('ann.py'), folder, String(threads || availableParallelism())], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     return start('search', child, firstLine(child));

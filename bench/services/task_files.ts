@@ -2,9 +2,8 @@
 import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { PYTHON, SERVICES } from './environment.js';
+import { PYTHON, pythonScript } from './environment.js';
 import type { Layer } from './network.js';
 import { eligibility, FILTERS, type Task } from './task.js';
 
@@ -36,5 +35,5 @@ export async function writeTask(task: Task, folder: string): Promise<void> {
     rerank: sizes(rerank.layers),
   };
   await writeFile(join(folder, 'networks.json'), JSON.stringify(facts));
-  await promisify(execFile)(PYTHON, [fileURLToPath(new URL('python/export_networks.py', SERVICES)), folder]);
+  await promisify(execFile)(PYTHON, [pythonScript('export_networks.py'), folder]);
 }

@@ -104,7 +104,7 @@ describe('connection', () => {
     expect(() => parseAnswer(Buffer.from('HTTP/1.1 200 OK\r\n\r\n'))).toThrow('content-length');
   });
 
-  test('keeps its socket, and fails when the server hangs up', async () => {
+  test('keeps its socket, fails when the server hangs up, and opens another', async () => {
     const server = createServer((request, response) => {
       if (request.url === '/end') request.socket.destroy();
       else response.end(Buffer.alloc(300_000, String(request.socket.remotePort)));
@@ -118,5 +118,6 @@ describe('connection', () => {
     expect(bodies[0]).toHaveLength(300_000);
     expect(bodies[1]).toBe(bodies[0]);
     await expect(get('/end')).rejects.toThrow(/closed|reset|hang/);
+    expect((await get('/')).body).toHaveLength(300_000);
   });
 });

@@ -1,5 +1,6 @@
 // What ties the services of the funnel together: one request in, three requests out, one after another.
-import { BYTES, requireOwn, serveFunnelPart } from './service.js';
+import { requireOwn } from '../environment.js';
+import { BYTES, serveFunnelPart } from './service.js';
 
 interface Pool {
   request(options: {

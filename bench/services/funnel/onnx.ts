@@ -1,5 +1,5 @@
 // The part of onnxruntime-node that the services use.
-import { requireOwn } from './service.js';
+import { requireOwn } from '../environment.js';
 
 type Values = Float32Array | BigInt64Array;
 

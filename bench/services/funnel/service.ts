@@ -1,8 +1,6 @@
 // One process of the funnel: a fastify app on a free port, told to the parent. Bodies are bytes.
-import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { type FastifyInstance, fastify } from 'fastify';
-import { SERVICES } from '../environment.js';
 
 export const BYTES = 'application/octet-stream';
 
@@ -14,9 +12,6 @@ export async function serveFunnelPart(define: (app: FastifyInstance) => void): P
   process.send?.({ port: (app.server.address() as AddressInfo).port });
   process.on('disconnect', () => process.exit());
 }
-
-/** A package of the services' own environment. */
-export const requireOwn = createRequire(new URL('package.json', SERVICES));
 
 /** float32 out of a body, copied: bodies begin anywhere. */
 export const floats = (body: Buffer): Float32Array => new Float32Array(copy(body));

@@ -8,31 +8,43 @@ export class Connection {
   #received: Buffer[] = [];
   #resolve: ((answer: Answer) => void) | undefined;
   #reject: ((error: Error) => void) | undefined;
+  #socket: Socket | undefined;
 
-  private constructor(private readonly socket: Socket) {
-    socket.on('data', (chunk) => this.#receive(chunk));
-    socket.on('error', (error) => this.#reject?.(error));
-    socket.on('close', () => this.#reject?.(new Error('the connection was closed')));
-  }
+  private constructor(private readonly port: number) {}
 
   static async open(port: number): Promise<Connection> {
-    const socket = connect({ port, host: '127.0.0.1', noDelay: true });
-    await once(socket, 'connect');
-    return new Connection(socket);
+    const connection = new Connection(port);
+    await connection.#connect();
+    return connection;
   }
 
-  /** @param request Head and body. */
-  send(request: Buffer): Promise<Answer> {
+  /** Opens the connection again if the server has closed it, as servers do after some time without a request. */
+  async send(request: Buffer): Promise<Answer> {
+    const socket = this.#socket ?? (await this.#connect());
     return new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
-      this.socket.write(request);
+      socket.write(request);
     });
+  }
+
+  async #connect(): Promise<Socket> {
+    const socket = connect({ port: this.port, host: '127.0.0.1', noDelay: true });
+    await once(socket, 'connect');
+    this.#received = [];
+    this.#socket = socket;
+    socket.on('data', (chunk) => this.#receive(chunk));
+    socket.on('error', (error) => this.#reject?.(error));
+    socket.on('close', () => {
+      this.#socket = undefined;
+      this.#reject?.(new Error('the connection was closed'));
+    });
+    return socket;
   }
 
   close(): void {
     this.#reject = undefined;
-    this.socket.destroy();
+    this.#socket?.destroy();
   }
 
   #receive(chunk: Buffer): void {
