@@ -14,7 +14,7 @@ const SUITES: Readonly<Record<string, () => Promise<{ default: Suite }>>> = {
   ann: () => import('./ann/index.js'),
   pipeline: () => import('./pipelines/index.js'),
   kernels: () => import('./kernels/index.js'),
-  serving: () => import('./serving/index.js'),
+  services: () => import('./services/index.js'),
   freshness: () => import('./pipelines/freshness.js'),
   filter: () => import('./filter/index.js'),
   topk: () => import('./topk/index.js'),

@@ -180,7 +180,7 @@ export class RequestChecker {
           { field: name },
         );
       }
-      values.set(name, Array.from(list)); // the caller may change its list while an earlier run is under way
+      values.set(name, (list as number[] | Float32Array).slice()); // the caller may change its list while an earlier run is under way
     }
     return values;
   }

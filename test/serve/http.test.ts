@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createService, decodeBinaryResult, encodeBinaryRequest } from '../../lib/serve/index.js';
 import { tempFolder } from '../support/temp_folder.js';
 import { queryVector, smallModel, writeModel } from './models.js';
-import { namedModel, scoredModel, serve, type TestService } from './service.js';
+import { namedModel, scoredModel, serve, type TestService, towerModel } from './service.js';
 
 const { path } = await tempFolder();
 const embedding = queryVector();
@@ -13,7 +13,12 @@ const asJson = Array.from(embedding);
 let service: TestService;
 
 beforeAll(async () => {
-  service = await serve({ books: await smallModel(), scored: await scoredModel(), named: await namedModel() });
+  service = await serve({
+    books: await smallModel(),
+    scored: await scoredModel(),
+    named: await namedModel(),
+    tower: await towerModel(),
+  });
 });
 afterAll(() => service.close());
 
@@ -158,6 +163,43 @@ describe('binary bodies', () => {
     }
   });
 
+  test('inputs of a tower: in the body, as JSON, or some of each', async () => {
+    const [taste, mood] = [queryVector(1), queryVector(2)];
+    const expected = flat(await service.hub.retrieve('tower', { user: { taste, mood }, k: 9 }));
+    expected.ids = expected.ids.map((id) => BigInt(id));
+    const both = Float32Array.of(...mood, ...taste);
+    const inputs = { mood: mood.length, taste: taste.length };
+    const given = encodeBinaryRequest({ k: 9, inputs }, both);
+    expect(Buffer.from(given)).toEqual(encode({ k: 9, inputs }, both));
+    for (const body of [
+      Buffer.from(given),
+      encode({ k: 9, user: { mood: [...mood] }, inputs: { taste: taste.length } }, taste),
+      encode({ k: 9, user: { mood: [...mood], taste: [...taste] } }, new Float32Array(0)),
+    ]) {
+      const response = await post('tower', body);
+      expect(response.statusCode).toBe(200);
+      expect(decode(response.rawPayload)).toMatchObject(expected);
+    }
+  });
+
+  test.each([
+    ['more numbers than inputs', { inputs: { taste: 3, mood: 4 } }],
+    ['fewer numbers than inputs', { inputs: { taste: 8, mood: 8 } }],
+    ['an input of the wrong length', { inputs: { taste: 4, mood: 4 } }],
+    ['an unknown input', { inputs: { taste: 4, other: 4 } }],
+    ['a length below 0', { inputs: { taste: -1, mood: 9 } }],
+    ['a missing input', { inputs: { taste: 8 } }],
+  ])('%s: refused', async (_, head) => {
+    const response = await post('tower', encode(head));
+    expect(response.statusCode).toBe(400);
+    expect(response.json().error.code).toMatch(/^(INVALID_ARGUMENT|SHAPE_MISMATCH)$/);
+  });
+
+  test('inputs for a model without a tower are refused', async () => {
+    const response = await post('books', encode({ inputs: { taste: 8 } }));
+    expect(response.json().error).toMatchObject({ code: 'INVALID_ARGUMENT' });
+  });
+
   test('heads in one array; JSON out where no binary is asked for', async () => {
     const both = Float32Array.of(...queryVector(1), ...queryVector(2));
     const response = await post('books', encode({ heads: 2, filter: 'language:en' }, both), { accept: '*/*' });
@@ -186,7 +228,7 @@ describe('binary bodies', () => {
 describe('models', () => {
   test('list, facts, versions, statistics', async () => {
     const { models } = (await inject({ url: '/v1/models' })).json();
-    expect(models.map(({ name }: { name: string }) => name)).toEqual(['books', 'scored', 'named']);
+    expect(models.map(({ name }: { name: string }) => name)).toEqual(['books', 'scored', 'named', 'tower']);
     expect(models[1]).toMatchObject({
       version: 1,
       state: 'serving',

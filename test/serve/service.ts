@@ -1,6 +1,6 @@
 // A service with models of every kind, for tests by inject().
 import type { FastifyInstance } from 'fastify';
-import { nn, type RetrievalModel } from 'silverlode';
+import { Module, nn, ops, type RetrievalModel, type SymbolicTensor, type Tower } from 'silverlode';
 import { Random } from '../../lib/data/random.js';
 import { createService, ModelHub, type ServedModel, type ServiceOptions } from '../../lib/serve/index.js';
 import { DIMS, ITEMS, smallModel } from './models.js';
@@ -51,3 +51,18 @@ export function namedModel(): Promise<RetrievalModel> {
     items: { ids: Array.from({ length: ITEMS }, (_, i) => `book-${i}`), embeddings: { data, shape: [ITEMS, DIMS] } },
   });
 }
+
+/** A tower over two inputs: an embedding and what is added to it. */
+class SumTower extends Module implements Tower {
+  readonly inputs = {
+    taste: { dtype: 'float32', shape: ['batch', DIMS] },
+    mood: { dtype: 'float32', shape: ['batch', DIMS] },
+  } as const;
+
+  forward({ taste, mood }: { taste: SymbolicTensor; mood: SymbolicTensor }): SymbolicTensor {
+    return ops.add(taste, mood);
+  }
+}
+
+/** Users come as inputs of a tower. */
+export const towerModel = (): Promise<RetrievalModel> => smallModel(0, { tower: new SumTower() });

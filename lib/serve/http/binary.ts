@@ -5,7 +5,8 @@
 //   then zeros up to a multiple of 8, and the arrays of the body
 //
 // Request: the head is a retrieve request without `embedding`, with `heads` (default 1); the rest of the body is the embedding,
-// float32 [heads, dims], nothing for a request by `user`.
+// float32 [heads, dims], nothing for a request by `user`; or, with `inputs`, inputs of the tower, float32, as many numbers of each
+// as it says, in that order. Further inputs may be in `user`.
 //
 // Response: the head is {count, ids, tasks, stats}. `ids` says what the first array holds: 'int64' [count] (numbers and bigints),
 // or 'json' when the head has the ids themselves in `names`. Then scores, float32 [count], then one float32 [count] per name in
@@ -19,7 +20,7 @@ const ALIGNMENT = 8;
 const PREFIX = 4;
 
 /** The head of a binary request. */
-export type BinaryHead = Omit<JsonRequest, 'embedding'> & { heads?: number };
+export type BinaryHead = Omit<JsonRequest, 'embedding'> & { heads?: number; inputs?: Readonly<Record<string, number>> };
 
 /** @throws SilverlodeError `INVALID_ARGUMENT` for a body that is none. */
 export function readBinary(body: Buffer): { head: unknown; embedding: Float32Array } {
@@ -40,6 +41,19 @@ export function splitHeads(embedding: Float32Array, heads: number): Float32Array
   if (!Number.isInteger(dims))
     throw new SilverlodeError('SHAPE_MISMATCH', `${embedding.length} numbers do not make ${heads} heads`);
   return Array.from({ length: heads }, (_, head) => embedding.subarray(head * dims, (head + 1) * dims));
+}
+
+/** Inputs of the tower, one after another. @throws SilverlodeError `SHAPE_MISMATCH`. */
+export function splitInputs(values: Float32Array, inputs: Readonly<Record<string, number>>): Map<string, Float32Array> {
+  const split = new Map<string, Float32Array>();
+  let at = 0;
+  for (const [name, length] of Object.entries(inputs)) {
+    split.set(name, values.subarray(at, at + length));
+    at += length;
+  }
+  if (at !== values.length)
+    throw new SilverlodeError('SHAPE_MISMATCH', `inputs are ${at} numbers in all, the body holds ${values.length}`);
+  return split;
 }
 
 /** The body of a binary response. @param kind Type of the model's ids. */

@@ -25,7 +25,8 @@ const PREFIX = 4;
 /**
  * The body of a retrieve request, to be sent as `application/x-silverlode`.
  *
- * @param embedding float32 [heads, dims]; empty for a request by `user`.
+ * @param embedding float32 [heads, dims]; empty for a request by `user`; the values of all `inputs`, one after another, where
+ * the head has them.
  * @example
  * ```ts
  * const type = 'application/x-silverlode';

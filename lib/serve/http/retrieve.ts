@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { RetrieveRequest } from '../../retrieval/types.js';
 import type { ServedVersion } from '../served_model.js';
-import { type BinaryHead, readBinary, splitHeads, writeBinary } from './binary.js';
+import { type BinaryHead, readBinary, splitHeads, splitInputs, writeBinary } from './binary.js';
 import { answer, disconnectSignal, type ServiceContext, servedVersion } from './context.js';
 import { HttpError } from './errors.js';
 import { fromJson, type JsonRequest, toJsonResult } from './json.js';
@@ -21,8 +21,10 @@ export function retrieveRoute(app: FastifyInstance, context: ServiceContext): vo
     const { head, embedding } = readBinary(body);
     const validate = given.compileValidationSchema(headSchema);
     if (!validate(head)) throw new HttpError(400, 'INVALID_ARGUMENT', headFault(validate));
-    const { heads = 1, ...rest } = head as BinaryHead;
+    const { heads = 1, inputs, ...rest } = head as BinaryHead;
     const request = fromJson(rest, facts.ids, limits.filterLength);
+    if (inputs !== undefined)
+      return { ...request, user: { ...request.user, ...Object.fromEntries(splitInputs(embedding, inputs)) } };
     return request.user === undefined ? { ...request, embedding: splitHeads(embedding, heads) } : request;
   };
 
@@ -41,7 +43,7 @@ export function retrieveRoute(app: FastifyInstance, context: ServiceContext): vo
         summary: 'the best items for one user',
         description:
           'Give `embedding` or `user`. The header `server-timing` tells what waiting and running took. The layout of binary ' +
-          'bodies: uint32 length of the head, the head as JSON, zeros up to a multiple of 8, then the embedding as float32; the ' +
+          'bodies: uint32 length of the head, the head as JSON, zeros up to a multiple of 8, then the embedding as float32 (or inputs of the tower, whose lengths `inputs` tells); the ' +
           'answer to `accept: application/x-silverlode` likewise: head, int64 ids, float32 scores, float32 logits per task.',
         params: nameParams,
         body: {

@@ -57,6 +57,12 @@ export function binaryHeadSchema(limits: ServiceLimits) {
     additionalProperties: false,
     properties: {
       heads: { type: 'integer', minimum: 1, maximum: 1024, description: 'embeddings that follow; default 1' },
+      inputs: {
+        type: 'object',
+        description: 'instead of an embedding: how many numbers of each input of the tower follow',
+        maxProperties: 256,
+        additionalProperties: { type: 'integer', minimum: 0, maximum: 65_536 },
+      },
       ...requestFields(limits),
     },
   } as const;

@@ -2,34 +2,28 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import { exactTopK } from '../../examples/demo/exact.js';
 import { forward, rerank } from './network.js';
-import { eligibility, type Task, value } from './task.js';
+import { eligibility, FILTERS, type Filter, type Task, value } from './task.js';
 
 export async function exactLists(task: Task): Promise<number[][]> {
   const { size, catalogue, requests } = task;
-  const excluded = new Map<string, number[]>();
+  const excluded = FILTERS.map((filter) => ineligible(task, filter));
   const lists: number[][] = [];
   for (const { features, filter } of requests) {
-    const left = excluded.get(filter) ?? ineligible(task, filter);
-    excluded.set(filter, left);
     const user = forward(task.tower, features);
-    const candidates = Array.from(exactTopK(user, catalogue.embeddings, size.candidates, left));
+    const candidates = Array.from(exactTopK(user, catalogue.embeddings, size.candidates, excluded[filter]));
     lists.push(bestByValue(task, user, candidates).map(({ id }) => id));
     await breathe();
   }
   return lists;
 }
 
-function ineligible(task: Task, filter: string): number[] {
+function ineligible(task: Task, filter: Filter): number[] {
   const mask = eligibility(task, filter);
   return [...task.catalogue.ids].filter((item) => mask[item] === 0);
 }
 
 /** Candidates by value, best first. */
-export function bestByValue(
-  { rerank: network, catalogue, size }: Task,
-  user: Float32Array,
-  candidates: readonly number[],
-) {
+function bestByValue({ rerank: network, catalogue, size }: Task, user: Float32Array, candidates: readonly number[]) {
   const { data } = catalogue.embeddings;
   const logits = rerank(network, user, data, candidates);
   const scored = candidates.map((id, i) => {
