@@ -50,11 +50,18 @@ function teller(): (suite: string, what: string) => void {
   };
 }
 
+/** What else figures of the same name depend on. */
+const settingsOf = ({ quick, device, data, metric, items }: BenchArguments): Facts => ({
+  size: quick ? 'quick' : 'full',
+  device,
+  data: data === undefined ? `standard${items === undefined ? '' : `, ${items} items`}` : `${data}, ${metric ?? 'ip'}`,
+});
+
 /** Measures suite after suite; one that fails is told and does not keep the others from running. */
 async function runSuites(given: BenchArguments, signal: AbortSignal): Promise<{ run: StoredRun; failed: string[] }> {
   if (given.simd !== undefined) process.env.SILVERLODE_SIMD = given.simd; // read when a device opens, here and in children
   setDefaultDevice({ device: 'cpu', threads: given.threads });
-  const machine = machineFacts(given.threads);
+  const machine = { ...machineFacts(given.threads), ...settingsOf(given) };
   console.log(describe(machine));
   const command = ['npm run bench --', ...process.argv.slice(2)].join(' ');
   const notes: Record<string, string> = {};

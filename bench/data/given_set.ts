@@ -8,7 +8,7 @@ import { loadSift } from '../../lib/data/sift.js';
 import { readVecs } from '../../lib/io/vecs.js';
 import { readVectors, type Vectors } from '../../lib/io/vectors.js';
 import { readHdf5 } from './hdf5.js';
-import { exactLists, K, SETS_FOLDER, type SetFiles, writeSet } from './standard_set.js';
+import { K, SETS_FOLDER, type SetExtras, type SetFiles, writeSet } from './standard_set.js';
 
 export type Metric = 'ip' | 'cosine' | 'l2';
 
@@ -22,14 +22,14 @@ export interface GivenVectors {
 
 /** Random attributes of such a set; the numbers are shares of its items. */
 const SHARES = { p50: 0.5, p10: 0.1, p1: 0.01, p01: 0.001 } as const;
-const MOST_QUERIES = 256;
+const MOST_QUERIES = 1000;
 
 /**
  * A set in the form of the standard one, with random attributes from seed 1 and exact lists that are computed unless the source
  * has them to a depth of 100.
  *
  * @param spec `items[,queries[,truth]]` as `.fbin` `.u8bin` `.i8bin` `.fvecs` `.bvecs` `.npy` `.parquet`, truth `.ivecs` or `.ibin`;
- * an `.hdf5` of ann-benchmarks; `goodbooks` or `sift`. Without queries the last 256 items are asked for and not part of the set.
+ * an `.hdf5` of ann-benchmarks; `goodbooks` or `sift`. Without queries the last 1 000 items, at most half of them, are asked for and not part of the set.
  * @param metric Of files; HDF5 files and real sets bring theirs.
  * @throws SilverlodeError `INVALID_ARGUMENT` for another extension or no match of dimensions, `IO_ERROR`, `CORRUPT_FILE`.
  */
@@ -39,7 +39,10 @@ export async function givenSet(
   parent = SETS_FOLDER,
 ): Promise<{ set: SetFiles; metric: Metric }> {
   const given = await read(spec, metric);
-  const { items, queries } = given;
+  const { items, queries, nearest } = given;
+  const strange = nearest?.data.find((item) => item < 0 || item >= items.shape[0]);
+  if (strange !== undefined)
+    throw new SilverlodeError('CORRUPT_FILE', `exact lists of ${spec} name item ${strange} of ${items.shape[0]}`);
   if (items.shape[1] !== queries.shape[1])
     throw new SilverlodeError(
       'SHAPE_MISMATCH',
@@ -55,7 +58,7 @@ export async function givenSet(
   };
   const masks = randomMasks(set.items);
   set.filters = Object.keys(masks);
-  if (!existsSync(folder)) await writeSet(folder, items, queries, masks, listsOf(given, masks));
+  if (!existsSync(folder)) await writeSet(folder, items, queries, masks, extrasOf(given));
   return { set, metric: given.metric };
 }
 
@@ -113,22 +116,19 @@ function randomMasks(items: number): Record<string, Uint8Array> {
   );
 }
 
-/** Exact lists of every filter; the unfiltered ones of the source where it has enough of them. */
-function listsOf(
-  { items, queries, metric, nearest }: GivenVectors,
-  masks: Record<string, Uint8Array>,
-): Map<string, Int32Array> {
+/** How exact lists come about: by the metric, and the unfiltered ones from the source where it has enough of them. */
+function extrasOf({ items, queries, metric, nearest }: GivenVectors): SetExtras {
   const [rows, dims] = items.shape;
-  const data = metric === 'cosine' ? unitRows(items) : items.data;
-  const offsets =
-    metric === 'l2' ? Float64Array.from({ length: rows }, (_, row) => -squared(data, row, dims) / 2) : undefined;
-  const lists = exactLists(data, queries.data, dims, masks, offsets);
+  const extras: SetExtras = {};
+  if (metric === 'cosine') extras.scored = { data: unitRows(items), shape: items.shape };
+  if (metric === 'l2')
+    extras.offsets = Float32Array.from({ length: rows }, (_, row) => -squared(items.data, row, dims) / 2);
   if (nearest !== undefined && nearest.depth >= K) {
-    const own = lists.get('') as Int32Array;
+    extras.nearest = new Int32Array(queries.shape[0] * K);
     for (let query = 0; query < queries.shape[0]; query++)
-      own.set(nearest.data.subarray(query * nearest.depth, query * nearest.depth + K), query * K);
+      extras.nearest.set(nearest.data.subarray(query * nearest.depth, query * nearest.depth + K), query * K);
   }
-  return lists;
+  return extras;
 }
 
 function squared(data: Float32Array, row: number, dims: number): number {
@@ -137,7 +137,7 @@ function squared(data: Float32Array, row: number, dims: number): number {
   return sum;
 }
 
-function unitRows({ data, shape: [rows, dims] }: Vectors): Float32Array {
+function unitRows({ data, shape: [rows, dims] }: Vectors): Vectors['data'] {
   const unit = new Float32Array(data.length);
   for (let row = 0; row < rows; row++) {
     const length = Math.sqrt(squared(data, row, dims)) || 1;

@@ -1,6 +1,6 @@
 // What a comparison does, from the options of the suite.
 
-import { FILTERS, type SetSize } from '../data/standard_set.js';
+import { FILTERS, type SetSize, standardSize } from '../data/standard_set.js';
 import type { BenchOptions } from '../support/suite.js';
 
 /** Sizes, repeats and time of each measurement. */
@@ -18,7 +18,7 @@ export interface Plan {
 export function planOf({ quick, items, repeats, threads }: BenchOptions, cores: number): Plan {
   const rows = items ?? (quick ? 20_000 : 200_000);
   return {
-    size: { items: rows, dims: quick ? 64 : 128, clusters: Math.max(1, Math.round(rows / 100)), queries: 256 },
+    size: standardSize(rows, quick, 256),
     repeats: repeats ?? (quick ? 2 : 5),
     runSeconds: quick ? 0.02 : 0.12,
     threads: threads > 0 ? threads : cores,

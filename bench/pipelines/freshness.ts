@@ -1,13 +1,12 @@
 // The suite 'freshness': what a fresh segment costs requests, and how fast updates are, on the seeded synthetic catalogue.
 import { publish, type RetrievalModel, type UpsertItems } from 'silverlode';
-import { makeCatalogue } from '../../lib/data/synthetic.js';
+import type { Catalogue } from '../../lib/data/synthetic.js';
+import { standardCatalogue, standardSize } from '../data/standard_set.js';
 import { type BenchOptions, type BenchResult, measure, type Suite } from '../support/suite.js';
 
 const K = 100;
 const BATCH = 64;
 const FILTER = 'p10:true';
-
-type Catalogue = ReturnType<typeof makeCatalogue>;
 
 /** Some items of the catalogue again, under ids from `first` on. */
 function itemsAgain(catalogue: Catalogue, from: number, count: number, first: number) {
@@ -76,11 +75,9 @@ async function* updates(
 
 const suite: Suite = {
   async *run(options: BenchOptions): AsyncGenerator<BenchResult> {
-    const size = options.quick
-      ? { items: 20_000, dims: 64, clusters: 200 }
-      : { items: 200_000, dims: 128, clusters: 2000 };
+    const size = standardSize(options.quick ? 20_000 : 200_000, options.quick, 512);
     const { items, dims } = size;
-    const catalogue = makeCatalogue({ ...size, queries: 512, seed: 1 });
+    const catalogue = standardCatalogue(size);
     await using model = await publish({
       items: {
         ids: Array.from({ length: items }, (_, i) => i),

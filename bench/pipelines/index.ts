@@ -1,6 +1,6 @@
 // The suite 'pipeline': publish and retrieve on the seeded synthetic catalogue, with recall beside every speed.
 import { publish, type RetrievalModel } from 'silverlode';
-import { makeCatalogue } from '../../lib/data/synthetic.js';
+import { standardCatalogue, standardSize } from '../data/standard_set.js';
 import { type BenchOptions, type BenchResult, measure, type Suite } from '../support/suite.js';
 
 const K = 100;
@@ -24,11 +24,10 @@ async function recall(model: RetrievalModel, queries: Float32Array, count: numbe
 
 const suite: Suite = {
   async *run(options: BenchOptions): AsyncGenerator<BenchResult> {
-    const size = options.quick
-      ? { items: 20_000, dims: 64, clusters: 200 }
-      : { items: options.device === 'cpu' ? 200_000 : 1_000_000, dims: 128, clusters: 2000 };
+    const standard = options.device === 'cpu' ? 200_000 : 1_000_000;
+    const size = standardSize(options.quick ? 20_000 : standard, options.quick, 512);
     const { items, dims } = size;
-    const catalogue = makeCatalogue({ ...size, queries: 512, seed: 1 });
+    const catalogue = standardCatalogue(size);
     const started = performance.now();
     const model = await publish({
       items: { ids: catalogue.ids, embeddings: catalogue.embeddings, attributes: { ...catalogue.attributes } },

@@ -88,7 +88,7 @@ export async function measure(
     warmupIterations: quick ? 1 : 3,
     retainSamples: true,
     throws: true,
-    signal,
+    signal: signal && AbortSignal.any([signal]), // of its own, since listeners on it are never taken off
   });
   const [task] = await bench.add('work', work).run();
   signal?.throwIfAborted();
