@@ -1,7 +1,7 @@
 // One plot as options of Apache ECharts, for the drawn file and for the page alike.
 import type { EChartsCoreOption } from 'echarts/core';
 import { type Axis, position, tickLabel } from './axes.js';
-import type { Plot, Point, Series } from './model.js';
+import type { Plot, Point, Series } from './plot.js';
 import { COLOURS, SHAPES, type Theme } from './styles.js';
 
 /** Colours besides those of series. */
