@@ -41,7 +41,7 @@ export function chartOption(
     textStyle: { fontFamily: FONT, color: ink },
     grid: { left: 8, right: 18, top: 34, bottom: 40, outerBoundsMode: 'same', outerBoundsContain: 'axisLabel' },
     xAxis: {
-      ...axisOption(plot.x, theme, narrow ? 5 : 9),
+      ...axisOption(plot.x, theme, narrow ? 5 : 12),
       name: plot.x.label,
       nameLocation: 'middle',
       nameGap: 30,
