@@ -29,7 +29,8 @@ const LABELS: Readonly<Record<string, string>> = {
   'p99 ms': 'p99 latency, ms',
   'p95 ms': 'p95 latency, ms',
   'cpu us': 'processor time per answer, µs',
-  'us/query': 'time per query, µs',
+  'us/request': 'time per request, µs',
+  'cpu s': 'processor time, s',
   'bytes/item': 'bytes per item',
 };
 

@@ -1,7 +1,7 @@
 // One plot as options of Apache ECharts, for the drawn file and for the page alike.
 import type { EChartsCoreOption } from 'echarts/core';
 import { type Axis, position, tickLabel } from './axes.js';
-import type { Plot, Point, Series } from './model.js';
+import type { Plot, Point, Series } from './plot.js';
 import { COLOURS, SHAPES, type Theme } from './styles.js';
 
 /** Colours besides those of series. */
@@ -41,7 +41,7 @@ export function chartOption(
     textStyle: { fontFamily: FONT, color: ink },
     grid: { left: 8, right: 18, top: 34, bottom: 40, outerBoundsMode: 'same', outerBoundsContain: 'axisLabel' },
     xAxis: {
-      ...axisOption(plot.x, theme, narrow ? 5 : 9),
+      ...axisOption(plot.x, theme, narrow ? 5 : 12),
       name: plot.x.label,
       nameLocation: 'middle',
       nameGap: 30,

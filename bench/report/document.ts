@@ -1,8 +1,8 @@
 // The page: everything in one file, tables ready as HTML, plots drawn by the script from the data beside it.
 import { directionOf, GROUND } from './chart.js';
-import type { BenchFile } from './files.js';
 import { Html, html, scriptJson } from './html.js';
-import type { Plot, Report, Series } from './model.js';
+import type { Report, RunOfFile } from './model.js';
+import type { Plot, Series } from './plot.js';
 import { COLOURS, SHAPES, type Theme } from './styles.js';
 import { goalsTable, plotTable, resultsTable, suitesOf } from './tables.js';
 
@@ -93,15 +93,21 @@ function legendEntry({ name, style, ours, dashed }: Series): Html {
 <span>${name}</span></button>`;
 }
 
-function run(bench: BenchFile): Html {
+function run(bench: RunOfFile): Html {
   const facts = Object.entries(bench.machine).map(
     ([name, value]) => html`<div><dt>${name}</dt><dd>${String(value)}</dd></div>`,
   );
   const command = bench.command === undefined ? '' : html`<p class="command"><code>${bench.command}</code></p>`;
-  const notes = Object.entries(bench.notes).map(([suite, note]) => html`<p class="remark"><b>${suite}</b> ${note}</p>`);
+  const stopped =
+    bench.finished === false
+      ? html`<p class="missed">This run was stopped before its end, or some of it failed.</p>`
+      : '';
+  const notes = Object.entries(bench.notes ?? {}).map(
+    ([suite, note]) => html`<p class="remark"><b>${suite}</b> ${note}</p>`,
+  );
   const tables = [...suitesOf(bench)].map(
     ([suite, results]) => html`<details><summary>${suite}: ${results.length} results</summary>
 ${resultsTable(`${suite} of ${bench.file}`, results)}</details>`,
   );
-  return html`<article class="card run"><h3>${bench.file}</h3>${command}<dl>${facts}</dl>${notes}${tables}</article>`;
+  return html`<article class="card run"><h3>${bench.file}</h3>${command}${stopped}<dl>${facts}</dl>${notes}${tables}</article>`;
 }

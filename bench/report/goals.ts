@@ -1,5 +1,5 @@
 // The goals of the project and what the runs say of them.
-import type { BenchFile } from './files.js';
+import type { RunOfFile } from './model.js';
 import { ratioText } from './numbers.js';
 
 /** What a goal is about, in a few words. */
@@ -33,7 +33,7 @@ export interface GoalRow {
 }
 
 /** All measurements of goals: C1 to C11 in order, then others by name; runs in the order of the files. */
-export function goalRows(files: readonly BenchFile[]): GoalRow[] {
+export function goalRows(files: readonly RunOfFile[]): GoalRow[] {
   const rows = files.flatMap(({ file, command, results }) =>
     results.flatMap(({ suite, name, goal }) =>
       goal === undefined

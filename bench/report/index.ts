@@ -2,11 +2,11 @@
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { readRun } from '../support/run_file.js';
 import { bundlePage } from './bundle.js';
 import { reportDocument } from './document.js';
-import { readBenchFile } from './files.js';
 import { goalsMarkdown } from './goals.js';
-import { type Report, reportOf } from './model.js';
+import { type Report, type RunOfFile, reportOf } from './model.js';
 import { plotSvg } from './svg.js';
 
 const RESULTS = 'bench/results';
@@ -24,7 +24,7 @@ export async function main(args: readonly string[]): Promise<void> {
       markdown: { type: 'boolean', default: false },
     },
   });
-  const report = reportOf((positionals.length > 0 ? positionals : defaultFiles()).map(readBenchFile));
+  const report = reportOf((positionals.length > 0 ? positionals : defaultFiles()).map(readFile));
   if (values.markdown) {
     process.stdout.write(goalsMarkdown(report.goals));
     return;
@@ -55,6 +55,8 @@ export async function writeReport(report: Report, out: string): Promise<void> {
     rmSync(partial, { recursive: true, force: true });
   }
 }
+
+const readFile = (file: string): RunOfFile => ({ ...readRun(file), file: file.replaceAll('\\', '/') });
 
 function defaultFiles(): string[] {
   const names = existsSync(RESULTS) ? readdirSync(RESULTS).filter((name) => name.endsWith('.json')) : [];

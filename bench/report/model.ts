@@ -1,48 +1,15 @@
 // Files of results to what the report shows: goals, plots and runs, without any drawing.
-import { type Axis, axisOf } from './axes.js';
-import { type BenchFile, figureOf, type ReportedResult } from './files.js';
+import { figureOf, type StoredResult, type StoredRun } from '../support/run_file.js';
+import { axisOf } from './axes.js';
 import { type GoalRow, goalRows, unmeasured } from './goals.js';
+import type { Plot, PlotKind, Point, Series } from './plot.js';
 import { assignStyles, bySeries, isOurs, type Style } from './styles.js';
 
-/**
- * How points of a series are joined: `recall` by the Pareto line, `latency` (a measured rate on x) in the order they
- * were measured, which is that of growing load, `growth` by x.
- */
-export type PlotKind = 'recall' | 'latency' | 'growth';
-
-export interface Point {
-  x: number;
-  y: number;
-  /** What a reader sees beside it: the name of the result, its times and all its figures. */
-  name: string;
-  figures: Readonly<Record<string, number>>;
-}
-
-export interface Series {
-  /** With the file where more than one file has a series of this name in this plot. */
-  name: string;
-  style: Style;
-  ours: boolean;
-  /** The second and later runs of a series in one plot are dashed. */
-  dashed: boolean;
-  points: readonly Point[];
-  /** Indices of the points on the line, in its order; the others are beaten by one of these. */
-  line: readonly number[];
-}
-
-export interface Plot {
-  /** Unique among plots; the name of its SVG. */
-  id: string;
-  title: string;
-  kind: PlotKind;
-  x: Axis;
-  y: Axis;
-  series: readonly Series[];
-  files: readonly string[];
-}
+/** A run and the file it came from, with forward slashes. */
+export type RunOfFile = StoredRun & { file: string };
 
 export interface Report {
-  files: readonly BenchFile[];
+  files: readonly RunOfFile[];
   goals: readonly GoalRow[];
   /** Goals without a measurement. */
   unmeasured: readonly string[];
@@ -51,11 +18,11 @@ export interface Report {
 
 interface Placed {
   file: string;
-  result: ReportedResult & { plot: NonNullable<ReportedResult['plot']> };
+  result: StoredResult & { plot: NonNullable<StoredResult['plot']> };
 }
 
 /** Everything that the report shows. Results of one plot must agree on its figures. */
-export function reportOf(files: readonly BenchFile[]): Report {
+export function reportOf(files: readonly RunOfFile[]): Report {
   const titles = new Map<string, Placed[]>();
   for (const { file, results } of files)
     for (const result of results) {
@@ -118,7 +85,7 @@ function plotOf(title: string, placed: readonly Placed[], styles: ReadonlyMap<st
   };
 }
 
-function pointOf(result: ReportedResult, x: string, y: string): Point {
+function pointOf(result: StoredResult, x: string, y: string): Point {
   const { name, medianMs, p99Ms, figures } = result;
   const p99: Record<string, number> = p99Ms === undefined ? {} : { 'p99 ms': p99Ms };
   return {

@@ -37,21 +37,24 @@ export function bySeries(a: string, b: string): number {
 
 /**
  * A style for every series; `plots` holds the names of the series of each plot. Greedy colouring of the graph whose
- * edges join series of one plot: the colour, then the shape, that the fewest neighbours have, of those the one that
- * the fewest series have.
+ * edges join series of one plot: the colour that the fewest neighbours have, of those the one that the fewest series
+ * have; then the shape by the same rule, first of all apart from those of the same colour.
  */
 export function assignStyles(plots: readonly (readonly string[])[]): Map<string, Style> {
   const styles = new Map<string, Style>();
   for (const name of [...new Set(plots.flat())].sort(bySeries)) {
     const beside = new Set(plots.filter((plot) => plot.includes(name)).flat());
-    // What ours has is given to another only when everything else beside it has been given often.
-    const cost = ([other]: [string, Style]) => (beside.has(other) ? 1000 : 1) * (isOurs(other) ? 4 : 1);
-    const rarest = (key: keyof Style, count: number) => {
-      const alike = (value: number) => [...styles].filter(([, style]) => style[key] === value);
-      const costs = Array.from({ length: count }, (_, i) => alike(i).reduce((sum, each) => sum + cost(each), 0));
+    // What is ours is given to another only when everything else beside it has been given often.
+    const weight = (other: string) => (beside.has(other) ? 1000 : 1) * (isOurs(other) ? 4 : 1);
+    const rarest = (count: number, cost: (style: Style, value: number) => number) => {
+      const sum = (value: number) =>
+        [...styles].reduce((all, [other, style]) => all + weight(other) * cost(style, value), 0);
+      const costs = Array.from({ length: count }, (_, value) => sum(value));
       return costs.indexOf(Math.min(...costs));
     };
-    styles.set(name, { colour: rarest('colour', COLOURS.light.length), shape: rarest('shape', SHAPES.length) });
+    const colour = rarest(COLOURS.light.length, (style, value) => Number(style.colour === value));
+    const apart = (style: Style, value: number) => (style.shape === value ? (style.colour === colour ? 100 : 1) : 0);
+    styles.set(name, { colour, shape: rarest(SHAPES.length, apart) });
   }
   return styles;
 }

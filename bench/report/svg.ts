@@ -4,7 +4,7 @@ import { GridComponent, LegendComponent, TitleComponent } from 'echarts/componen
 import { init, use } from 'echarts/core';
 import { SVGRenderer } from 'echarts/renderers';
 import { chartOption, directionOf, FONT, GROUND } from './chart.js';
-import type { Plot } from './model.js';
+import type { Plot } from './plot.js';
 import { COLOURS } from './styles.js';
 
 use([LineChart, ScatterChart, GridComponent, LegendComponent, TitleComponent, SVGRenderer]);

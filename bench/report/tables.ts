@@ -1,9 +1,10 @@
 // The tables of the page.
-import type { BenchFile, ReportedResult } from './files.js';
+import type { StoredResult } from '../support/run_file.js';
 import type { GoalRow } from './goals.js';
 import { type Html, html } from './html.js';
-import type { Plot } from './model.js';
+import type { RunOfFile } from './model.js';
 import { numberText, ratioText } from './numbers.js';
+import type { Plot } from './plot.js';
 
 /** Goals, one measurement a row; on a phone a row becomes a card. */
 export function goalsTable(rows: readonly GoalRow[]): Html {
@@ -39,8 +40,8 @@ export function plotTable(plot: Plot): Html {
 }
 
 /** All results of one suite in a file. */
-export function resultsTable(suite: string, results: readonly ReportedResult[]): Html {
-  const times = (result: ReportedResult) => ({ 'median ms': result.medianMs, 'p99 ms': result.p99Ms });
+export function resultsTable(suite: string, results: readonly StoredResult[]): Html {
+  const times = (result: StoredResult) => ({ 'median ms': result.medianMs, 'p99 ms': result.p99Ms });
   const figures = namesOf(results.map((result) => result.figures));
   const own = ['median ms', 'p99 ms'].filter((name) => !figures.includes(name));
   const timed = own.filter((name) => name === 'median ms' || results.some(({ p99Ms }) => p99Ms !== undefined));
@@ -52,8 +53,8 @@ export function resultsTable(suite: string, results: readonly ReportedResult[]):
 }
 
 /** The suites of a file in their order. */
-export function suitesOf({ results }: BenchFile): Map<string, ReportedResult[]> {
-  const suites = new Map<string, ReportedResult[]>();
+export function suitesOf({ results }: RunOfFile): Map<string, StoredResult[]> {
+  const suites = new Map<string, StoredResult[]>();
   for (const result of results) suites.set(result.suite, [...(suites.get(result.suite) ?? []), result]);
   return suites;
 }

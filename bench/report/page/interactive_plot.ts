@@ -3,8 +3,8 @@ import { GridComponent, TooltipComponent } from 'echarts/components';
 import { type ECharts, init, use } from 'echarts/core';
 import { SVGRenderer } from 'echarts/renderers';
 import { chartOption, colourOf, type Datum } from '../chart.js';
-import type { Plot, Point, Series } from '../model.js';
 import { numberText } from '../numbers.js';
+import type { Plot, Point, Series } from '../plot.js';
 import type { Theme } from '../styles.js';
 
 use([LineChart, ScatterChart, GridComponent, TooltipComponent, SVGRenderer]);

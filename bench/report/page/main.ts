@@ -1,5 +1,5 @@
 // The script of the page: plots that answer to pointer and keys, series that can be hidden, tables that can be sorted.
-import type { Plot } from '../model.js';
+import type { Plot } from '../plot.js';
 import { InteractivePlot } from './interactive_plot.js';
 import { makeSortable } from './sortable.js';
 
