@@ -38,9 +38,11 @@ struct MixtureOfLogits {
     float temperature = 1;
   };
   struct Weight {
-    const void* data;   // may be null: the cross gate
-    const float* bias;  // may be null
+    const void* data;  // null without one, and while a run is planned
+    const float* bias;
     DType dtype;
+
+    bool present() const { return dtype != DType::kNone; }  // only the cross gate may be left out
   };
   struct Args : Candidates {
     const float* user;

@@ -26,6 +26,7 @@ Status TopK::infer(const Params& params, const DimValues& dims, Inputs inputs, O
 void TopK::bind(const Params&, const DimValues&, Inputs inputs, Outputs outputs, Args& args) {
   args.scores = inputs[0].as<const float>();
   args.payload = optional_input(inputs, 1).as<const int32_t>();
+  args.has_payload = !optional_input(inputs, 1).absent();
   args.out_scores = outputs[0].as<float>();
   args.out_ids = outputs[1].as<int32_t>();
   args.out_positions = outputs[2].as<int32_t>();

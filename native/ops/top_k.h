@@ -23,7 +23,8 @@ struct TopK {
   };
   struct Args {
     const float* scores;
-    const int32_t* payload;  // may be null
+    const int32_t* payload;  // null without one, and while a run is planned
+    bool has_payload;
     float* out_scores;
     int32_t* out_ids;
     int32_t* out_positions;

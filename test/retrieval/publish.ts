@@ -10,9 +10,10 @@ export function publish(options: PublishOptions): Promise<RetrievalModel> {
   const plain = given !== undefined && 'data' in given && given.shape.length === 2;
   if (testDevice === 'cpu' || !plain || options.queries !== undefined) return publishFully(options);
   const [items, dims] = given.shape as readonly [number, number];
-  const count = Math.min(QUERIES, items);
+  const width = dims * (options.rerank?.heads ?? 1);
+  const count = Math.min(QUERIES, Math.floor((items * dims) / width));
   const valid = given.data instanceof Float32Array && given.data.length === items * dims && count > 0 && dims > 0;
   return publishFully(
-    valid ? { ...options, queries: { data: given.data.slice(0, count * dims), shape: [count, dims] } } : options,
+    valid ? { ...options, queries: { data: given.data.slice(0, count * width), shape: [count, width] } } : options,
   );
 }

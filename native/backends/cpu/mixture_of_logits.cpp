@@ -30,7 +30,7 @@ struct Sizes {
         item_out(args.item_components * args.component_dim),
         pairs(args.user_components * args.item_components),
         gates(args.tasks * pairs),
-        gate_dim(item_dim + (args.cross_gate.data == nullptr ? 0 : pairs)),
+        gate_dim(item_dim + (args.cross_gate.present() ? pairs : 0)),
         row_dim(item_dim + pairs) {}
 
   int64_t chunk_rows() const {
@@ -168,7 +168,7 @@ Status prepare(Context& context, const Args& args, void* prepared) {
   const int64_t stride = sizes.gate_dim * kPanel;
   pack_weights(context, args.item_gate.data, args.item_gate.dtype, sizes.gates, sizes.item_dim, sizes.item_dim,
                weights.gates, stride);
-  if (args.cross_gate.data != nullptr) {
+  if (args.cross_gate.present()) {
     pack_weights(context, args.cross_gate.data, args.cross_gate.dtype, sizes.gates, sizes.pairs, sizes.pairs,
                  weights.gates + sizes.item_dim * kPanel, stride);
   }

@@ -47,7 +47,7 @@ template <class Floor, class Visit>
 void for_entries(const Int8Kernels& kernels, const TopK::Args& args, int64_t row, int64_t begin, int64_t end,
                  const Floor& floor, const Visit& visit) {
   const float* scores = args.scores + row * args.columns;
-  const int32_t* payload = args.payload == nullptr ? nullptr : args.payload + row * args.columns;
+  const int32_t* payload = args.has_payload ? args.payload + row * args.columns : nullptr;
   for (int64_t first = begin; first < end; first += kScoreRows) {
     uint64_t bits = kernels.passing(scores + first, std::min(kScoreRows, end - first), floor());
     for (; bits != 0; bits &= bits - 1) {
@@ -126,7 +126,7 @@ void write_row(const Int8Kernels& kernels, const TopK::Args& args, int64_t row, 
     scores[i] = key_score(keys[i]);
     ids[i] = static_cast<int32_t>(key_ordinal(keys[i]));
   }
-  if (args.payload == nullptr) {
+  if (!args.has_payload) {
     std::copy(ids, ids + count, positions);
   } else {
     find_positions(kernels, args, row, keys, count, positions);

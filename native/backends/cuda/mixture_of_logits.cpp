@@ -91,7 +91,7 @@ Status pack(const Runtime& device, const Args& args, const MixtureSizes& sizes, 
   const PackedColumns cross_gate = {packed.gates, sizes.dtype, sizes.gate_dim, sizes.s_at, sizes.s_width};
   SILVERLODE_RETURN_IF_ERROR(pack_weight(device, args.item, sizes.item_out, sizes.item_dim, item));
   SILVERLODE_RETURN_IF_ERROR(pack_weight(device, args.item_gate, sizes.gates, sizes.item_dim, item_gate));
-  if (args.cross_gate.data == nullptr) return ok_status();
+  if (!args.cross_gate.present()) return ok_status();
   return pack_weight(device, args.cross_gate, sizes.gates, sizes.pairs, cross_gate);
 }
 

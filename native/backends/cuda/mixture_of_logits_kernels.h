@@ -28,7 +28,7 @@ struct MixtureSizes {
         item_out(args.item_components * args.component_dim),
         pairs(args.user_components * args.item_components),
         gates(args.tasks * pairs) {
-    const bool cross = args.cross_gate.data != nullptr;
+    const bool cross = args.cross_gate.present();
     const bool same = args.item_gate.dtype == args.item.dtype && (!cross || args.cross_gate.dtype == args.item.dtype);
     dtype = same ? args.item.dtype : DType::kF32;
     const int64_t whole = split() ? 8 : 1, parts = split() ? 2 : 1;

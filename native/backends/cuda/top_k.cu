@@ -104,10 +104,10 @@ SelectLists<Item> lay_out(const TopK::Args& args, Carve& carve) {
 size_t workspace(const Context&, const TopK::Args& args) {
   if (args.columns <= kSortItems) return 0;
   Carve carve;
-  if (args.payload == nullptr) {
-    lay_out<RankKey>(args, carve);
-  } else {
+  if (args.has_payload) {
     lay_out<PlacedKey>(args, carve);
+  } else {
+    lay_out<RankKey>(args, carve);
   }
   return carve.bytes();
 }
@@ -157,7 +157,7 @@ Status run(Context& context, const TopK::Args& args, Workspace workspace) {
   if (args.rows == 0 || args.k == 0) return ok_status();
   const Runtime& device = runtime(context);
   const int64_t k = std::min(args.k, args.columns);
-  if (args.payload == nullptr) return select(device, args, Scores{args.scores, args.columns, k}, workspace);
+  if (!args.has_payload) return select(device, args, Scores{args.scores, args.columns, k}, workspace);
   return select(device, args, ScoresWithPayload{args.scores, args.payload, args.columns, k}, workspace);
 }
 
