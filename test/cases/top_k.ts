@@ -6,7 +6,7 @@ interface Sizes {
   rows: number;
   n: number;
   k: number;
-  scores?: 'equal' | 'few' | 'special' | 'NaN' | 'ascending' | 'descending' | 'one binade';
+  scores?: 'equal' | 'few' | 'special' | 'NaN' | 'ascending' | 'descending' | 'one binade' | 'peaks';
   /** Ids of entries: all different, with -1 among them, or few different ones. */
   payload?: 'distinct' | 'missing' | 'few';
 }
@@ -28,6 +28,7 @@ function makeScores({ rows, n, scores }: Sizes, random: Random): Float32Array {
     if (scores === 'NaN') return Number.NaN;
     if (scores === 'ascending') return i;
     if (scores === 'descending') return -i;
+    if (scores === 'peaks') return i % 34 === 0 && i < 680 ? 10 + value : value; // where a sample of the row may lie
     if (scores === 'one binade') return 1 + random.uniform() / 4096;
     return value;
   });
@@ -68,6 +69,9 @@ export const cases = defineCases<Sizes, Input>(
     { name: 'segments of one row', rows: 1, n: 70_001, k: 100 },
     { name: 'segments of one row', rows: 1, n: 70_001, k: 5, scores: 'few', payload: 'few' },
     { name: 'segments of two rows', rows: 2, n: 70_001, k: 4097, payload: 'missing' },
+    { name: 'segments of one row', rows: 1, n: 70_001, k: 100, scores: 'ascending' },
+    { name: 'a sample that is better than the row', rows: 1, n: 70_001, k: 100, scores: 'peaks' },
+    { name: 'a sample with missing entries', rows: 2, n: 70_001, k: 30_000, payload: 'missing' },
     { name: 'more than a histogram', rows: 1, n: 20_000, k: 5000, scores: 'one binade' },
     { bench: true, rows: 1, n: 1_000_000, k: 100 },
     { bench: true, rows: 1, n: 1_000_000, k: 10_000 },

@@ -53,21 +53,32 @@ struct Evaluation {
     const ProbeGroup& group = state.groups[g];
     const FilterPlan plan = filter_plan(args.plans, state.links, group.plan);
     uint64_t* mask = args.mask + group.owner * args.words;
-    const int64_t table = g * args.n_clusters;
     FilterWords found;
     for (int64_t word = begin; word < end;) {
       const int64_t n = std::min(end - word, kBlockWords - word % kBlockWords);
       evaluate_words(plan, args.filter, kernels, word, n, found);
-      for (int64_t i = 0; i < n; ++i, ++word) {
-        const uint64_t lo = found.lo[i] & args.live[word];
-        const uint64_t hi = found.hi[i] & args.live[word];
-        const uint64_t doubtful = hi & ~lo;
-        mask[word] = hi;
-        if (doubtful == 0) continue;
-        while (args.cluster_begin[cluster + 1] <= word * 64) ++cluster;
-        if (state.round_of[table + cluster] == round) add(state.doubtful[table + cluster], count_bits(doubtful));
-        if (group.exact) mask[word] = lo | resolve_word(plan, args.filter, kernels, word, doubtful);
+      uint64_t any_doubtful = 0;
+      for (int64_t i = 0; i < n; ++i) {
+        mask[word + i] = found.hi[i] & args.live[word + i];
+        any_doubtful |= mask[word + i] & ~found.lo[i];
       }
+      if (any_doubtful != 0) resolve(g, round, plan, cluster, word, n, found.lo);
+      word += n;
+    }
+  }
+
+  // Counts the doubtful rows among n mask words, and settles them where the group is exact. `cluster` moves on with the words.
+  void resolve(int32_t g, uint8_t round, const FilterPlan& plan, int64_t& cluster, int64_t word, int64_t n,
+               const uint64_t* lo) const {
+    const ProbeGroup& group = state.groups[g];
+    uint64_t* mask = args.mask + group.owner * args.words;
+    const int64_t table = g * args.n_clusters;
+    for (int64_t i = 0; i < n; ++i, ++word) {
+      const uint64_t doubtful = mask[word] & ~lo[i];
+      if (doubtful == 0) continue;
+      while (args.cluster_begin[cluster + 1] <= word * 64) ++cluster;
+      if (state.round_of[table + cluster] == round) add(state.doubtful[table + cluster], count_bits(doubtful));
+      if (group.exact) mask[word] = (mask[word] & ~doubtful) | resolve_word(plan, args.filter, kernels, word, doubtful);
     }
   }
 

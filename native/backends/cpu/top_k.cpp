@@ -58,20 +58,25 @@ void for_entries(const Int8Kernels& kernels, const TopK::Args& args, int64_t row
   }
 }
 
-constexpr int64_t kSamples = 4096;
+// A floor is guessed from a sample where that is cheap beside reading the scores, and with more samples where k is large.
+constexpr int64_t kFewSamples = 1024;
+constexpr int64_t kManySamples = 4096;
+constexpr int64_t kDeep = 1024;  // a k that pays for the larger sample
 constexpr float kNoFloor = -std::numeric_limits<float>::infinity();
 
-// A score that more than k of columns [begin, end) probably reach, from a sample of them; -Infinity where guessing does not
-// pay: for small k a collector's bar rises quickly by itself.
+// A score that more than k of columns [begin, end) probably reach, from evenly spaced samples of them; -Infinity where
+// guessing does not pay. Without it the bar of a collector rises quickly over scores in random order, but ascending
+// scores would all be taken in.
 float guess_floor(const TopK::Args& args, int64_t row, int64_t begin, int64_t end, int64_t k) {
   const int64_t n = end - begin;
-  if (k < 1024 || n < 4 * k || n < 4 * kSamples) return kNoFloor;
+  const int64_t samples = k < kDeep ? kFewSamples : kManySamples;
+  if (n < 4 * k || n < 16 * samples) return kNoFloor;
   const float* scores = args.scores + row * args.columns + begin;
-  RankKey sample[kSamples];
-  for (int64_t i = 0; i < kSamples; ++i) sample[i] = make_key(scores[i * (n / kSamples)], static_cast<uint32_t>(i));
-  const double expected = static_cast<double>(kSamples) * static_cast<double>(k) / static_cast<double>(n);
+  RankKey sample[kManySamples];
+  for (int64_t i = 0; i < samples; ++i) sample[i] = make_key(scores[i * (n / samples)], static_cast<uint32_t>(i));
+  const double expected = static_cast<double>(samples) * static_cast<double>(k) / static_cast<double>(n);
   const double safe = expected + 4.0 * std::sqrt(expected) + 1.0;  // four standard deviations
-  return key_score(select_top(sample, kSamples, static_cast<int64_t>(safe)));
+  return key_score(select_top(sample, samples, static_cast<int64_t>(safe)));
 }
 
 Collector collect_from(float floor, const Int8Kernels& kernels, const TopK::Args& args, int64_t row, int64_t begin,
