@@ -10,7 +10,8 @@ export const GROUND: Readonly<Record<Theme, { ink: string; soft: string; line: s
   dark: { ink: '#e4e9f0', soft: '#9fadc0', line: '#2a3442', card: '#151b24' },
 };
 
-export const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif';
+/** Without quotes, which would end the attribute of an SVG that this is written into. */
+export const FONT = 'system-ui, -apple-system, Segoe UI, Roboto, Helvetica Neue, DejaVu Sans, sans-serif';
 
 /** Below this width a plot has fewer ticks and smaller marks. */
 const NARROW = 520;
