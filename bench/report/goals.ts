@@ -15,6 +15,7 @@ export const GOALS: Readonly<Record<string, string>> = {
   C9: 'load to first answer',
   C10: 'overhead of one native call from TypeScript',
   C11: 'memory per item',
+  services: 'one model against many services',
 };
 
 /** One measurement of a goal. */
@@ -32,7 +33,7 @@ export interface GoalRow {
   command?: string;
 }
 
-/** All measurements of goals: C1 to C11 in order, then others by name; runs in the order of the files. */
+/** All measurements of goals: C1 to C11 and the services in order, then others by name; runs in the order of the files. */
 export function goalRows(files: readonly RunOfFile[]): GoalRow[] {
   const rows = files.flatMap(({ file, command, results }) =>
     results.flatMap(({ suite, name, goal }) =>

@@ -69,7 +69,7 @@ describe('goals', () => {
       ['C5', true],
       ['C6', true],
     ]);
-    expect(unmeasured(rows)).toEqual(['C2', 'C3', 'C4', 'C7', 'C8', 'C9', 'C10', 'C11']);
+    expect(unmeasured(rows)).toEqual(['C2', 'C3', 'C4', 'C7', 'C8', 'C9', 'C10', 'C11', 'services']);
   });
 
   test('as Markdown have one line each, whatever names hold', () => {
