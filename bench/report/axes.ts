@@ -102,7 +102,8 @@ export function linearTicks(low: number, high: number, limit = Number.POSITIVE_I
   const rough = span / 5;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = ([1, 2, 2.5, 5, 10].find((each) => each * power >= rough * (1 - 1e-9)) as number) * power;
-  const first = Math.floor(low / step + 1e-9);
+  // One step below the limit at most, so that an axis of values that are all the limit has a length.
+  const first = Math.min(Math.floor(low / step + 1e-9), Math.floor(limit / step + 1e-9) - 1);
   const last = Math.max(first + 1, Math.ceil(high / step - 1e-9));
   const ticks = Array.from({ length: last - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));
   return ticks.filter((tick) => tick <= limit);

@@ -69,14 +69,15 @@ function goalsSummary({ goals, unmeasured }: Report): Html {
 }
 
 function plotsList(plots: readonly Plot[]): Html {
-  return html`<ul class="contents">${plots.map(({ id, title }) => html`<li><a href="#${id}">${title}</a></li>`)}</ul>`;
+  return html`<ul class="contents">${plots.map(({ id, title }) => html`<li><a href="#plot-${id}">${title}</a></li>`)}</ul>`;
 }
 
+/** Its ids start with what no other id of the page starts with, whatever the title is. */
 function figure(plot: Plot): Html {
   const { id, title, series, files } = plot;
   const pareto = plot.kind === 'recall' ? ' Lines join the points that no other of their series beats.' : '';
-  return html`<figure class="card plot" id="${id}" aria-labelledby="${id}-title" data-plot="${id}">
-<figcaption><h3 id="${id}-title">${title}</h3>
+  return html`<figure class="card plot" id="plot-${id}" aria-labelledby="title-${id}">
+<figcaption><h3 id="title-${id}">${title}</h3>
 <p class="note hint">${directionOf(plot)}${pareto}</p></figcaption>
 <div class="chart" tabindex="0" role="application" aria-roledescription="plot" aria-label="${title}: ${plot.y.label} over ${plot.x.label}. Arrow keys go from point to point; the table below has all of them."></div>
 <div class="legend" role="group" aria-label="Series of ${title}">${series.map(legendEntry)}</div>

@@ -11,7 +11,7 @@ import { plotSvg } from './svg.js';
 
 const RESULTS = 'bench/results';
 
-/** Files of a report; a folder with any other is not written over. */
+/** Files of a report; a folder with any other, or without those that every report has, is not written over. */
 const OWN = /^(index\.html|goals\.md|[a-z0-9-]+\.svg)$/;
 
 /** Writes the report of the files (all of `bench/results` unless named), or prints its goals as Markdown. */
@@ -35,7 +35,9 @@ export async function main(args: readonly string[]): Promise<void> {
 
 /** `index.html`, `goals.md` and one SVG for each plot, all of them or none. */
 export async function writeReport(report: Report, out: string): Promise<void> {
-  const others = existsSync(out) ? readdirSync(out).filter((name) => !OWN.test(name)) : [];
+  const found = existsSync(out) ? readdirSync(out) : [];
+  const isReport = found.includes('index.html') && found.includes('goals.md');
+  const others = found.filter((name) => !isReport || !OWN.test(name));
   if (others.length > 0)
     throw new Error(`${out} holds other files than a report (${others[0]}); name a folder of its own`);
   const contents: [string, string][] = [

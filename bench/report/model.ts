@@ -61,11 +61,12 @@ function plotOf(title: string, placed: readonly Placed[], styles: ReadonlyMap<st
   const series = [...new Set(placed.map(({ result }) => result.plot.series))].sort(bySeries).flatMap((name) => {
     const own = placed.filter(({ result }) => result.plot.series === name);
     const runs = [...new Set(own.map(({ file }) => file))];
+    const labels = runLabels(runs);
     return runs.map((file, run): Series => {
       const results = own.filter((each) => each.file === file).map(({ result }) => result);
       const points = results.map((result) => pointOf(result, x, y));
       return {
-        name: runs.length > 1 ? `${name} (${file.replace(/^.*\/|\.json$/g, '')})` : name,
+        name: runs.length > 1 ? `${name} (${labels[run]})` : name,
         style: styles.get(name) as Style,
         ours: isOurs(name),
         dashed: run > 0,
@@ -83,6 +84,13 @@ function plotOf(title: string, placed: readonly Placed[], styles: ReadonlyMap<st
     series,
     files: [...new Set(placed.map(({ file }) => file))],
   };
+}
+
+/** Names of files without folders, or with them where two would be the same. */
+function runLabels(files: readonly string[]): string[] {
+  const paths = files.map((file) => file.replace(/\.json$/, ''));
+  const names = paths.map((file) => file.replace(/^.*\//, ''));
+  return new Set(names).size === files.length ? names : paths;
 }
 
 function pointOf(result: StoredResult, x: string, y: string): Point {

@@ -5,11 +5,13 @@ import { describe, expect, test } from 'vitest';
 import { axisOf, linearTicks, logTicks, ninesTicks } from '../../bench/report/axes.js';
 import { goalRows, goalsMarkdown, unmeasured } from '../../bench/report/goals.js';
 import { writeReport } from '../../bench/report/index.js';
-import { paretoLine, type RunOfFile, reportOf } from '../../bench/report/model.js';
+import { paretoLine, reportOf } from '../../bench/report/model.js';
 import { numberText, ratioText, tickText } from '../../bench/report/numbers.js';
 import { Random } from '../../lib/data/random.js';
 import { tempFolder } from '../support/temp_folder.js';
 import { HOSTILE, run } from './report_runs.js';
+
+const times = { suite: 'x', medianMs: 1, samples: 1, figures: { k: 1 } };
 
 describe('paretoLine', () => {
   test.each([1, 2, 3])('agrees with its definition, seed %i', (seed) => {
@@ -51,6 +53,12 @@ describe('axes', () => {
     expect(ninesTicks(0.91, 0.992)).toEqual([0.9, 0.95, 0.98, 0.99, 0.995]);
     expect(ninesTicks(1, 1)).toEqual([0.999, 0.9995]);
   });
+
+  test.each([0, 0.5, 1])('an axis of one share, %d, has a length and ends at 1', (share) => {
+    const { min, max } = axisOf('share', [share, share]);
+    expect(min).toBeLessThan(max);
+    expect([min <= share, max >= share, max <= 1]).toEqual([true, true, true]);
+  });
 });
 
 test('numbers are written for readers', () => {
@@ -70,6 +78,15 @@ describe('goals', () => {
       ['C6', true],
     ]);
     expect(unmeasured(rows)).toEqual(['C2', 'C3', 'C4', 'C7', 'C8', 'C9', 'C10', 'C11', 'services']);
+  });
+
+  test('come by number, others after them, a goal just reached is met', () => {
+    const ids = ['X2', 'C10', 'X10', 'C2', 'C1'];
+    const results = ids.map((id) => ({ ...times, name: id, goal: { id, against: 'a', ratio: 3, wanted: 3 } }));
+    const rows = goalRows([{ ...run, results }]);
+    expect(rows.map(({ id }) => id)).toEqual(['C1', 'C2', 'C10', 'X2', 'X10']);
+    expect(rows.every(({ met }) => met)).toBe(true);
+    expect(goalRows([{ ...run, results: run.results.slice(0, 3) }])).toEqual([]);
   });
 
   test('as Markdown have one line each, whatever names hold', () => {
@@ -104,6 +121,13 @@ describe('reportOf', () => {
     ]);
   });
 
+  test('names runs by their whole path where files of two folders have one name', () => {
+    const { plots } = reportOf(['old/peers.json', 'new/peers.json'].map((file) => ({ ...run, file })));
+    const names = plots[0]?.series.map(({ name }) => name) ?? [];
+    expect(names.slice(0, 2)).toEqual(['silverlode (old/peers)', 'silverlode (new/peers)']);
+    expect(new Set(names).size).toBe(4);
+  });
+
   test('refuses a plot whose results disagree on its figures', () => {
     const results = run.results.map((each) =>
       each.name === 'top 10' && each.plot ? { ...each, plot: { ...each.plot, y: 'k' } } : each,
@@ -117,14 +141,11 @@ describe('reportOf', () => {
     const plot = { series: 'silverlode', x: 'k', y: 'ms' };
     const titles = ['A b', 'a  B', '…'];
     const results = titles.map((title) => ({
-      suite: 'x',
+      ...times,
       name: title,
-      medianMs: 1,
-      samples: 1,
-      figures: { k: 1 },
       plot: { ...plot, title },
     }));
-    expect(reportOf([{ ...run, results } as RunOfFile]).plots.map(({ id }) => id)).toEqual(['a-b', 'a-b-2', 'plot']);
+    expect(reportOf([{ ...run, results }]).plots.map(({ id }) => id)).toEqual(['a-b', 'a-b-2', 'plot']);
   });
 });
 
@@ -139,6 +160,8 @@ describe('writeReport', async () => {
     expect((await readdir(folder.path('.'))).filter((name) => name.includes('partial'))).toEqual([]);
     for (const name of ['index.html', 'recall-and-speed.svg'])
       expect(await readFile(join(out, name), 'utf8')).not.toContain('<img');
+    // Its own data, its own script, and no third.
+    expect((await readFile(join(out, 'index.html'), 'utf8')).match(/<\/script/g)).toHaveLength(2);
     expect(await readFile(join(out, 'index.html'), 'utf8')).not.toMatch(/(src|href)="(https?:)?\/\//);
   });
 
@@ -148,5 +171,24 @@ describe('writeReport', async () => {
     await writeFile(join(out, 'notes.txt'), 'mine');
     await expect(writeReport(reportOf([run]), out)).rejects.toThrow(/holds other files than a report \(notes\.txt\)/);
     expect(existsSync(join(out, 'index.html'))).toBe(false);
+  });
+
+  test.each(['logo.svg', 'index.html'])('takes no folder with just %s for a report', async (name) => {
+    const out = folder.path(`only ${name}`);
+    await mkdir(out);
+    await writeFile(join(out, name), 'mine');
+    await expect(writeReport(reportOf([run]), out)).rejects.toThrow(/holds other files than a report/);
+    expect(await readFile(join(out, name), 'utf8')).toBe('mine');
+  });
+
+  test('keeps the older report where a file of the new one cannot be written', async () => {
+    const [out, report] = [folder.path('kept'), reportOf([run])];
+    await writeReport(report, out);
+    const goals = await readFile(join(out, 'goals.md'), 'utf8');
+    const plots = report.plots.map((plot, i) => (i === 1 ? { ...plot, id: 'no/such/folder' } : plot));
+    await expect(writeReport({ ...report, goals: [], plots }, out)).rejects.toThrow(/ENOENT/);
+    expect(await readFile(join(out, 'goals.md'), 'utf8')).toBe(goals);
+    expect((await readdir(out)).length).toBe(4);
+    expect((await readdir(folder.path('.'))).filter((name) => name.includes('partial'))).toEqual([]);
   });
 });

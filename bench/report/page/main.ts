@@ -6,7 +6,7 @@ import { makeSortable } from './sortable.js';
 const plots: readonly Plot[] = JSON.parse(document.getElementById('data')?.textContent ?? '[]');
 const dark = matchMedia('(prefers-color-scheme: dark)');
 const drawn = plots.flatMap((plot) => {
-  const figure = document.getElementById(plot.id);
+  const figure = document.getElementById(`plot-${plot.id}`);
   return figure === null ? [] : [new InteractivePlot(plot, figure, dark.matches ? 'dark' : 'light')];
 });
 dark.addEventListener('change', () => {
