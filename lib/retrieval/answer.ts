@@ -58,20 +58,25 @@ export class Answerer {
     const requests = asked.map((request, i) => named(i, () => this.checker.place(request, this.current())));
     const offsets = new Int32Array(batch.count + 1);
     const ids: FlatIds[] = [];
-    const scores: number[] = [];
+    const scores: Float32Array[] = [];
     const append = ({ requests: members, outputs }: Ran, first: number) => {
-      const ordinals: number[] = [];
+      const start = offsets[first] as number;
       members.forEach((request, b) => {
-        const begin = b * outputs.width;
-        const end = begin + resultLength(outputs, request, b);
-        for (let i = begin; i < end; i++) {
-          ordinals.push(outputs.ordinals[i] as number);
-          scores.push(outputs.scores[i] as number);
-        }
-        offsets[first + b + 1] = scores.length;
+        offsets[first + b + 1] = (offsets[first + b] as number) + resultLength(outputs, request, b);
       });
+      const length = (offsets[first + members.length] as number) - start;
+      const ordinals = new Int32Array(length);
+      const best = new Float32Array(length);
+      for (let b = 0; b < members.length; b++) {
+        const at = (offsets[first + b] as number) - start;
+        const begin = b * outputs.width;
+        const end = begin + (offsets[first + b + 1] as number) - start - at;
+        ordinals.set(outputs.ordinals.subarray(begin, end), at);
+        best.set(outputs.scores.subarray(begin, end), at);
+      }
       const { main, fresh } = (members[0] as CheckedRequest).version;
-      ids.push(main.ids.gather(Int32Array.from(ordinals), fresh?.ids));
+      ids.push(main.ids.gather(ordinals, fresh?.ids));
+      scores.push(best);
     };
     await withSignal(signal, async (cancel) => {
       let first = 0;
@@ -81,7 +86,7 @@ export class Answerer {
         first += members.length;
       }
     });
-    return { ids: join(ids, this.current()), scores: Float32Array.from(scores), offsets };
+    return { ids: joinIds(ids, this.current()), scores: joinArrays(scores, Float32Array), offsets };
   }
 
   /** One native run in the version that is current when it starts. */
@@ -142,7 +147,7 @@ export class Answerer {
     return Array.from({ length: count }, (_, i) =>
       named(i, () => {
         const embedding = embeddings.subarray(i * dims, (i + 1) * dims);
-        return this.checker.ask({ ...shared, embedding, filter: filters?.[i], exclude: exclude?.[i] });
+        return this.checker.ask({ embedding, filter: filters?.[i], exclude: exclude?.[i], ...shared });
       }),
     );
   }
@@ -168,16 +173,19 @@ function resultOf({ requests, outputs }: Ran, b: number): RetrieveResult {
 }
 
 /** Ids of several runs; numbers come back in the widest of their types. */
-function join(parts: readonly FlatIds[], version: Version): FlatIds {
-  const [first, ...rest] = parts;
+function joinIds(parts: readonly FlatIds[], version: Version): FlatIds {
+  const [first] = parts;
   if (first === undefined) return version.main.ids.gather(new Int32Array(0));
-  if (rest.length === 0) return first;
-  if (Array.isArray(first)) return (parts as string[][]).flat();
+  if (Array.isArray(first)) return parts.length === 1 ? first : (parts as string[][]).flat();
   const wide = parts.find((part) => part instanceof Float64Array) ?? first;
-  const total = parts.reduce((sum, part) => sum + part.length, 0);
-  const joined = new (wide.constructor as Float64ArrayConstructor)(total);
+  return joinArrays(parts as Float64Array[], wide.constructor as Float64ArrayConstructor);
+}
+
+function joinArrays<T extends Float32Array | Float64Array>(parts: readonly T[], type: new (length: number) => T): T {
+  if (parts.length === 1) return parts[0] as T;
+  const joined = new type(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
-  for (const part of parts as Float64Array[]) {
+  for (const part of parts) {
     joined.set(part, at);
     at += part.length;
   }

@@ -97,10 +97,9 @@ export class CatalogueIds {
   gather(ordinals: Int32Array, added?: readonly ItemId[]): FlatIds {
     if (added) return this.#join(Array.from(ordinals, (ordinal) => added[ordinal - this.length] ?? this.at(ordinal)));
     if (this.kind === 'string') return Array.from(ordinals, (ordinal) => this.values[ordinal] as string);
-    const made = new (this.values.constructor as Float64ArrayConstructor)(ordinals.length);
-    ordinals.forEach((ordinal, i) => {
-      made[i] = this.values[ordinal] as number;
-    });
+    const values = this.values as Float64Array;
+    const made = new (values.constructor as Float64ArrayConstructor)(ordinals.length);
+    for (let i = 0; i < made.length; i++) made[i] = values[ordinals[i] as number] as number;
     return made;
   }
 

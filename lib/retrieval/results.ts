@@ -12,26 +12,28 @@ export interface BatchOutputs {
   stats: BigInt64Array;
   scanned: BigInt64Array;
   /** Of the fresh segment, in programs that search one. */
-  freshStats?: BigInt64Array;
-  freshScanned?: BigInt64Array;
-  tasks?: Float32Array;
+  freshStats: BigInt64Array | undefined;
+  freshScanned: BigInt64Array | undefined;
+  /** Logits of a model with a reranker. */
+  tasks: Float32Array | undefined;
   /** Entries per request. */
   width: number;
 }
 
 /** Names outputs, given in program order. */
 export function toOutputs(outputs: readonly ArrayBufferView[], batch: number, fresh: boolean): BatchOutputs {
-  const names = [
-    'scores',
-    'ordinals',
-    'counts',
-    'stats',
-    'scanned',
-    ...(fresh ? ['freshStats', 'freshScanned'] : []),
-    'tasks',
-  ];
-  const named = Object.fromEntries(outputs.map((output, i) => [names[i], output])) as unknown as BatchOutputs;
-  return { ...named, width: named.ordinals.length / batch };
+  const ordinals = outputs[1] as Int32Array;
+  return {
+    scores: outputs[0] as Float32Array,
+    ordinals,
+    counts: outputs[2] as Int32Array,
+    stats: outputs[3] as BigInt64Array,
+    scanned: outputs[4] as BigInt64Array,
+    freshStats: fresh ? (outputs[5] as BigInt64Array) : undefined,
+    freshScanned: fresh ? (outputs[6] as BigInt64Array) : undefined,
+    tasks: outputs[fresh ? 7 : 5] as Float32Array | undefined,
+    width: ordinals.length / batch,
+  };
 }
 
 /** How many of a request's entries are real: at most its k, up to the first missing one. */
