@@ -72,6 +72,26 @@ Status check_data(const IvfProbe::Args& args) {
   return check_filter_plans(args.plans, args.filter);
 }
 
+// The keys of a head that have no rank yet, once their clusters were evaluated.
+struct RestOfKeys {
+  RankKey* keys;
+  int64_t n;
+  int64_t filled = 0;    // clusters with eligible rows
+  int64_t eligible = 0;  // rows in them
+
+  template <class EligibleIn>
+  void move_filled_to_front(const EligibleIn& eligible_in) {
+    for (int64_t i = 0; i < n; ++i) {
+      const RankKey key = keys[i];
+      const int64_t found = eligible_in(key_ordinal(key));
+      keys[i] = keys[filled];
+      keys[filled] = key;
+      filled += found > 0;
+      eligible += found;
+    }
+  }
+};
+
 class Probe {
  public:
   Probe(Context& context, const IvfProbe::Args& args, ProbeState& state)
@@ -89,6 +109,7 @@ class Probe {
       if (std::all_of(state_.heads, state_.heads + heads, [](const ProbeHead& head) { return head.done; })) break;
       evaluate_round(context_, args_, state_, round);
     }
+    count_groups(context_, args_, state_);
     pool_.parallel_for(args_.batch, [&](int64_t request, int32_t) { finish_request(request); });
     finish_masks(context_, args_, state_);
     return ok_status();
@@ -161,6 +182,10 @@ class Probe {
   void look(int64_t h, int64_t request, ProbeHead& head) {
     const int64_t nearest = probes(request);
     while (head.seen < head.asked && !head.done) {
+      if (head.filled > 0 && head.seen >= std::max<int64_t>(nearest, head.filled)) {
+        head.seen = static_cast<int32_t>(args_.n_clusters);
+        break;
+      }
       const int32_t cluster = static_cast<int32_t>(key_ordinal(keys(h)[head.seen]));
       const int64_t eligible = eligible_in(request, cluster);
       if (head.seen < nearest || eligible > 0) args_.clusters[h * args_.n_clusters + head.listed++] = cluster;
@@ -225,20 +250,16 @@ class Probe {
   // Makes the order of all clusters that are left final, which have been evaluated. Where they hold too few eligible rows all
   // of them will be looked at, in any order as far as they are empty; these are then behind the others.
   void rank_rest(int64_t h, int64_t request, ProbeHead& head, int32_t worker) const {
-    RankKey* rest = keys(h) + head.ranked;
-    const int64_t left = args_.n_clusters - head.ranked;
-    int64_t filled = 0;
-    int64_t eligible = head.eligible;
-    for (int64_t i = 0; i < left; ++i) {
-      const RankKey key = rest[i];
-      const int64_t found = eligible_in(request, key_ordinal(key));
-      rest[i] = rest[filled];
-      rest[filled] = key;
-      filled += found > 0;
-      eligible += found;
+    const int32_t* counts = state_.eligible + state_.requests[request].group * args_.n_clusters;
+    RestOfKeys rest = {keys(h) + head.ranked, args_.n_clusters - head.ranked};
+    if (state_.requests[request].excludes()) {
+      rest.move_filled_to_front([&](int64_t cluster) { return eligible_in(request, cluster); });
+    } else {
+      rest.move_filled_to_front([&](int64_t cluster) { return int64_t{counts[cluster]}; });
     }
-    const bool is_enough = eligible >= args_.min_candidates[request];
-    sort_descending(rest, is_enough ? left : filled, state_.scratch + worker * args_.n_clusters);
+    const bool is_enough = head.eligible + rest.eligible >= args_.min_candidates[request];
+    sort_descending(rest.keys, is_enough ? rest.n : rest.filled, state_.scratch + worker * args_.n_clusters);
+    if (!is_enough) head.filled = static_cast<int32_t>(head.ranked + rest.filled);
     head.ranked = static_cast<int32_t>(args_.n_clusters);
   }
 
@@ -253,12 +274,14 @@ class Probe {
     const int32_t group = state_.requests[request].group;
     int64_t filtered = 0;
     int64_t doubtful = 0;
-    if (group >= 0) {
+    if (group >= 0 && head.seen == args_.n_clusters) {
+      filtered = state_.groups[group].live;
+      doubtful = state_.groups[group].doubtful;
+    } else if (group >= 0) {
       const int32_t* live_in = state_.live + group * args_.n_clusters;
       const int32_t* doubtful_in = state_.doubtful + group * args_.n_clusters;
-      const bool all = head.seen == args_.n_clusters;
       for (int64_t i = 0; i < head.seen; ++i) {
-        const int64_t cluster = all ? i : key_ordinal(keys(request)[i]);
+        const int64_t cluster = key_ordinal(keys(request)[i]);
         filtered += live_in[cluster];
         doubtful += doubtful_in[cluster];
       }

@@ -13,7 +13,8 @@ struct ProbeGroup {
   int32_t plan;
   int32_t owner;
   bool exact;
-  bool waiting;  // some head asked for clusters in this round
+  bool waiting = false;            // some head asked for clusters in this round
+  int64_t live = 0, doubtful = 0;  // rows in all clusters that were evaluated, once no head asks for more
 };
 
 struct ProbeRequest {
@@ -25,6 +26,7 @@ struct ProbeRequest {
 // A head walks through the clusters, nearest first, in chunks: what [seen, asked) needs is evaluated, then it is looked at.
 struct ProbeHead {
   int32_t ranked;  // this many of the head's keys are final
+  int32_t filled;  // keys from here on are known to be of clusters without an eligible row; 0: nothing known
   int32_t seen;    // clusters looked at
   int32_t asked;   // clusters asked for
   int32_t listed;
@@ -70,6 +72,9 @@ void prepare_requests(Context& context, const IvfProbe::Args& args, ProbeState& 
 
 // Evaluates the clusters asked for in `round`: mask words and counts of every group.
 void evaluate_round(Context& context, const IvfProbe::Args& args, ProbeState& state, uint8_t round);
+
+// Sums what was evaluated for every group.
+void count_groups(Context& context, const IvfProbe::Args& args, ProbeState& state);
 
 // Rows of a cluster that are excluded from a request though its plan holds for them.
 int64_t excluded_in(const IvfProbe::Args& args, const ProbeState& state, int64_t request, int64_t cluster);
