@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -7,6 +7,7 @@ import { goalRows, goalsMarkdown, unmeasured } from '../../bench/report/goals.js
 import { writeReport } from '../../bench/report/index.js';
 import { paretoLine, reportOf } from '../../bench/report/model.js';
 import { numberText, ratioText, tickText } from '../../bench/report/numbers.js';
+import { readRun } from '../../bench/support/run_file.js';
 import { Random } from '../../lib/data/random.js';
 import { tempFolder } from '../support/temp_folder.js';
 import { HOSTILE, run } from './report_runs.js';
@@ -147,6 +148,14 @@ describe('reportOf', () => {
     }));
     expect(reportOf([{ ...run, results }]).plots.map(({ id }) => id)).toEqual(['a-b', 'a-b-2', 'plot']);
   });
+});
+
+test('every kept run can be read, and settles goals or has plots', () => {
+  const kept = readdirSync('bench/results').map((name) => ({ ...readRun(`bench/results/${name}`), file: name }));
+  const { goals, plots } = reportOf(kept);
+  expect(kept.filter(({ finished, machine }) => finished !== true || machine.commit === undefined)).toEqual([]);
+  expect(new Set(goals.map(({ id }) => id)).size).toBe(12);
+  expect(plots.length).toBeGreaterThan(3);
 });
 
 describe('writeReport', async () => {
