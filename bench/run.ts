@@ -63,7 +63,8 @@ async function runSuites(given: BenchArguments, signal: AbortSignal): Promise<{ 
   setDefaultDevice({ device: 'cpu', threads: given.threads });
   const machine = { ...machineFacts(given.threads), ...settingsOf(given) };
   console.log(describe(machine));
-  const command = ['npm run bench --', ...process.argv.slice(2)].join(' ');
+  const quoted = process.argv.slice(2).map((word) => (/^[\w./:,=-]+$/.test(word) ? word : `'${word}'`));
+  const command = ['npm run bench --', ...quoted].join(' ');
   const notes: Record<string, string> = {};
   const results: StoredResult[] = [];
   const runNow = (finished: boolean): StoredRun => ({ machine, command, notes, finished, results });
