@@ -133,6 +133,11 @@ export class Answerer {
 
   #askBatch(batch: RetrieveBatchRequest): AskedRequest[] {
     const { embeddings, count, filters, exclude, ...shared } = batch;
+    const foreign = ['embedding', 'user', 'filter'].find((name) => name in shared);
+    if (foreign !== undefined) {
+      const message = `retrieveBatch takes no '${foreign}': embeddings and filters have one entry per request`;
+      throw new SilverlodeError('INVALID_ARGUMENT', message, { field: foreign });
+    }
     const { dims } = this.current().main.manifest;
     const fits = Number.isInteger(count) && count >= 0 && embeddings instanceof Float32Array;
     if (!fits || embeddings.length !== count * dims) {

@@ -160,6 +160,10 @@ describe('retrieveBatch', async () => {
     const filters = ['*'];
     await expectCode('SHAPE_MISMATCH', () => model.retrieveBatch({ embeddings: queries, count, k: 1, filters }));
     await expectCode('INVALID_ARGUMENT', () => model.retrieveBatch({ embeddings: queries, count, k: 0 }));
+    for (const foreign of [{ filter: 'language:en' }, { embedding: queries }, { user: {} }])
+      await expectCode('INVALID_ARGUMENT', () =>
+        model.retrieveBatch({ embeddings: queries, count, k: 1, ...foreign } as never),
+      );
   });
 });
 
