@@ -60,8 +60,6 @@ interface Bucket {
  */
 export class ProgramRunner {
   readonly #buckets = new Map<string, Bucket>();
-  /** The symbol values of the last run and their bucket, since runs of one size follow one another. */
-  #last: { dims: readonly number[]; bucket: Bucket } | undefined;
   #disposed = false;
 
   constructor(
@@ -171,14 +169,6 @@ export class ProgramRunner {
 
   #bucket(dims: readonly number[]): Bucket {
     if (this.#disposed) throw new SilverlodeError('DISPOSED', 'the program was disposed');
-    const last = this.#last;
-    if (last && !last.bucket.dropped && last.dims.every((dim, i) => dim === dims[i])) return last.bucket;
-    const bucket = this.#findBucket(dims);
-    this.#last = { dims: [...dims], bucket };
-    return bucket;
-  }
-
-  #findBucket(dims: readonly number[]): Bucket {
     const capacities = this.capacities(dims);
     const key = capacities.join();
     const known = this.#buckets.get(key);
@@ -188,7 +178,6 @@ export class ProgramRunner {
       if (this.#buckets.size >= MAX_BUCKETS) this.#evict();
       bucket.program.catch(() => {
         if (this.#buckets.get(key) === bucket) this.#buckets.delete(key);
-        if (this.#last?.bucket === bucket) this.#last = undefined;
       });
     }
     this.#buckets.set(key, bucket);

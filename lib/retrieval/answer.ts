@@ -60,20 +60,18 @@ export class Answerer {
     const ids: FlatIds[] = [];
     const scores: Float32Array[] = [];
     const append = ({ requests: members, outputs }: Ran, first: number) => {
-      const start = offsets[first] as number;
-      members.forEach((request, b) => {
-        offsets[first + b + 1] = (offsets[first + b] as number) + resultLength(outputs, request, b);
-      });
-      const length = (offsets[first + members.length] as number) - start;
-      const ordinals = new Int32Array(length);
-      const best = new Float32Array(length);
-      for (let b = 0; b < members.length; b++) {
-        const at = (offsets[first + b] as number) - start;
+      const lengths = members.map((request, b) => resultLength(outputs, request, b));
+      const total = lengths.reduce((sum, length) => sum + length, 0);
+      const ordinals = new Int32Array(total);
+      const best = new Float32Array(total);
+      let next = 0;
+      lengths.forEach((length, b) => {
         const begin = b * outputs.width;
-        const end = begin + (offsets[first + b + 1] as number) - start - at;
-        ordinals.set(outputs.ordinals.subarray(begin, end), at);
-        best.set(outputs.scores.subarray(begin, end), at);
-      }
+        ordinals.set(outputs.ordinals.subarray(begin, begin + length), next);
+        best.set(outputs.scores.subarray(begin, begin + length), next);
+        next += length;
+        offsets[first + b + 1] = (offsets[first + b] as number) + length;
+      });
       const { main, fresh } = (members[0] as CheckedRequest).version;
       ids.push(main.ids.gather(ordinals, fresh?.ids));
       scores.push(best);

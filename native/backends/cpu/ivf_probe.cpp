@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <limits>
+#include <numeric>
 
 #include "backends/carve.h"
 #include "backends/cpu/probe_state.h"
@@ -109,7 +110,6 @@ class Probe {
       if (std::all_of(state_.heads, state_.heads + heads, [](const ProbeHead& head) { return head.done; })) break;
       evaluate_round(context_, args_, state_, round);
     }
-    count_groups(context_, args_, state_);
     pool_.parallel_for(args_.batch, [&](int64_t request, int32_t) { finish_request(request); });
     finish_masks(context_, args_, state_);
     return ok_status();
@@ -182,7 +182,7 @@ class Probe {
   void look(int64_t h, int64_t request, ProbeHead& head) {
     const int64_t nearest = probes(request);
     while (head.seen < head.asked && !head.done) {
-      if (head.filled > 0 && head.seen >= std::max<int64_t>(nearest, head.filled)) {
+      if (head.seen >= std::max<int64_t>(nearest, head.filled)) {
         head.seen = static_cast<int32_t>(args_.n_clusters);
         break;
       }
@@ -274,16 +274,18 @@ class Probe {
     const int32_t group = state_.requests[request].group;
     int64_t filtered = 0;
     int64_t doubtful = 0;
-    if (group >= 0 && head.seen == args_.n_clusters) {
-      filtered = state_.groups[group].live;
-      doubtful = state_.groups[group].doubtful;
-    } else if (group >= 0) {
+    if (group >= 0) {
       const int32_t* live_in = state_.live + group * args_.n_clusters;
       const int32_t* doubtful_in = state_.doubtful + group * args_.n_clusters;
-      for (int64_t i = 0; i < head.seen; ++i) {
-        const int64_t cluster = key_ordinal(keys(request)[i]);
-        filtered += live_in[cluster];
-        doubtful += doubtful_in[cluster];
+      if (head.seen == args_.n_clusters) {  // in their order in memory, which is fast
+        filtered = std::accumulate(live_in, live_in + args_.n_clusters, int64_t{0});
+        doubtful = std::accumulate(doubtful_in, doubtful_in + args_.n_clusters, int64_t{0});
+      } else {
+        for (int64_t i = 0; i < head.seen; ++i) {
+          const int64_t cluster = key_ordinal(keys(request)[i]);
+          filtered += live_in[cluster];
+          doubtful += doubtful_in[cluster];
+        }
       }
     }
     args_.counts[request] = head.listed;

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <atomic>
-#include <numeric>
 
 #include "backends/cpu/probe_state.h"
 #include "core/bits.h"
@@ -36,7 +35,7 @@ void form_groups(const IvfProbe::Args& args, ProbeState& state) {
     int32_t& group = state.group_of_plan[2 * plan + (exact ? 1 : 0)];
     if (group < 0) {
       group = state.n_groups++;
-      state.groups[group] = {.plan = plan, .owner = r, .exact = exact};
+      state.groups[group] = {plan, r, exact, false};
     }
     request.group = group;
     int32_t& owner = state.groups[group].owner;
@@ -214,17 +213,6 @@ void evaluate_round(Context& context, const IvfProbe::Args& args, ProbeState& st
     if (state.groups[group].waiting && begin < end) evaluation.evaluate_span(group, round, begin, end);
   });
   for (int32_t group = 0; group < state.n_groups; ++group) state.groups[group].waiting = false;
-}
-
-void count_groups(Context& context, const IvfProbe::Args& args, ProbeState& state) {
-  runtime(context).pool.parallel_for(state.n_groups, [&](int64_t group, int32_t) {
-    const auto sum = [&](const int32_t* table) {
-      const int32_t* counts = table + group * args.n_clusters;
-      return std::accumulate(counts, counts + args.n_clusters, int64_t{0});
-    };
-    state.groups[group].live = sum(state.live);
-    state.groups[group].doubtful = sum(state.doubtful);
-  });
 }
 
 int64_t excluded_in(const IvfProbe::Args& args, const ProbeState& state, int64_t request, int64_t cluster) {

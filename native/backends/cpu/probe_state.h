@@ -1,6 +1,8 @@
 // What ivf_probe keeps while it runs: all of it lives in the op's workspace.
 #pragma once
 
+#include <limits>
+
 #include "backends/cpu/backend.h"
 #include "backends/cpu/filter_words.h"
 #include "core/order.h"
@@ -13,8 +15,7 @@ struct ProbeGroup {
   int32_t plan;
   int32_t owner;
   bool exact;
-  bool waiting = false;            // some head asked for clusters in this round
-  int64_t live = 0, doubtful = 0;  // rows in all clusters that were evaluated, once no head asks for more
+  bool waiting;  // some head asked for clusters in this round
 };
 
 struct ProbeRequest {
@@ -25,10 +26,10 @@ struct ProbeRequest {
 
 // A head walks through the clusters, nearest first, in chunks: what [seen, asked) needs is evaluated, then it is looked at.
 struct ProbeHead {
-  int32_t ranked;  // this many of the head's keys are final
-  int32_t filled;  // keys from here on are known to be of clusters without an eligible row; 0: nothing known
-  int32_t seen;    // clusters looked at
-  int32_t asked;   // clusters asked for
+  int32_t ranked;                                        // this many of the head's keys are final
+  int32_t filled = std::numeric_limits<int32_t>::max();  // keys from here on are of clusters without an eligible row
+  int32_t seen;                                          // clusters looked at
+  int32_t asked;                                         // clusters asked for
   int32_t listed;
   int64_t eligible;
   int64_t asked_words;  // size of the chunk
@@ -72,9 +73,6 @@ void prepare_requests(Context& context, const IvfProbe::Args& args, ProbeState& 
 
 // Evaluates the clusters asked for in `round`: mask words and counts of every group.
 void evaluate_round(Context& context, const IvfProbe::Args& args, ProbeState& state, uint8_t round);
-
-// Sums what was evaluated for every group.
-void count_groups(Context& context, const IvfProbe::Args& args, ProbeState& state);
 
 // Rows of a cluster that are excluded from a request though its plan holds for them.
 int64_t excluded_in(const IvfProbe::Args& args, const ProbeState& state, int64_t request, int64_t cluster);
