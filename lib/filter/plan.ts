@@ -17,6 +17,8 @@ export interface FilterPlan {
   readonly stackDepth: number;
   /** Steps that read the index. */
   readonly terms: number;
+  /** No more items than this satisfy it when the index was built; Infinity where that is not known. */
+  readonly atMost: number;
   /** Equal for plans that mean the same steps, so that a batch evaluates each of them once. */
   readonly key: string;
 }
@@ -40,7 +42,7 @@ export function compilePlan(filter: FilterNode, schema: FilterSchema): FilterPla
   const root = resolve(filter, schema);
   const steps: bigint[] = [];
   const terms = emit(root, steps);
-  return { steps: BigInt64Array.from(steps), stackDepth: root.stack, terms, key: root.key };
+  return { steps: BigInt64Array.from(steps), stackDepth: root.stack, terms, atMost: root.atMost, key: root.key };
 }
 
 /** Appends the steps of `node` and counts those that read the index. */
@@ -100,7 +102,7 @@ class LeafCompiler {
   private present(): PlanNode {
     const { existsSlice, empty } = this.field;
     if (empty) return NONE;
-    return existsSlice < 0 ? ALL : leaf(FilterOp.slice, existsSlice);
+    return existsSlice < 0 ? ALL : leaf(FilterOp.slice, { arg: existsSlice });
   }
 
   private equals(value: FilterValue, index: number): PlanNode {
@@ -167,7 +169,7 @@ class LeafCompiler {
     if (lo > hi) return NONE;
     if (lo === min && hi === max) return ALL;
     const { width, index } = this.field.column as NonNullable<FieldSchema['column']>;
-    return leaf(width === 32 ? FilterOp.range32 : FilterOp.range64, index, lo, hi);
+    return leaf(width === 32 ? FilterOp.range32 : FilterOp.range64, { arg: index, lo, hi });
   }
 
   private wrongLiteral(text: string, expected: string, index: number): SilverlodeError {
@@ -197,6 +199,7 @@ function domain({ type, column }: FieldSchema): readonly [bigint, bigint] {
 
 function term(ref: TermRef | undefined): PlanNode {
   if (ref === undefined) return NONE;
-  if (ref.kind === 'slice') return leaf(FilterOp.slice, ref.slice);
-  return leaf(FilterOp.bloom, ref.term, BigInt.asIntN(64, ref.hash));
+  const { items: atMost } = ref;
+  if (ref.kind === 'slice') return leaf(FilterOp.slice, { arg: ref.slice, atMost });
+  return leaf(FilterOp.bloom, { arg: ref.term, lo: BigInt.asIntN(64, ref.hash), atMost });
 }

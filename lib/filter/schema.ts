@@ -1,10 +1,14 @@
 /** What the values of a field are; also how a literal of a filter on it is read. */
 export type FieldType = 'string' | 'boolean' | 'int64' | 'float64';
 
-/** Where the index answers for one value of a field: an exact slice, or a term of the Bloom signature. */
-export type TermRef =
+/**
+ * Where the index answers for one value of a field: an exact slice, or a term of the Bloom signature. No more than `items`
+ * items hold the value; undefined where nobody counts them.
+ */
+export type TermRef = { readonly items?: number } & (
   | { readonly kind: 'slice'; readonly slice: number }
-  | { readonly kind: 'bloom'; readonly term: number; readonly hash: bigint };
+  | { readonly kind: 'bloom'; readonly term: number; readonly hash: bigint }
+);
 
 /** What a plan must know about one field of an index. */
 export interface FieldSchema {

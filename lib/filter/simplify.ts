@@ -11,14 +11,24 @@ export interface PlanNode {
   readonly key: string;
   /** Stack entries that evaluating the node takes. */
   readonly stack: number;
+  /** No more items than this satisfy it; Infinity where nothing is known. */
+  readonly atMost: number;
+}
+
+/** Beside the opcode, see `native/ops/filter_index.h`. */
+interface LeafOperands {
+  arg?: number;
+  lo?: bigint;
+  hi?: bigint;
+  atMost?: number | undefined;
 }
 
 export const ALL = leaf(FilterOp.all);
-export const NONE = leaf(FilterOp.none);
+export const NONE = leaf(FilterOp.none, { atMost: 0 });
 
 /** A step that pushes one mask. */
-export function leaf(op: number, arg = 0, lo = 0n, hi = 0n): PlanNode {
-  return { op, arg, lo, hi, children: [], key: `${op}:${arg}:${lo}:${hi}`, stack: 1 };
+export function leaf(op: number, { arg = 0, lo = 0n, hi = 0n, atMost = Infinity }: LeafOperands = {}): PlanNode {
+  return { op, arg, lo, hi, children: [], key: `${op}:${arg}:${lo}:${hi}`, stack: 1, atMost };
 }
 
 export function negation(node: PlanNode): PlanNode {
@@ -26,7 +36,7 @@ export function negation(node: PlanNode): PlanNode {
   if (node === NONE) return ALL;
   const [inner] = node.children;
   if (node.op === FilterOp.not && inner !== undefined) return inner;
-  return inside(FilterOp.not, [node], node.stack);
+  return inside(FilterOp.not, [node], node.stack, Number.POSITIVE_INFINITY);
 }
 
 export function conjunction(nodes: readonly PlanNode[]): PlanNode {
@@ -66,7 +76,7 @@ function intersectRanges(distinct: Map<string, PlanNode>): void {
     }
     const lo = node.lo > other.lo ? node.lo : other.lo;
     const hi = node.hi < other.hi ? node.hi : other.hi;
-    const both = lo > hi ? NONE : leaf(node.op, node.arg, lo, hi);
+    const both = lo > hi ? NONE : leaf(node.op, { arg: node.arg, lo, hi });
     distinct.delete(node.key);
     distinct.delete(other.key);
     distinct.set(both.key, both);
@@ -79,11 +89,14 @@ function combine(op: number, distinct: ReadonlyMap<string, PlanNode>): PlanNode 
   const children = [...distinct.values()].sort(inOrderOfEvaluation);
   const [first, second] = children;
   if (second === undefined) return first;
-  return inside(op, children, Math.max((first as PlanNode).stack, second.stack + 1));
+  const bounds = children.map(({ atMost }) => atMost);
+  const atMost = op === FilterOp.and ? Math.min(...bounds) : bounds.reduce((sum, bound) => sum + bound, 0);
+  return inside(op, children, Math.max((first as PlanNode).stack, second.stack + 1), atMost);
 }
 
-function inside(op: number, children: readonly PlanNode[], stack: number): PlanNode {
-  return { op, arg: 0, lo: 0n, hi: 0n, children, key: `${op}(${children.map(({ key }) => key).join(' ')})`, stack };
+function inside(op: number, children: readonly PlanNode[], stack: number, atMost: number): PlanNode {
+  const key = `${op}(${children.map((child) => child.key).join(' ')})`;
+  return { op, arg: 0, lo: 0n, hi: 0n, children, key, stack, atMost };
 }
 
 /**

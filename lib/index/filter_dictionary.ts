@@ -16,6 +16,8 @@ export interface DictionaryTensors {
   dictionaryFields: Tensor<'int32'>;
   /** int32 [terms]: exact slice of a term, -1 for none. */
   dictionarySlices: Tensor<'int32'>;
+  /** int32 [terms]: items that held a term when the index was built. */
+  dictionaryItems: Tensor<'int32'>;
 }
 
 /**
@@ -27,12 +29,14 @@ export class FilterDictionary {
   private readonly offsets: BigInt64Array;
   private readonly fields: Int32Array;
   private readonly slices: Int32Array;
+  private readonly items: Int32Array;
 
   constructor(tensors: DictionaryTensors) {
     this.bytes = tensors.dictionaryBytes.view();
     this.offsets = tensors.dictionaryOffsets.view();
     this.fields = tensors.dictionaryFields.view();
     this.slices = tensors.dictionarySlices.view();
+    this.items = tensors.dictionaryItems.view();
   }
 
   /**
@@ -67,6 +71,11 @@ export class FilterDictionary {
   slice(term: number): number {
     return this.slices[term] as number;
   }
+
+  /** How many items hold a term. */
+  holders(term: number): number {
+    return this.items[term] as number;
+  }
 }
 
 /** Numbers the terms of all fields; `termOf[f][code]` is the term of a code of field `f`. */
@@ -82,6 +91,7 @@ export async function buildDictionary(
     dictionaryOffsets: Tensor.allocate('int64', [terms + 1]),
     dictionaryFields: Tensor.allocate('int32', [fields.length + 1]),
     dictionarySlices: Tensor.allocate('int32', [terms]),
+    dictionaryItems: Tensor.allocate('int32', [terms]),
   };
   const bytes = tensors.dictionaryBytes.view();
   const offsets = tensors.dictionaryOffsets.view();

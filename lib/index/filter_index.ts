@@ -67,7 +67,7 @@ const MAX_BITS_PER_TERM = 256;
 export class FilterIndex extends Module implements FilterTensors {
   protected override readonly bufferNames = [
     ...['slices', 'bloom', 'bloomOffsets', 'columns32', 'columns64', 'termOffsets', 'terms'],
-    ...['dictionaryBytes', 'dictionaryOffsets', 'dictionaryFields', 'dictionarySlices'],
+    ...['dictionaryBytes', 'dictionaryOffsets', 'dictionaryFields', 'dictionarySlices', 'dictionaryItems'],
   ];
   readonly slices: Tensor<'int64'>;
   readonly bloom: Tensor<'int64'>;
@@ -80,6 +80,7 @@ export class FilterIndex extends Module implements FilterTensors {
   readonly dictionaryOffsets: Tensor<'int64'>;
   readonly dictionaryFields: Tensor<'int32'>;
   readonly dictionarySlices: Tensor<'int32'>;
+  readonly dictionaryItems: Tensor<'int32'>;
   /** Bloom positions per term. */
   readonly hashes: number;
   /** The fields, as filters are compiled for them. */
@@ -104,6 +105,7 @@ export class FilterIndex extends Module implements FilterTensors {
     this.dictionaryOffsets = tensors.dictionaryOffsets;
     this.dictionaryFields = tensors.dictionaryFields;
     this.dictionarySlices = tensors.dictionarySlices;
+    this.dictionaryItems = tensors.dictionaryItems;
     this.hashes = hashes;
     this.schema = schemaOf(fields, new FilterDictionary(tensors), tensors.slices.shape[0] as number);
     this.plans = new PlanCache(this.schema);
@@ -131,6 +133,7 @@ export class FilterIndex extends Module implements FilterTensors {
     const { tensors: dictionary, termOf } = await buildDictionary(fields, pace);
     const layout = await layoutSlices(fields, termOf, dictionary.dictionarySlices.shape[0] as number, sliceThreshold);
     dictionary.dictionarySlices.view().set(layout.ofTerm);
+    dictionary.dictionaryItems.view().set(layout.holders);
     const slices = await buildSlices(fields, termOf, layout, ordinals, pace);
     const bloom = await buildBloom(fields, termOf, layout.ofTerm, ordinals, { bitsPerTerm, hashes }, pace);
     pace.finish();
@@ -158,7 +161,7 @@ export class FilterIndex extends Module implements FilterTensors {
 
   /** What the index is beside its tensors, fit for JSON. */
   manifest(): FilterManifest {
-    return { version: 1, hashes: this.hashes, fields: this.fields };
+    return { version: 2, hashes: this.hashes, fields: this.fields };
   }
 
   /** The compiled filters of a batch as `ivfProbe` takes them; undefined for a request without one. */
@@ -195,9 +198,10 @@ function schemaOf(fields: readonly FieldManifest[], dictionary: FilterDictionary
       const term = dictionary.find(f, text);
       if (term < 0) return undefined;
       const slice = dictionary.slice(term);
-      if (slice === -1) return { kind: 'bloom', term, hash: termHash(f, text) };
+      const items = dictionary.holders(term);
+      if (slice === -1) return { kind: 'bloom', term, hash: termHash(f, text), items };
       if (slice < 0 || slice >= slices) throw corrupt('dictionarySlices', `entry ${term} is wrong`);
-      return { kind: 'slice', slice };
+      return { kind: 'slice', slice, items };
     };
     return [field.name, { ...field, lookup }];
   });

@@ -18,7 +18,7 @@ export interface FieldManifest {
 
 /** What an index is beside its tensors, fit for JSON. */
 export interface FilterManifest {
-  readonly version: 1;
+  readonly version: 2;
   /** Bloom positions per term. */
   readonly hashes: number;
   readonly fields: readonly FieldManifest[];
@@ -70,6 +70,7 @@ export function checkTensors(tensors: ReadonlyMap<string, Tensor>, fields: numbe
     dictionaryOffsets: take('dictionaryOffsets', 'int64', length(dictionarySlices) + 1),
     dictionaryFields: take('dictionaryFields', 'int32', fields + 1),
     dictionarySlices,
+    dictionaryItems: take('dictionaryItems', 'int32', length(dictionarySlices)),
   };
   checkEnds('bloomOffsets', bloomOffsets, length(bloom));
   if (length(termOffsets) > 0) checkEnds('termOffsets', termOffsets, length(terms));
@@ -93,7 +94,7 @@ function checkEnds(name: string, offsets: Tensor<'int64'> | Tensor<'int32'>, end
  */
 export function checkManifest(manifest: unknown): FilterManifest {
   const { version, hashes, fields } = (manifest ?? {}) as Partial<Record<keyof FilterManifest, unknown>>;
-  if (version !== 1) {
+  if (version !== 2) {
     if (typeof version !== 'number') throw corrupt('version', 'is missing');
     throw new SilverlodeError('UNSUPPORTED_VERSION', `Filter index: version ${version} is not supported`, { version });
   }

@@ -9,15 +9,14 @@ import { inPieces } from './progress.js';
 /** Beyond this many, only the most frequent terms get a slice. */
 const MAX_SLICES = 4096;
 
-/** Stands for the holders of a term that has a slice in any case. */
-const ALWAYS = Number.MAX_VALUE;
-
 /** Who has which slice. */
 export interface SliceLayout {
   /** By field: the slice of the items that have a value, -1 when all have. */
   readonly exists: number[];
   /** By term, -1 for none. */
   readonly ofTerm: Int32Array;
+  /** Items that hold a term. */
+  readonly holders: Int32Array;
   readonly count: number;
 }
 
@@ -32,14 +31,17 @@ export async function layoutSlices(
   share: number,
 ): Promise<SliceLayout> {
   const holders = await countHolders(fields, termOf, terms);
-  const items = fields[0]?.present.length ?? 0;
-  const least = Math.min(share * items, ALWAYS);
+  const isBoolean = new Uint8Array(terms);
+  for (const [f, field] of fields.entries()) {
+    if (field.type === 'boolean') for (const term of termOf[f] as Int32Array) isBoolean[term] = 1;
+  }
+  const rank = (term: number) => (isBoolean[term] === 1 ? Number.POSITIVE_INFINITY : (holders[term] as number));
+  const least = share * (fields[0]?.present.length ?? 0);
   let chosen: number[] = [];
   await inPieces(terms, (begin, end) => {
-    for (let term = begin; term < end; term++) if ((holders[term] as number) >= least) chosen.push(term);
+    for (let term = begin; term < end; term++) if (rank(term) >= least) chosen.push(term);
   });
   if (chosen.length > MAX_SLICES) {
-    const rank = (term: number) => holders[term] as number;
     chosen = chosen.sort((a, b) => rank(b) - rank(a) || a - b).slice(0, MAX_SLICES);
   }
   const isChosen = new Uint8Array(terms);
@@ -53,16 +55,16 @@ export async function layoutSlices(
     for (; term < end; term++) if (isChosen[term] === 1) ofTerm[term] = count++;
     return slice;
   });
-  return { exists, ofTerm, count };
+  return { exists, ofTerm, holders, count };
 }
 
-/** Items that hold each term; `ALWAYS` for a boolean. */
+/** Items that hold each term. */
 async function countHolders(
   fields: readonly FieldColumn[],
   termOf: readonly Int32Array[],
   terms: number,
-): Promise<Float64Array> {
-  const holders = new Float64Array(terms);
+): Promise<Int32Array> {
+  const holders = new Int32Array(terms);
   for (const [f, field] of fields.entries()) {
     if (field.kind !== 'terms') continue;
     const own = termOf[f] as Int32Array;
@@ -72,8 +74,7 @@ async function countHolders(
       for (let i = begin; i < end; i++) (counts[codes[i] as number] as number)++;
     });
     await inPieces(own.length, (begin, end) => {
-      for (let code = begin; code < end; code++)
-        holders[own[code] as number] = field.type === 'boolean' ? ALWAYS : (counts[code] as number);
+      for (let code = begin; code < end; code++) holders[own[code] as number] = counts[code] as number;
     });
   }
   return holders;

@@ -38,7 +38,7 @@ export interface ProbeRequests {
 
 /** Clusters to scan and eligible rows in them. */
 export interface ProbedClusters<I extends AnyTensor> {
-  /** int32 [batch, heads, C], nearest first, `counts` of them valid. */
+  /** int32 [batch, heads, C], in the order looked at, `counts` of them valid. */
   clusters: As<I, 'int32'>;
   /** int32 [batch, heads]. */
   counts: As<I, 'int32'>;
@@ -53,7 +53,7 @@ export interface ProbedClusters<I extends AnyTensor> {
 /**
  * Nearest clusters of each query and the eligible rows in them. The filter is evaluated only on rows of probed clusters,
  * and a query goes on to further clusters until it has seen `minCandidates` eligible rows (SilverTorch, arXiv 2511.14881,
- * probe-then-filter co-design).
+ * probe-then-filter co-design). Where `probes` is 0 it lists every cluster with an eligible row, by id, and scores no centroid.
  */
 export function ivfProbe<I extends AnyTensor>(
   queries: Queries<I>,

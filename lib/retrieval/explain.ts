@@ -5,8 +5,9 @@ import type { Version } from './version.js';
 /** What `explain` tells about a request before it runs. */
 export interface RetrievalPlan {
   /** What the request starts with; filters may extend it at run time. */
-  strategy: 'flat' | 'ivf';
+  strategy: 'flat' | 'ivf' | 'filter-only';
   clusters: number;
+  /** Nearest clusters per head; 0 where so few items can be eligible that all of them are scored (`filter-only`). */
   probes: number;
   heads: number;
   k: number;
@@ -15,7 +16,7 @@ export interface RetrievalPlan {
   /** Steps of the filter plan, 0 without a filter. */
   filterSteps: number;
   excludedItems: number;
-  /** Bytes of index rows the unfiltered scan would read. */
+  /** Bytes of index rows the scan reads at most, before clusters are added for a filter. */
   scanBytes: number;
   /** SIMD level or device variant that runs it. */
   variant: string;
@@ -58,9 +59,10 @@ export function describeModel({ main, items }: Version): Record<string, unknown>
 export async function explainRequest(request: CheckedRequest, variant: string): Promise<RetrievalPlan> {
   const { main } = request.version;
   const { manifest, runner } = main;
+  const rows = request.probes === 0 ? (request.plan?.atMost ?? 0) : request.probes * manifest.clusterRows;
   const { capacities, arenaBytes, preparedBytes } = await main.use(() => runner.sizes([request]));
   return {
-    strategy: manifest.flat ? 'flat' : 'ivf',
+    strategy: manifest.flat ? 'flat' : request.probes === 0 ? 'filter-only' : 'ivf',
     clusters: manifest.clusters,
     probes: request.probes,
     heads: request.heads,
@@ -69,7 +71,7 @@ export async function explainRequest(request: CheckedRequest, variant: string): 
     minCandidates: request.minCandidates,
     filterSteps: (request.plan?.steps.length ?? 0) / 4,
     excludedItems: request.excludeRows?.length ?? 0,
-    scanBytes: Math.round(request.heads * request.probes * manifest.clusterRows * main.rowBytes),
+    scanBytes: Math.round(request.heads * rows * main.rowBytes),
     variant,
     capacities,
     memory: {

@@ -10,6 +10,11 @@ import type { Version } from './version.js';
 const DEFAULT_K = 100;
 const DEFAULT_CANDIDATES = 1000;
 
+/** Scoring and ranking one centroid costs about as much as scoring this many scattered rows (bench/README.md). */
+const ROWS_PER_CENTROID = 4;
+/** Instead of probes: every cluster with an eligible row, without looking at centroids; see native/ops/ivf_probe.h. */
+const EVERY_CLUSTER = 0;
+
 /** Largest sizes a loaded model accepts. */
 export interface RequestLimits {
   maxBatch: number;
@@ -42,6 +47,7 @@ export interface CheckedRequest extends AskedRequest {
   version: Version;
   k: number;
   candidates: number;
+  /** 0 for every cluster with an eligible row. */
   probes: number;
   minCandidates: number;
   /** Plans and rows to exclude, of the main and of the fresh segment. */
@@ -119,14 +125,18 @@ export class RequestChecker {
     const items = Math.max(1, version.items);
     const k = Math.min(asked.k, items);
     const candidates = Math.min(Math.max(asked.candidates ?? k, k), items);
-    const probes = Math.min(asked.probes ?? manifest.probes, manifest.clusters);
+    const nearest = Math.min(asked.probes ?? manifest.probes, manifest.clusters);
     const { plan, freshPlan } = version.plans(asked.filter);
     const { excludeRows, freshExcludeRows } = version.rowsOf(asked.exclude);
     // Without a filter the candidates; with one half as many eligible rows as an unfiltered request would scan, which keeps
     // the recall that the probes were tuned for (measured from 50 % to 0.1 % selectivity, bench/README.md).
     const isFiltered = plan !== undefined || freshPlan !== undefined;
-    const enough = isFiltered ? Math.max(candidates, Math.round((probes * manifest.clusterRows) / 2)) : candidates;
+    const enough = isFiltered ? Math.max(candidates, Math.round((nearest * manifest.clusterRows) / 2)) : candidates;
     const minCandidates = Math.min(Math.max(asked.minCandidates ?? enough, candidates), items);
+    // Where few are eligible, all of them are scored in less time than the nearest clusters are found.
+    const few = minCandidates + (asked.minCandidates === undefined ? ROWS_PER_CENTROID * manifest.clusters : 0);
+    const isFew = !manifest.flat && plan !== undefined && plan.atMost <= few;
+    const probes = isFew ? EVERY_CLUSTER : nearest;
     // Field by field: with spread operators every request gets a hidden class of its own, which makes each access to it slow.
     return {
       user,

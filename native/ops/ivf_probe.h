@@ -8,7 +8,7 @@
 //   4 centroid_bias    float32 [C]       optional (metric l2)
 //   5 cluster_begin    int32   [C + 1]   first row of each cluster, multiples of 64; the last entry ends the last cluster
 //   6 live             int64   [W]       one bit per row: 0 for padding and deleted rows
-//   7 probes           int32   [batch]   clusters per head, clamped to [1, C]
+//   7 probes           int32   [batch]   clusters per head, at most C; 0 or less: every cluster with an eligible row
 //   8 min_candidates   int32   [batch]   eligible rows to reach
 //   9 exact            int32   [batch]   0 skips the exact check of doubtful rows
 //  10 plan_index       int32   [batch]   plan of each request, -1 for none
@@ -18,7 +18,7 @@
 //  14 exclude_rows     int32   [...]     rows never returned to the request; negative entries are ignored
 //  15-21               the filter index, see filter_index.h (ops without filter pass empty tensors)
 //
-//   -> 0 clusters  int32 [batch, heads, C]  first `counts` entries valid, nearest first
+//   -> 0 clusters  int32 [batch, heads, C]  first `counts` entries valid, in the order looked at
 //   -> 1 counts    int32 [batch, heads]
 //   -> 2 mask      int64 [batch, W]         eligible rows; valid only in the words of the request's clusters
 //   -> 3 mask_of   int32 [batch]            mask row of a request: its own, that of an earlier request with the same plan and
@@ -29,6 +29,8 @@
 // Every head takes its `probes` nearest clusters (int8 scores as in metric.h, ties: lower id). While a head has seen fewer
 // than min_candidates eligible rows it goes on to the next nearest cluster; a cluster without any eligible row costs only
 // the filter and is not listed beyond the first `probes`. eligible = plan & live & ~exclude, exact unless exact = 0.
+// With probes = 0 a head looks at all clusters, whatever min_candidates is, and lists those with an eligible row in the order
+// of their ids: no centroid is scored, which is the fastest where few rows are eligible.
 // Requests share a mask row when plan and exact are equal. Stats are the same in any batch: they count the clusters that a
 // request looked at in its own order, whoever evaluated them; the last two are 0 without a plan.
 //

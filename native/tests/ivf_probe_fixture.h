@@ -198,12 +198,14 @@ inline Answer reference(const Problem& problem) {
 
     std::set<int32_t> seen, listed;
     std::vector<std::vector<int32_t>> lists;
-    const int64_t nearest = std::clamp<int64_t>(problem.probes[at], 1, problem.n_clusters());
+    const int64_t nearest = std::clamp<int64_t>(problem.probes[at], 0, problem.n_clusters());
     for (int64_t head = 0; head < problem.heads; ++head) {
       std::vector<int32_t> list;
       int64_t found = 0, looked = 0;
-      for (int32_t c : reference_order(problem, r * problem.heads + head)) {
-        if (looked >= nearest && found >= problem.min_candidates[at]) break;
+      std::vector<int32_t> order = reference_order(problem, r * problem.heads + head);
+      if (nearest == 0) std::sort(order.begin(), order.end());
+      for (int32_t c : order) {
+        if (nearest > 0 && looked >= nearest && found >= problem.min_candidates[at]) break;
         const int64_t here = count(eligible, c);
         if (looked++ < nearest || here > 0) list.push_back(c);
         found += here;

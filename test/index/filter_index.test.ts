@@ -55,6 +55,7 @@ describe('masks are what the filter says', () => {
         violations += found.filter((item) => !truth.includes(item)).length;
         missed += truth.length - found.length;
         selected += truth.length / items / filters.length / 4;
+        expect(index.plans.compile(filter).atMost).toBeGreaterThanOrEqual(truth.length);
         expect(found, JSON.stringify(filter)).toEqual(Array.from(truth));
       }
       const { lo, hi } = await bounds(index, filters.slice(0, 20), live);
@@ -102,6 +103,13 @@ test('selectivities from half the items to one, also under NOT', async () => {
     texts.map((text) => index.plans.compile(text)),
     live,
   );
+  const most = (text: string) => index.plans.compile(text).atMost;
+  expect(shares.map((_, i) => most(`tags:tag${i}`))).toEqual(
+    shares.map((_, i) => tags.filter((own) => own.includes(`tag${i}`)).length),
+  );
+  expect(most('tags:tag3 AND creator:"creator 5"')).toBeLessThanOrEqual(most('creator:"creator 5"'));
+  expect(most('tags:(tag3 OR tag4)')).toBe(most('tags:tag3') + most('tags:tag4'));
+  expect([most('NOT tags:tag3'), most('EXISTS(tags)'), most('tags:none')]).toEqual([Infinity, Infinity, 0]);
   for (const [i, truth] of truths.entries()) {
     const expected = Array.from({ length: items }, (_, item) => item).filter(truth);
     expect(itemsOf(masks, i, ordinals), texts[i]).toEqual(expected);
@@ -129,6 +137,7 @@ test('tensors hold what there is, and nothing where there is nothing', async () 
     dictionaryOffsets: [1],
     dictionaryFields: [1],
     dictionarySlices: [0],
+    dictionaryItems: [0],
   });
   expect(itemsOf(await empty.mask([empty.plans.compile('*')], live), 0, ordinals)).toHaveLength(100);
   expect(FilterIndex.restore(empty.manifest(), empty.stateDict()).manifest()).toEqual(empty.manifest());

@@ -29,7 +29,7 @@ describe('manifest and tensors', async () => {
 
   test.each<[string, (manifest: Record<string, never>) => unknown, object]>([
     ['nothing', () => undefined, { code: 'CORRUPT_FILE' }],
-    ['a newer version', (m) => ({ ...m, version: 2 }), { code: 'UNSUPPORTED_VERSION', version: 2 }],
+    ['a newer version', (m) => ({ ...m, version: 3 }), { code: 'UNSUPPORTED_VERSION', version: 3 }],
     ['hashes', (m) => ({ ...m, hashes: 17 }), { code: 'CORRUPT_FILE', part: 'hashes' }],
     ['no hashes', (m) => ({ ...m, hashes: 0 }), { code: 'CORRUPT_FILE', part: 'hashes' }],
     ['no fields', (m) => ({ ...m, fields: {} }), { code: 'CORRUPT_FILE', part: 'fields' }],

@@ -42,14 +42,16 @@ export function ivfProbe({ queries, clusters, requests, index, metric }: Input) 
       };
     };
     const clusterRows = Array.from({ length: n }, (_, cluster) => rowsOf(cluster));
-    const probes = Math.max(1, Math.min(n, int32s(requests.probes)[request] as number));
-    const wanted = int32s(requests.minCandidates)[request] as number;
+    const probes = Math.max(0, Math.min(n, int32s(requests.probes)[request] as number));
+    const isEvery = probes === 0;
+    const wanted = isEvery ? Number.POSITIVE_INFINITY : (int32s(requests.minCandidates)[request] as number);
     const seen = new Set<number>();
     const listed = new Set<number>();
     for (let q = request * heads; q < (request + 1) * heads; q++) {
       let eligible = 0;
       let looked = 0;
-      for (const cluster of nearest({ queries, clusters, metric } as Input, q, dim, n)) {
+      const inOrder = isEvery ? begins.slice(0, n).keys() : nearest({ queries, clusters, metric } as Input, q, dim, n);
+      for (const cluster of inOrder) {
         if (looked >= probes && eligible >= wanted) break;
         const rows = (clusterRows[cluster] as (typeof clusterRows)[0]).eligible.length;
         seen.add(cluster);

@@ -79,6 +79,22 @@ describe('eligibility-aware probing', () => {
     expect(filtered.ids.length).toBe(4);
   });
 
+  test('scores all that are eligible where they are few, and the nearest where they are not', async () => {
+    using model = await publishCatalogue(catalogue, { index: { clusters: 64, probes: 4 } });
+    const rare = { embedding, k: 10, filter: 'kind:rare' };
+    expect(await model.explain(rare)).toMatchObject({ strategy: 'filter-only', probes: 0 });
+    expect((await model.explain({ ...rare, minCandidates: 1, k: 1 })).strategy).toBe('ivf');
+    expect(await model.explain({ ...rare, filter: 'NOT kind:rare' })).toMatchObject({ strategy: 'ivf', probes: 4 });
+    const ranked = await model.retrieve({ ...rare, k: 3, minCandidates: 3, probes: 64 });
+    const few = await model.retrieve({ ...rare, k: 3 });
+    expect(few.stats.probedClusters).toBeLessThanOrEqual(4);
+    expect(ranked.stats.probedClusters).toBe(64);
+    expect(answerOf(few)).toEqual(answerOf(ranked));
+    const seen = few.ids.slice(0, 2);
+    expect((await model.retrieve({ ...rare, exclude: seen })).ids).not.toContain(seen[0]);
+    expect((await model.retrieve({ ...rare, exclude: seen })).ids).toHaveLength(2);
+  });
+
   test('reaches minCandidates eligible rows, or exhausts the catalogue', async () => {
     using model = await publishCatalogue(catalogue, { index: { clusters: 64, probes: 1 } });
     for (const minCandidates of [1, 500, 2000, 3996, 10_000]) {

@@ -16,6 +16,12 @@ void fill(uint64_t* words, N n, uint64_t value) {
   for (int64_t i = 0; i < n; ++i) words[i] = value;
 }
 
+// Not std::copy, which calls into the C library for 64 bytes.
+template <class N>
+void copy(const uint64_t* from, N n, uint64_t* to) {
+  for (int64_t i = 0; i < n; ++i) to[i] = from[i];
+}
+
 template <class N>
 bool empty(const uint64_t* words, N n) {
   uint64_t any = 0;
@@ -42,11 +48,7 @@ void exact_leaf(const FilterStep& step, const FilterIndexRef& index, const Filte
   const int64_t row = word * 64;
   switch (step.op) {
     case FilterOp::kAll: return fill(matches, n, ~uint64_t{0});
-    case FilterOp::kSlice: {
-      const uint64_t* slice = index.slices + step.arg * index.words + word;
-      for (int64_t i = 0; i < n; ++i) matches[i] = slice[i];
-      return;
-    }
+    case FilterOp::kSlice: return copy(index.slices + step.arg * index.words + word, n, matches);
     case FilterOp::kRange32: {
       if (step.lo > INT32_MAX || step.hi < INT32_MIN) return fill(matches, n, 0);
       const auto clamp = [](int64_t bound) {
@@ -127,12 +129,12 @@ void evaluate(const FilterPlan& plan, const FilterIndexRef& index, const FilterK
       default:
         ++top;
         exact_leaf(step, index, kernels, word, n, top->hi);
-        std::copy(top->hi, top->hi + n, top->lo);
+        copy(top->hi, n, top->lo);
     }
     while (plan.links[i] > i && empty(top->hi, n)) i = plan.links[i];
   }
-  std::copy(top->lo, top->lo + n, result.lo);
-  std::copy(top->hi, top->hi + n, result.hi);
+  copy(top->lo, n, result.lo);
+  copy(top->hi, n, result.hi);
 }
 
 }  // namespace

@@ -34,7 +34,6 @@ ProbeState lay_out(const Context& context, const IvfProbe::Args& args, Carve& ca
   state.round_of = carve.take<uint8_t>(groups * args.n_clusters);
   state.eligible = carve.take<int32_t>(groups * args.n_clusters);
   state.doubtful = carve.take<int32_t>(groups * args.n_clusters);
-  state.live = carve.take<int32_t>(groups * args.n_clusters);
   return state;
 }
 
@@ -116,8 +115,13 @@ class Probe {
   }
 
  private:
-  int64_t probes(int64_t request) const { return std::clamp<int64_t>(args_.probes[request], 1, args_.n_clusters); }
+  // 0: every cluster with an eligible row.
+  int64_t probes(int64_t request) const { return std::clamp<int64_t>(args_.probes[request], 0, args_.n_clusters); }
   RankKey* keys(int64_t head) const { return state_.keys + head * args_.n_clusters; }
+  // The one that a head looks at as its i-th.
+  int64_t cluster_at(int64_t head, int64_t i) const {
+    return probes(head / args_.heads) == 0 ? i : key_ordinal(keys(head)[i]);
+  }
 
   void score_clusters() {
     const int64_t heads = args_.batch * args_.heads;
@@ -128,10 +132,18 @@ class Probe {
       const int64_t last = std::min(heads, first + kTileQueries);
       const int64_t begin = task / tiles * kTaskCentroids;
       const int64_t end = std::min(args_.n_clusters, begin + kTaskCentroids);
+      if (!any_ranks(first, last)) return;
       for (int64_t c = begin; c < end; c += kTileCentroids) {
         score_tile(first, last - first, c, std::min(kTileCentroids, end - c));
       }
     });
+  }
+
+  bool any_ranks(int64_t first, int64_t last) const {
+    for (int64_t head = first; head < last; ++head) {
+      if (probes(head / args_.heads) > 0) return true;
+    }
+    return false;
   }
 
   void score_tile(int64_t first, int64_t n_queries, int64_t cluster, int64_t n) {
@@ -166,6 +178,11 @@ class Probe {
   void advance(int64_t h, uint8_t round, int32_t worker) {
     ProbeHead& head = state_.heads[h];
     const int64_t request = h / args_.heads;
+    if (probes(request) == 0) {
+      const bool is_evaluated = round > 1 || state_.requests[request].group < 0;
+      if (is_evaluated && !head.done) list_filled(h, request, head);
+      return;
+    }
     while (!head.done) {
       if (head.ranked < head.asked) rank_rest(h, request, head, worker);
       look(h, request, head);
@@ -177,6 +194,19 @@ class Probe {
       ask(h, request, head, round);
       if (state_.requests[request].group >= 0) return;
     }
+  }
+
+  // Lists every cluster that holds an eligible row.
+  void list_filled(int64_t h, int64_t request, ProbeHead& head) {
+    int32_t* clusters = args_.clusters + h * args_.n_clusters;
+    for (int64_t c = 0; c < args_.n_clusters; ++c) {
+      const int64_t eligible = eligible_in(request, c);
+      clusters[head.listed] = static_cast<int32_t>(c);
+      head.listed += eligible > 0;
+      head.eligible += eligible;
+    }
+    head.seen = static_cast<int32_t>(args_.n_clusters);
+    head.done = true;
   }
 
   void look(int64_t h, int64_t request, ProbeHead& head) {
@@ -202,9 +232,12 @@ class Probe {
     return state_.requests[request].excludes() ? rows - excluded_in(args_, state_, request, cluster) : rows;
   }
 
-  int64_t live_in(int64_t cluster) const {
-    const WordRange words = cluster_words(args_, cluster);
+  int64_t live_in(int64_t cluster) const { return live_in(cluster_words(args_, cluster)); }
+  int64_t live_in(const WordRange& words) const {
     return simd_.filter.popcount(args_.live + words.begin, words.end - words.begin);
+  }
+  int64_t live_rows() const {
+    return live_in({args_.cluster_begin[0] / 64, args_.cluster_begin[args_.n_clusters] / 64});
   }
 
   // The next chunk follows the share of eligible rows found so far. It is at least a quarter of what was seen, so a round
@@ -275,16 +308,15 @@ class Probe {
     int64_t filtered = 0;
     int64_t doubtful = 0;
     if (group >= 0) {
-      const int32_t* live_in = state_.live + group * args_.n_clusters;
-      const int32_t* doubtful_in = state_.doubtful + group * args_.n_clusters;
+      const int32_t* doubtful_at = state_.doubtful + group * args_.n_clusters;
       if (head.seen == args_.n_clusters) {  // in their order in memory, which is fast
-        filtered = std::accumulate(live_in, live_in + args_.n_clusters, int64_t{0});
-        doubtful = std::accumulate(doubtful_in, doubtful_in + args_.n_clusters, int64_t{0});
+        filtered = live_rows();
+        doubtful = std::accumulate(doubtful_at, doubtful_at + args_.n_clusters, int64_t{0});
       } else {
         for (int64_t i = 0; i < head.seen; ++i) {
           const int64_t cluster = key_ordinal(keys(request)[i]);
-          filtered += live_in[cluster];
-          doubtful += doubtful_in[cluster];
+          filtered += live_in(cluster);
+          doubtful += doubtful_at[cluster];
         }
       }
     }
@@ -303,10 +335,10 @@ class Probe {
       const ProbeHead& head = state_.heads[h];
       args_.counts[h] = head.listed;
       for (int64_t i = 0; i < head.seen; ++i) {
-        const int64_t cluster = key_ordinal(keys(h)[i]);
+        const int64_t cluster = cluster_at(h, i);
         const int64_t eligible = eligible_in(request, cluster);
         if (looked[cluster] == 0 && group >= 0) {
-          stats[2] += state_.live[group * args_.n_clusters + cluster];
+          stats[2] += live_in(cluster);
           stats[3] += state_.doubtful[group * args_.n_clusters + cluster];
         }
         looked[cluster] |= kSeen;

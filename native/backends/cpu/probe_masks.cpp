@@ -35,9 +35,10 @@ void form_groups(const IvfProbe::Args& args, ProbeState& state) {
     int32_t& group = state.group_of_plan[2 * plan + (exact ? 1 : 0)];
     if (group < 0) {
       group = state.n_groups++;
-      state.groups[group] = {plan, r, exact, false};
+      state.groups[group] = {.plan = plan, .owner = r, .exact = exact, .everything = false, .waiting = false};
     }
     request.group = group;
+    state.groups[group].everything |= args.probes[r] <= 0;
     int32_t& owner = state.groups[group].owner;
     if (!request.excludes() && state.requests[owner].excludes()) owner = r;
   }
@@ -89,6 +90,11 @@ struct Evaluation {
     const int32_t* bounds = args.cluster_begin;
     const uint8_t* asked = state.round_of + g * args.n_clusters;
     const int64_t after = std::upper_bound(bounds, bounds + args.n_clusters, begin * 64) - bounds;
+    if (state.groups[g].everything && round == 1) {
+      evaluate_all(g, after - 1, std::max(begin, int64_t{bounds[0]} / 64),
+                   std::min(end, int64_t{bounds[args.n_clusters]} / 64));
+      return;
+    }
     int64_t run = -1;  // first cluster of what is to be evaluated, up to run_end
     int64_t run_end = -1;
     const auto finish_run = [&] {
@@ -112,6 +118,15 @@ struct Evaluation {
     }
   }
 
+  // Words [begin, end) with all clusters in them, of which `cluster` is the first.
+  void evaluate_all(int32_t g, int64_t cluster, int64_t begin, int64_t end) const {
+    if (begin >= end) return;
+    const int32_t* bounds = args.cluster_begin;
+    cluster = std::max<int64_t>(cluster, 0);
+    evaluate(g, 1, cluster, begin, end);
+    count(g, cluster, std::lower_bound(bounds, bounds + args.n_clusters, end * 64) - bounds, begin, end);
+  }
+
   // Counts clusters [first, last), of which the outer ones may lie in part outside words [begin, end).
   void count(int32_t g, int64_t first, int64_t last, int64_t begin, int64_t end) const {
     const auto is_cut = [&](int64_t cluster) {
@@ -124,7 +139,6 @@ struct Evaluation {
     const int32_t* bounds = args.cluster_begin + first;
     const uint64_t* mask = args.mask + state.groups[g].owner * args.words;
     kernels.count_ranges(mask, bounds, last - first, state.eligible + table);
-    kernels.count_ranges(args.live, bounds, last - first, state.live + table);
   }
 
   void count_part(int32_t g, int64_t cluster, int64_t begin, int64_t end) const {
@@ -134,7 +148,6 @@ struct Evaluation {
     if (from >= to) return;
     const int64_t eligible = kernels.popcount(args.mask + state.groups[g].owner * args.words + from, to - from);
     add(state.eligible[g * args.n_clusters + cluster], eligible);
-    add(state.live[g * args.n_clusters + cluster], kernels.popcount(args.live + from, to - from));
   }
 
   static void add(int32_t& sum, int64_t count) {
@@ -183,10 +196,9 @@ void prepare_requests(Context& context, const IvfProbe::Args& args, ProbeState& 
   form_groups(args, state);
   pool.parallel_for(state.n_groups, [&](int64_t group, int32_t) {
     const int64_t table = group * args.n_clusters;
-    std::fill_n(state.round_of + table, args.n_clusters, uint8_t{0});
+    std::fill_n(state.round_of + table, args.n_clusters, static_cast<uint8_t>(state.groups[group].everything ? 1 : 0));
     std::fill_n(state.eligible + table, args.n_clusters, 0);
     std::fill_n(state.doubtful + table, args.n_clusters, 0);
-    std::fill_n(state.live + table, args.n_clusters, 0);
   });
 }
 
@@ -196,7 +208,10 @@ void evaluate_round(Context& context, const IvfProbe::Args& args, ProbeState& st
   for (int64_t q = 0; q < args.batch * args.heads; ++q) {
     const int32_t group = state.requests[q / args.heads].group;
     if (state.heads[q].done || group < 0) continue;
-    groups += state.groups[group].waiting ? 0 : 1;
+    if (!state.groups[group].waiting) {
+      groups += 1;
+      if (state.groups[group].everything && round == 1) asked_words += args.words;
+    }
     state.groups[group].waiting = true;
     asked_words += state.heads[q].asked_words;
   }

@@ -15,7 +15,8 @@ struct ProbeGroup {
   int32_t plan;
   int32_t owner;
   bool exact;
-  bool waiting;  // some head asked for clusters in this round
+  bool everything;  // some request looks at every cluster: all are asked for in the first round
+  bool waiting;     // some head asked for clusters in this round
 };
 
 struct ProbeRequest {
@@ -49,7 +50,6 @@ struct ProbeState {
   uint8_t* round_of;       // [groups, C] the round a cluster was asked for in, 0 for never
   int32_t* eligible;       // [groups, C] rows that satisfy the plan
   int32_t* doubtful;       // [groups, C]
-  int32_t* live;           // [groups, C]
   int32_t n_groups;
 };
 

@@ -7,9 +7,7 @@ namespace silverlode::cpu {
 ScanPlan::ScanPlan(const IvfScan::Args& args, Carve& carve) {
   const int64_t queries = args.batch * args.heads;
   slot_of_ = carve.take<int32_t>(args.n_clusters);
-  cluster_ = carve.take<int32_t>(args.n_clusters);
-  begin_ = carve.take<int64_t>(args.n_clusters);
-  end_ = carve.take<int64_t>(args.n_clusters);
+  slots_ = carve.take<Slot>(args.n_clusters);
   members_ = carve.take<int32_t>(queries * args.n_clusters);
   tiles_ = carve.take<ScanTile>(args.n_clusters + args.n_rows / (kTileWords * kWordRows) + 1);
 }
@@ -72,40 +70,65 @@ Status ScanPlan::build(const IvfScan::Args& args) {
         status = check_cluster(args, cluster);
         if (!status.ok()) return status;
         slot_of_[cluster] = static_cast<int32_t>(n_slots_);
-        cluster_[n_slots_] = cluster;
-        end_[n_slots_++] = 0;
+        slots_[n_slots_++] = {.begin = 0, .end = 0, .cluster = cluster};
       }
-      ++end_[slot_of_[cluster]];
+      ++slots_[slot_of_[cluster]].end;
     }
   }
 
-  int64_t members = 0;
+  list_members(args);
   for (int64_t slot = 0; slot < n_slots_; ++slot) {
-    begin_[slot] = members;
-    members += end_[slot];
-    end_[slot] = begin_[slot];
-  }
-  for (int64_t query = 0; query < queries; ++query) {
-    if (!scanned(query)) continue;
-    const int32_t* clusters = args.clusters + query * args.n_clusters;
-    for (int64_t rank = 0; rank < args.counts[query]; ++rank) {
-      const int32_t slot = slot_of_[clusters[rank]];
-      // A cluster listed twice must not return its rows twice.
-      if (end_[slot] > begin_[slot] && members_[end_[slot] - 1] == query) continue;
-      members_[end_[slot]++] = static_cast<int32_t>(query);
-    }
-  }
-
-  for (int64_t slot = 0; slot < n_slots_; ++slot) {
-    const int64_t end = args.cluster_begin[cluster_[slot] + 1] / kWordRows;
-    for (int64_t word = args.cluster_begin[cluster_[slot]] / kWordRows; word < end; word += kTileWords) {
-      const int64_t words = std::min(kTileWords, end - word);
-      tiles_[n_tiles_++] = {static_cast<int32_t>(slot), static_cast<int32_t>(word), static_cast<int32_t>(words)};
-      words_ += words;
-      pairs_ += words * kWordRows * (end_[slot] - begin_[slot]);
-    }
+    const int32_t* bounds = args.cluster_begin + slots_[slot].cluster;
+    add_tiles(slots_[slot], bounds[0] / kWordRows, bounds[1] / kWordRows);
   }
   return ok_status();
+}
+
+// Turns the lists around; until now the slots hold how often they are listed.
+void ScanPlan::list_members(const IvfScan::Args& args) {
+  const int64_t queries = args.batch * args.heads;
+  if (queries == 1) {
+    members_[0] = 0;
+    for (int64_t slot = 0; slot < n_slots_; ++slot) slots_[slot].end = 1;
+    return;
+  }
+  int64_t members = 0;
+  for (int64_t slot = 0; slot < n_slots_; ++slot) {
+    const int64_t listed = slots_[slot].end;
+    slots_[slot].begin = members;
+    slots_[slot].end = members;
+    members += listed;
+  }
+  for (int64_t query = 0; query < queries; ++query) {
+    if (std::min<int64_t>(args.limits[query / args.heads], args.k) <= 0) continue;
+    const int32_t* clusters = args.clusters + query * args.n_clusters;
+    for (int64_t rank = 0; rank < args.counts[query]; ++rank) {
+      Slot& slot = slots_[slot_of_[clusters[rank]]];
+      // A cluster listed twice must not return its rows twice.
+      if (slot.end > slot.begin && members_[slot.end - 1] == query) continue;
+      members_[slot.end++] = static_cast<int32_t>(query);
+    }
+  }
+}
+
+void ScanPlan::add_tiles(const Slot& slot, int64_t word, int64_t end) {
+  words_ += end - word;
+  pairs_ += (end - word) * kWordRows * (slot.end - slot.begin);
+  if (n_tiles_ > 0) {
+    ScanTile& last = tiles_[n_tiles_ - 1];
+    const std::span<const int32_t> own = queries(slot);
+    const std::span<const int32_t> others = queries(last);
+    if (last.first_word + last.n_words == word && std::equal(own.begin(), own.end(), others.begin(), others.end())) {
+      const int64_t words = std::min(kTileWords - last.n_words, end - word);
+      last.n_words += static_cast<int32_t>(words);
+      word += words;
+    }
+  }
+  for (; word < end; word += kTileWords) {
+    tiles_[n_tiles_++] = {.slot = static_cast<int32_t>(&slot - slots_),
+                          .first_word = static_cast<int32_t>(word),
+                          .n_words = static_cast<int32_t>(std::min(kTileWords, end - word))};
+  }
 }
 
 }  // namespace silverlode::cpu

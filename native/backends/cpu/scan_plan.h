@@ -13,9 +13,9 @@ namespace silverlode::cpu {
 constexpr int64_t kWordRows = 64;
 constexpr int64_t kTileWords = 16;
 
-// Up to kTileWords mask words of one cluster, and the queries (request * heads + head) that probe it, ascending.
+// Up to kTileWords mask words of one cluster, or of clusters that follow each other and are probed by the same queries.
 struct ScanTile {
-  int32_t slot;
+  int32_t slot;  // of the first cluster
   int32_t first_word;
   int32_t n_words;
 };
@@ -29,19 +29,29 @@ class ScanPlan {
   Status build(const IvfScan::Args& args);
 
   std::span<const ScanTile> tiles() const { return {tiles_, static_cast<size_t>(n_tiles_)}; }
-  std::span<const int32_t> queries(const ScanTile& tile) const {
-    return {members_ + begin_[tile.slot], static_cast<size_t>(end_[tile.slot] - begin_[tile.slot])};
-  }
+  // request * heads + head of those that probe it, ascending.
+  std::span<const int32_t> queries(const ScanTile& tile) const { return queries(slots_[tile.slot]); }
   // Of all tiles.
   int64_t words() const { return words_; }
   // Rows times queries over all tiles.
   int64_t pairs() const { return pairs_; }
 
  private:
+  // A probed cluster and the range of its queries in members_.
+  struct Slot {
+    int64_t begin;
+    int64_t end;
+    int32_t cluster;
+  };
+
+  std::span<const int32_t> queries(const Slot& slot) const {
+    return {members_ + slot.begin, static_cast<size_t>(slot.end - slot.begin)};
+  }
+  void list_members(const IvfScan::Args& args);
+  void add_tiles(const Slot& slot, int64_t word, int64_t end);
+
   int32_t* slot_of_;  // [C] slot of a probed cluster, else -1
-  int32_t* cluster_;  // [slots] in order of first appearance, best ranks first
-  int64_t* begin_;    // [slots] range of the slot in members_
-  int64_t* end_;      // [slots]
+  Slot* slots_;       // in order of first appearance, best ranks first
   int32_t* members_;
   ScanTile* tiles_;
   int64_t n_slots_ = 0;

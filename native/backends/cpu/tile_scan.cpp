@@ -54,14 +54,14 @@ Lookahead::Lookahead(const IvfScan::Args& args, const ScanPlan& plan, const Scan
 void Lookahead::advance() {
   if (tile_ == tiles_.size()) return;
   const ScanTile& tile = tiles_[tile_];
+  if (word_ == 0) mask_ = queries_[plan_.queries(tile).front()].mask;
   const int64_t word = tile.first_word + word_;
   if (++word_ == tile.n_words) {
     ++tile_;
     word_ = 0;
   }
   // Scattered rows are fetched one by one when their mask word is looked at.
-  const uint64_t* mask = queries_[plan_.queries(tile).front()].mask;
-  if (count_bits(mask[word]) < kDenseRows) return;
+  if (count_bits(mask_[word]) < kDenseRows) return;
   const int64_t row = word * kWordRows;
   fetch(args_.rows + row * args_.dim, std::min(kWordRows * args_.dim, kAheadBytes));
   fetch(args_.row_scales + row, kWordRows * 4);

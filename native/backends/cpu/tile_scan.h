@@ -52,7 +52,8 @@ class Lookahead {
   const ScanQuery* queries_;
   std::span<const ScanTile> tiles_;
   size_t tile_ = 0;
-  int64_t word_ = 0;  // within the tile
+  int64_t word_ = 0;                // within the tile
+  const uint64_t* mask_ = nullptr;  // of the tile's first query
 };
 
 // One group of queries over tiles that all of them probe.

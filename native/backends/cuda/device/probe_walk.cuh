@@ -7,9 +7,10 @@ namespace silverlode::cuda {
 
 namespace {
 
+// 0: every cluster with an eligible row.
 __device__ inline int64_t clamped_probes(const IvfProbe::Args& args, int64_t request) {
   const int64_t probes = args.probes[request];
-  return probes < 1 ? 1 : probes < args.n_clusters ? probes : args.n_clusters;
+  return probes < 0 ? 0 : probes < args.n_clusters ? probes : args.n_clusters;
 }
 
 __device__ inline int32_t cluster_word(const IvfProbe::Args& args, int64_t cluster) {
@@ -67,16 +68,21 @@ struct Walk {
     return count;
   }
 
+  // The one that the head looks at in this place, before it has.
+  __device__ uint32_t cluster_at(int32_t place) const {
+    return nearest > 0 ? key_ordinal(order[place]) : static_cast<uint32_t>(place);
+  }
+
   // memory.eligible[i]: eligible rows of the cluster at place first + i, for i < n <= kProbeThreads.
   __device__ void count_eligible(int32_t first, int32_t n) const {
     if (own.owner >= 0) {
       if (static_cast<int32_t>(threadIdx.x) < n) {
-        const auto cluster = static_cast<int32_t>(key_ordinal(order[first + threadIdx.x]));
+        const auto cluster = static_cast<int32_t>(cluster_at(first + static_cast<int32_t>(threadIdx.x)));
         memory.eligible[threadIdx.x] = work.eligible[own.owner * args.n_clusters + cluster] - excluded_in(cluster);
       }
     } else {  // the rows that are live, counted by a warp per cluster
       for (int32_t i = static_cast<int32_t>(threadIdx.x / 32); i < n; i += kProbeThreads / 32) {
-        const auto cluster = static_cast<int32_t>(key_ordinal(order[first + i]));
+        const auto cluster = static_cast<int32_t>(cluster_at(first + i));
         int32_t rows = 0;
         for (int32_t word = cluster_word(args, cluster) + static_cast<int32_t>(threadIdx.x % 32);
              word < cluster_word(args, cluster + 1); word += 32) {
@@ -99,8 +105,8 @@ struct Walk {
       count_eligible(state.seen, n);
       const int64_t rows = i < n ? memory.eligible[i] : 0;
       const int64_t before = block_scan<kProbeThreads>(rows).before;
-      const bool enough =
-          state.seen + i + 1 >= nearest && state.eligible + before + rows >= args.min_candidates[request];
+      const bool enough = nearest > 0 && state.seen + i + 1 >= nearest &&
+                          state.eligible + before + rows >= args.min_candidates[request];
       if (i < n && enough) atomicMin(&memory.stop, i);
       __syncthreads();
       const bool found = memory.stop < n;
@@ -108,10 +114,9 @@ struct Walk {
       const bool lists = i < looked && (state.seen + i < nearest || rows > 0);
       const ScanResult<int32_t> place = block_scan<kProbeThreads>(lists ? 1 : 0);
       if (i < looked) {
-        RankKey& entry = order[state.seen + i];
-        const uint32_t cluster = key_ordinal(entry);
+        const uint32_t cluster = cluster_at(state.seen + i);
         if (lists) args.clusters[head * args.n_clusters + state.listed + place.before] = static_cast<int32_t>(cluster);
-        entry = static_cast<uint64_t>(rows) << 32 | static_cast<uint32_t>(~cluster);
+        order[state.seen + i] = static_cast<uint64_t>(rows) << 32 | static_cast<uint32_t>(~cluster);
       }
       state.eligible += block_scan<kProbeThreads>(i < looked ? rows : int64_t{0}).total;
       state.listed += place.total;
@@ -123,7 +128,7 @@ struct Walk {
 
   // Where to look next: the chunk follows the share of eligible rows found so far.
   __device__ int32_t next_asked(const ProbeHead& state, int32_t evaluation) const {
-    if (state.seen == 0) return static_cast<int32_t>(nearest);
+    if (state.seen == 0) return static_cast<int32_t>(nearest > 0 ? nearest : args.n_clusters);
     if (own.owner >= 0 && evaluation == kEvaluations - 1) return static_cast<int32_t>(args.n_clusters);
     const int64_t missing = args.min_candidates[request] - state.eligible;
     const int64_t guess = missing * state.seen / (state.eligible > 0 ? state.eligible : 1) + 1;
@@ -137,7 +142,7 @@ struct Walk {
   __device__ void ask(const ProbeHead& state, int32_t evaluation) const {
     for (int32_t first = state.seen; first < state.asked; first += kProbeThreads) {
       const int32_t place = first + static_cast<int32_t>(threadIdx.x);
-      int32_t cluster = place < state.asked ? static_cast<int32_t>(key_ordinal(order[place])) : -1;
+      int32_t cluster = place < state.asked ? static_cast<int32_t>(cluster_at(place)) : -1;
       if (cluster >= 0 && !work.claim(work.claimed, own.owner, cluster)) cluster = -1;
       add_chunks(args, work, &work.counters->n_chunks[evaluation], false, own.owner, cluster);
     }
