@@ -34,6 +34,7 @@ ProbeState lay_out(const Context& context, const IvfProbe::Args& args, Carve& ca
   state.round_of = carve.take<uint8_t>(groups * args.n_clusters);
   state.eligible = carve.take<int32_t>(groups * args.n_clusters);
   state.doubtful = carve.take<int32_t>(groups * args.n_clusters);
+  state.filled = carve.take<int32_t>(groups * args.n_clusters);
   return state;
 }
 
@@ -199,14 +200,21 @@ class Probe {
   // Lists every cluster that holds an eligible row.
   void list_filled(int64_t h, int64_t request, ProbeHead& head) {
     int32_t* clusters = args_.clusters + h * args_.n_clusters;
+    const int32_t group = state_.requests[request].group;
+    head.seen = static_cast<int32_t>(args_.n_clusters);
+    head.done = true;
+    if (group >= 0 && !state_.requests[request].excludes()) {
+      head.listed = state_.groups[group].filled;
+      head.eligible = state_.groups[group].eligible;
+      std::copy_n(state_.filled + group * args_.n_clusters, head.listed, clusters);
+      return;
+    }
     for (int64_t c = 0; c < args_.n_clusters; ++c) {
       const int64_t eligible = eligible_in(request, c);
       clusters[head.listed] = static_cast<int32_t>(c);
       head.listed += eligible > 0;
       head.eligible += eligible;
     }
-    head.seen = static_cast<int32_t>(args_.n_clusters);
-    head.done = true;
   }
 
   void look(int64_t h, int64_t request, ProbeHead& head) {

@@ -88,8 +88,7 @@ void scan_tiles(const Context& context, const IvfScan::Args& args, const Layout&
   for (size_t first = 0, end = 0; first < tiles.size(); first = end) {
     const std::span<const int32_t> queries = layout.plan.queries(tiles[first]);
     for (end = first + 1; end < tiles.size(); ++end) {
-      const std::span<const int32_t> others = layout.plan.queries(tiles[end]);
-      if (!std::equal(queries.begin(), queries.end(), others.begin(), others.end())) break;
+      if (!are_equal(queries, layout.plan.queries(tiles[end]))) break;
     }
     for (size_t group = 0; group < queries.size(); group += kGroupQueries) {
       const size_t count = std::min<size_t>(kGroupQueries, queries.size() - group);

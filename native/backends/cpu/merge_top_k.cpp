@@ -45,12 +45,14 @@ class Table {
     std::fill(best_, best_ + slots, kEmptyKey);
   }
 
-  // Lists come in ascending order, so an equal score leaves the lower one in place.
-  void offer(RankKey key, int32_t source) {
+  // Lists come in ascending order, so an equal score leaves the lower one in place. Returns whether the id is new.
+  bool offer(RankKey key, int32_t source) {
     const uint64_t slot = find(key_ordinal(key));
-    if (key <= best_[slot]) return;
+    const bool is_new = best_[slot] == kEmptyKey;
+    if (key <= best_[slot]) return false;
     best_[slot] = key;
     sources_[slot] = source;
+    return is_new;
   }
   int32_t source(uint32_t id) const { return sources_[find(id)]; }
 
@@ -71,19 +73,30 @@ void merge(const MergeTopK::Args& args, const Layout& layout, int64_t request, i
   Table table(layout.best + worker * layout.slots, layout.sources + worker * layout.slots, layout.slots);
   const float* scores = args.scores + request * layout.entries;
   const int32_t* ids = args.ids + request * layout.entries;
-  for (int64_t i = 0; i < layout.entries; ++i) {
-    if (ids[i] < 0) continue;
-    table.offer(make_key(scores[i], static_cast<uint32_t>(ids[i])), static_cast<int32_t>(i / args.columns));
+  RankKey* keys = layout.keys + worker * layout.entries;
+  int64_t n = 0;
+  bool sorted = true;
+  RankKey last = ~RankKey{0};
+  for (int64_t list = 0, i = 0; list < args.lists; ++list) {
+    for (const int64_t end = i + args.columns; i < end; ++i) {
+      if (ids[i] < 0) continue;
+      const RankKey key = make_key(scores[i], static_cast<uint32_t>(ids[i]));
+      sorted = sorted && key <= last;
+      last = key;
+      if (table.offer(key, static_cast<int32_t>(list))) keys[n++] = key;
+    }
   }
 
-  RankKey* keys = layout.keys + worker * layout.entries;
-  RankKey* end = std::copy_if(layout.best + worker * layout.slots, layout.best + (worker + 1) * layout.slots, keys,
-                              [](RankKey key) { return key != kEmptyKey; });
   int64_t count = layout.k;
   if (args.counts != nullptr) count = std::clamp<int64_t>(args.counts[request], 0, count);
-  if (end - keys > count && count > 0) select_top(keys, end - keys, count);
-  count = std::min<int64_t>(count, end - keys);
-  sort_descending(keys, count, layout.spare + worker * layout.k);
+  if (!sorted) {  // one list mostly is, and then the first key of an id is its best
+    n = std::copy_if(layout.best + worker * layout.slots, layout.best + (worker + 1) * layout.slots, keys,
+                     [](RankKey key) { return key != kEmptyKey; }) -
+        keys;
+    if (n > count && count > 0) select_top(keys, n, count);
+    sort_descending(keys, std::min(count, n), layout.spare + worker * layout.k);
+  }
+  count = std::min(count, n);
 
   float* out_scores = args.out_scores + request * args.k;
   int32_t* out_ids = args.out_ids + request * args.k;
@@ -91,7 +104,7 @@ void merge(const MergeTopK::Args& args, const Layout& layout, int64_t request, i
   for (int64_t i = 0; i < count; ++i) {
     out_scores[i] = key_score(keys[i]);
     out_ids[i] = static_cast<int32_t>(key_ordinal(keys[i]));
-    out_sources[i] = table.source(key_ordinal(keys[i]));
+    out_sources[i] = args.lists == 1 ? 0 : table.source(key_ordinal(keys[i]));
   }
   std::fill(out_scores + count, out_scores + args.k, -std::numeric_limits<float>::infinity());
   std::fill(out_ids + count, out_ids + args.k, -1);

@@ -35,7 +35,8 @@ void form_groups(const IvfProbe::Args& args, ProbeState& state) {
     int32_t& group = state.group_of_plan[2 * plan + (exact ? 1 : 0)];
     if (group < 0) {
       group = state.n_groups++;
-      state.groups[group] = {.plan = plan, .owner = r, .exact = exact, .everything = false, .waiting = false};
+      state.groups[group] = {
+          .plan = plan, .owner = r, .exact = exact, .everything = false, .waiting = false, .filled = 0, .eligible = 0};
     }
     request.group = group;
     state.groups[group].everything |= args.probes[r] <= 0;
@@ -155,6 +156,17 @@ struct Evaluation {
   }
 };
 
+void list_filled(const IvfProbe::Args& args, ProbeState& state, int64_t group) {
+  ProbeGroup& own = state.groups[group];
+  const int32_t* eligible = state.eligible + group * args.n_clusters;
+  int32_t* filled = state.filled + group * args.n_clusters;
+  for (int64_t c = 0; c < args.n_clusters; ++c) {
+    filled[own.filled] = static_cast<int32_t>(c);
+    own.filled += eligible[c] > 0;
+    own.eligible += eligible[c];
+  }
+}
+
 // Calls visit(row) for every distinct excluded row of a request from row `begin` to before `end`.
 template <class Visit>
 void for_each_excluded(const ProbeState& state, const ProbeRequest& request, int64_t begin, int64_t end,
@@ -227,7 +239,10 @@ void evaluate_round(Context& context, const IvfProbe::Args& args, ProbeState& st
     const int64_t end = std::min(args.words, begin + span_words);
     if (state.groups[group].waiting && begin < end) evaluation.evaluate_span(group, round, begin, end);
   });
-  for (int32_t group = 0; group < state.n_groups; ++group) state.groups[group].waiting = false;
+  runtime(context).pool.parallel_for(state.n_groups, [&](int64_t group, int32_t) {
+    state.groups[group].waiting = false;
+    if (state.groups[group].everything && round == 1) list_filled(args, state, group);
+  });
 }
 
 int64_t excluded_in(const IvfProbe::Args& args, const ProbeState& state, int64_t request, int64_t cluster) {

@@ -17,6 +17,8 @@ struct ProbeGroup {
   bool exact;
   bool everything;  // some request looks at every cluster: all are asked for in the first round
   bool waiting;     // some head asked for clusters in this round
+  int32_t filled;   // where all are asked for: clusters with an eligible row, and how many such rows there are
+  int64_t eligible;
 };
 
 struct ProbeRequest {
@@ -50,6 +52,7 @@ struct ProbeState {
   uint8_t* round_of;       // [groups, C] the round a cluster was asked for in, 0 for never
   int32_t* eligible;       // [groups, C] rows that satisfy the plan
   int32_t* doubtful;       // [groups, C]
+  int32_t* filled;         // [groups, C] ids of clusters with an eligible row, ascending
   int32_t n_groups;
 };
 

@@ -46,21 +46,40 @@ Status check_cluster(const IvfScan::Args& args, int32_t cluster) {
 
 }  // namespace
 
+namespace {
+
+bool is_scanned(const IvfScan::Args& args, int64_t query) {
+  return std::min<int64_t>(args.limits[query / args.heads], args.k) > 0;
+}
+
+// Whether all queries list the same clusters in the same order, as those of one strict filter do.
+bool lists_are_equal(const IvfScan::Args& args) {
+  const int64_t queries = args.batch * args.heads;
+  for (int64_t query = 0; query < queries; ++query) {
+    const int32_t* own = args.clusters + query * args.n_clusters;
+    if (!is_scanned(args, query) || args.counts[query] != args.counts[0]) return false;
+    if (!std::equal(own, own + args.counts[0], args.clusters)) return false;
+  }
+  return queries > 0;
+}
+
+}  // namespace
+
 Status ScanPlan::build(const IvfScan::Args& args) {
   Status status = check_requests(args);
   if (!status.ok()) return status;
-  const int64_t queries = args.batch * args.heads;
-  const auto scanned = [&](int64_t query) { return std::min<int64_t>(args.limits[query / args.heads], args.k) > 0; };
+  const bool equal = lists_are_equal(args);
+  const int64_t queries = equal ? 1 : args.batch * args.heads;
   int64_t ranks = 0;
   for (int64_t query = 0; query < queries; ++query) {
-    if (scanned(query)) ranks = std::max<int64_t>(ranks, args.counts[query]);
+    if (is_scanned(args, query)) ranks = std::max<int64_t>(ranks, args.counts[query]);
   }
 
   // Rank by rank, so that every query's nearest clusters come early and raise its bar for the rest.
   std::fill(slot_of_, slot_of_ + args.n_clusters, -1);
   for (int64_t rank = 0; rank < ranks; ++rank) {
     for (int64_t query = 0; query < queries; ++query) {
-      if (rank >= args.counts[query] || !scanned(query)) continue;
+      if (rank >= args.counts[query] || !is_scanned(args, query)) continue;
       const int32_t cluster = args.clusters[query * args.n_clusters + rank];
       if (cluster < 0 || cluster >= args.n_clusters) {
         return make_error(Code::kInvalidArgument, "%s: cluster %d of query %lld is outside [0, %lld)", IvfScan::kName,
@@ -76,7 +95,11 @@ Status ScanPlan::build(const IvfScan::Args& args) {
     }
   }
 
-  list_members(args);
+  if (equal) {
+    share_members(args.batch * args.heads);
+  } else {
+    list_members(args);
+  }
   for (int64_t slot = 0; slot < n_slots_; ++slot) {
     const int32_t* bounds = args.cluster_begin + slots_[slot].cluster;
     add_tiles(slots_[slot], bounds[0] / kWordRows, bounds[1] / kWordRows);
@@ -84,14 +107,14 @@ Status ScanPlan::build(const IvfScan::Args& args) {
   return ok_status();
 }
 
+// All queries probe every slot.
+void ScanPlan::share_members(int64_t queries) {
+  for (int64_t query = 0; query < queries; ++query) members_[query] = static_cast<int32_t>(query);
+  for (int64_t slot = 0; slot < n_slots_; ++slot) slots_[slot].end = queries;
+}
+
 // Turns the lists around; until now the slots hold how often they are listed.
 void ScanPlan::list_members(const IvfScan::Args& args) {
-  const int64_t queries = args.batch * args.heads;
-  if (queries == 1) {
-    members_[0] = 0;
-    for (int64_t slot = 0; slot < n_slots_; ++slot) slots_[slot].end = 1;
-    return;
-  }
   int64_t members = 0;
   for (int64_t slot = 0; slot < n_slots_; ++slot) {
     const int64_t listed = slots_[slot].end;
@@ -99,8 +122,8 @@ void ScanPlan::list_members(const IvfScan::Args& args) {
     slots_[slot].end = members;
     members += listed;
   }
-  for (int64_t query = 0; query < queries; ++query) {
-    if (std::min<int64_t>(args.limits[query / args.heads], args.k) <= 0) continue;
+  for (int64_t query = 0; query < args.batch * args.heads; ++query) {
+    if (!is_scanned(args, query)) continue;
     const int32_t* clusters = args.clusters + query * args.n_clusters;
     for (int64_t rank = 0; rank < args.counts[query]; ++rank) {
       Slot& slot = slots_[slot_of_[clusters[rank]]];
@@ -116,9 +139,7 @@ void ScanPlan::add_tiles(const Slot& slot, int64_t word, int64_t end) {
   pairs_ += (end - word) * kWordRows * (slot.end - slot.begin);
   if (n_tiles_ > 0) {
     ScanTile& last = tiles_[n_tiles_ - 1];
-    const std::span<const int32_t> own = queries(slot);
-    const std::span<const int32_t> others = queries(last);
-    if (last.first_word + last.n_words == word && std::equal(own.begin(), own.end(), others.begin(), others.end())) {
+    if (last.first_word + last.n_words == word && are_equal(queries(slot), queries(last))) {
       const int64_t words = std::min(kTileWords - last.n_words, end - word);
       last.n_words += static_cast<int32_t>(words);
       word += words;

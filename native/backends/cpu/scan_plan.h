@@ -2,6 +2,7 @@
 // that threads take one by one. Not an op.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 
@@ -19,6 +20,10 @@ struct ScanTile {
   int32_t first_word;
   int32_t n_words;
 };
+
+inline bool are_equal(std::span<const int32_t> a, std::span<const int32_t> b) {
+  return a.size() == b.size() && (a.data() == b.data() || std::equal(a.begin(), a.end(), b.begin()));
+}
 
 class ScanPlan {
  public:
@@ -47,6 +52,7 @@ class ScanPlan {
   std::span<const int32_t> queries(const Slot& slot) const {
     return {members_ + slot.begin, static_cast<size_t>(slot.end - slot.begin)};
   }
+  void share_members(int64_t queries);
   void list_members(const IvfScan::Args& args);
   void add_tiles(const Slot& slot, int64_t word, int64_t end);
 
