@@ -70,10 +70,10 @@ export class BatchRunner {
 
   /** Requests that may share a run, cut into runs of at most maxBatch; entries are positions in `requests`. */
   runs(requests: readonly (CheckedRequest | SilverlodeError)[]): number[][] {
-    const groups = new Map<string, number[]>();
+    const groups = new Map<number, number[]>();
     requests.forEach((request, i) => {
       if (request instanceof SilverlodeError) return;
-      const key = `${kindOf(request)}:${request.heads}`;
+      const key = 2 * request.heads + Number(kindOf(request) === 'user');
       const group = groups.get(key) ?? [];
       group.push(i);
       groups.set(key, group);

@@ -15,6 +15,8 @@ const ROWS_PER_CENTROID = 4;
 /** Instead of probes: every cluster with an eligible row, without looking at centroids; see native/ops/ivf_probe.h. */
 const EVERY_CLUSTER = 0;
 
+const NO_WEIGHTS = new Float32Array(0);
+
 /** Largest sizes a loaded model accepts. */
 export interface RequestLimits {
   maxBatch: number;
@@ -207,6 +209,7 @@ export class RequestChecker {
 
   #weights(weights: RetrieveRequest['weights']): Float32Array {
     const slots = this.manifest.weights;
+    if (slots.length === 0 && weights === undefined) return NO_WEIGHTS;
     for (const [name, value] of Object.entries(weights ?? {})) {
       if (!slots.some((slot) => slot.name === name))
         throw invalid(`the value formula has no weight '${name}'`, { field: name });

@@ -10,7 +10,8 @@ namespace silverlode::cpu {
 
 namespace {
 
-constexpr int64_t kFewKeys = 32;     // below this a comparison sort is the fastest selection
+constexpr int64_t kFewKeys = 32;  // below this a comparison sort is the fastest selection
+constexpr int64_t kSomeKeys = 512;
 constexpr int64_t kManyKeys = 4096;  // from here the wider histograms pay
 constexpr int64_t kMaxBins = 2048;
 
@@ -86,6 +87,36 @@ void radix_sort_by_score(RankKey* keys, int64_t n, RankKey* scratch, uint32_t hi
   if (from != keys) std::memcpy(keys, from, static_cast<size_t>(n) * sizeof(RankKey));
 }
 
+// One pass over equal bins of the range of the keys, then neighbours are put right: the keys of one query spread well. False,
+// and nothing has moved, where a bin holds many.
+template <int kBits>
+bool bucket_sort(RankKey* keys, int64_t n, RankKey* scratch) {
+  constexpr int32_t kMostInBin = 16;
+  RankKey low = ~RankKey{0};
+  RankKey high = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    low = std::min(low, keys[i]);
+    high = std::max(high, keys[i]);
+  }
+  const int shift = std::max(0, static_cast<int>(std::bit_width(high - low)) - kBits);
+  int32_t starts[size_t{1} << kBits] = {0};
+  for (int64_t i = 0; i < n; ++i) ++starts[(high - keys[i]) >> shift];
+  int32_t start = 0;
+  int32_t most = 0;
+  for (int32_t& bin : starts) {
+    most = std::max(most, bin);
+    start += std::exchange(bin, start);
+  }
+  if (most > kMostInBin) return false;
+  for (int64_t i = 0; i < n; ++i) scratch[starts[(high - keys[i]) >> shift]++] = keys[i];
+  for (int64_t i = 0; i < n; ++i) {
+    int64_t to = i;
+    for (; to > 0 && keys[to - 1] < scratch[i]; --to) keys[to] = keys[to - 1];
+    keys[to] = scratch[i];
+  }
+  return true;
+}
+
 }  // namespace
 
 void sort_descending(RankKey* keys, int64_t n, RankKey* scratch) {
@@ -93,6 +124,7 @@ void sort_descending(RankKey* keys, int64_t n, RankKey* scratch) {
     std::sort(keys, keys + n, std::greater<RankKey>());
     return;
   }
+  if (n < kSomeKeys ? bucket_sort<8>(keys, n, scratch) : n < kManyKeys && bucket_sort<11>(keys, n, scratch)) return;
   uint32_t low = ~uint32_t{0};
   uint32_t high = 0;
   for (int64_t i = 0; i < n; ++i) {
