@@ -43,8 +43,8 @@
           "type": "static_library",
           "sources": ["<@(sources)"],
           "sources/": [["exclude", "."], ["include", "_avx512vnni\\.cpp$"]],
-          "cflags_cc": ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vnni", "-mavx512vpopcntdq", "-mfma", "-mf16c", "-mbmi2"],
-          "xcode_settings": {"OTHER_CPLUSPLUSFLAGS": ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vnni", "-mavx512vpopcntdq", "-mfma", "-mf16c", "-mbmi2"]}
+          "cflags_cc": ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vnni", "-mavx512vpopcntdq", "-mavx512vbmi2", "-mfma", "-mf16c", "-mbmi2"],
+          "xcode_settings": {"OTHER_CPLUSPLUSFLAGS": ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vnni", "-mavx512vpopcntdq", "-mavx512vbmi2", "-mfma", "-mf16c", "-mbmi2"]}
         }
       ]
     }],

@@ -59,5 +59,23 @@ TEST(FilterKernels, CountsOfRangesAgreeWithTheirBitsOnEveryLevel) {
   }
 }
 
+TEST(FilterKernels, ListsOfRowsAgreeWithTheirBitsOnEveryLevel) {
+  constexpr int32_t kFirst = 640;
+  for (const double share : {0.0, 0.02, 0.3, 0.7, 1.0}) {
+    Random random(13);
+    const auto bits = random_words(random, 21, share);
+    std::vector<int32_t> expected;
+    for (int32_t row = 0; row < 21 * 64; ++row) {
+      if (bit(bits.data(), row)) expected.push_back(kFirst + row);
+    }
+    for (const auto level : levels()) {
+      SCOPED_TRACE(cpu::simd_table(level).name);
+      Guarded<int32_t> rows(static_cast<int64_t>(expected.size()) + cpu::kListSlack);
+      const int64_t n = cpu::simd_table(level).filter.list_rows(bits.data(), 21, kFirst, rows.data());
+      EXPECT_EQ(std::vector<int32_t>(rows.data(), rows.data() + n), expected);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace silverlode

@@ -84,7 +84,8 @@ void write_query(const IvfScan::Args& args, const Layout& layout, int64_t q) {
 // eligible rows in each still make full blocks.
 void scan_tiles(const Context& context, const IvfScan::Args& args, const Layout& layout,
                 std::span<const ScanTile> tiles, const ScanScratch& scratch) {
-  Lookahead ahead(args, layout.plan, layout.queries, tiles);
+  const SimdTable& simd = runtime(context).simd;
+  Lookahead ahead(args, simd.filter, layout.plan, layout.queries, tiles);
   for (size_t first = 0, end = 0; first < tiles.size(); first = end) {
     const std::span<const int32_t> queries = layout.plan.queries(tiles[first]);
     for (end = first + 1; end < tiles.size(); ++end) {
@@ -92,7 +93,7 @@ void scan_tiles(const Context& context, const IvfScan::Args& args, const Layout&
     }
     for (size_t group = 0; group < queries.size(); group += kGroupQueries) {
       const size_t count = std::min<size_t>(kGroupQueries, queries.size() - group);
-      TileScan scan(args, runtime(context).simd.int8, layout.queries, queries.subspan(group, count), scratch);
+      TileScan scan(args, simd, layout.queries, queries.subspan(group, count), scratch);
       for (size_t tile = first; tile < end; ++tile) scan.scan(tiles[tile], group == 0 ? &ahead : nullptr);
       scan.finish();
     }

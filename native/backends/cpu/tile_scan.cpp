@@ -16,11 +16,29 @@ constexpr int64_t kFewRows = 6;     // by kManyQueries, and rows are multiplied 
 constexpr int64_t kManyQueries = 8;
 constexpr int64_t kAheadBytes = 16 * 1024;  // of rows that are on their way; they stay in the first-level cache
 constexpr int64_t kLine = 64;
-constexpr int64_t kListAtOnce = 8;
-static_assert(kWordRows - 1 + kDenseRows + kListAtOnce <= 2 * kWordRows, "a list has room for what is written in vain");
+constexpr int64_t kSparseRows = 10;  // per word of a tile, on average: below this no word is looked at alone
+constexpr int64_t kRunRows = 16;     // rows at the start of a word that are scored without a list
 
-void fetch(const void* from, int64_t bytes) {
+bool is_sparse(int64_t rows, int64_t words) { return rows < kSparseRows * words; }
+
+// How many rows a word has if they are its first ones, as where a cluster ends; else 0.
+int64_t leading_rows(uint64_t bits) { return (bits & (bits + 1)) == 0 ? std::countr_one(bits) : 0; }
+
+// Inline wherever they are used: a call of a function that only fetches has no effect in the eyes of GCC, which drops it.
+[[gnu::always_inline]] inline void fetch(const void* from, int64_t bytes) {
   for (int64_t at = 0; at < bytes; at += kLine) __builtin_prefetch(static_cast<const uint8_t*>(from) + at);
+}
+
+[[gnu::always_inline]] inline void fetch_rows(const IvfScan::Args& args, int64_t row, int64_t n) {
+  fetch(args.rows + row * args.dim, std::min(n * args.dim, kAheadBytes));
+  fetch(args.row_scales + row, n * 4);
+  fetch(args.ordinals + row, n * 4);
+  if (args.row_bias != nullptr) fetch(args.row_bias + row, n * 4);
+}
+
+[[gnu::always_inline]] inline void fetch_row(const IvfScan::Args& args, int64_t row) {
+  fetch(args.rows + row * args.dim, std::min(args.dim, kAheadBytes / kWordRows));
+  fetch(args.row_scales + row, 1);
 }
 
 // The bits of `bits` at the places that `mask` has set, moved together.
@@ -45,33 +63,44 @@ void ScanQuery::offer(uint64_t bits, const float* scores, const int32_t* ordinal
   busy.clear(std::memory_order_release);
 }
 
-Lookahead::Lookahead(const IvfScan::Args& args, const ScanPlan& plan, const ScanQuery* queries,
-                     std::span<const ScanTile> tiles)
-    : args_(args), plan_(plan), queries_(queries), tiles_(tiles) {
-  for (int64_t bytes = 0; bytes < kAheadBytes; bytes += kWordRows * args.dim) advance();
+Lookahead::Lookahead(const IvfScan::Args& args, const FilterKernels& kernels, const ScanPlan& plan,
+                     const ScanQuery* queries, std::span<const ScanTile> tiles)
+    : args_(args), kernels_(kernels), plan_(plan), queries_(queries), tiles_(tiles) {
+  const int64_t word_bytes = kWordRows * args.dim;
+  advance((kAheadBytes + word_bytes - 1) / word_bytes);
 }
 
-void Lookahead::advance() {
-  if (tile_ == tiles_.size()) return;
-  const ScanTile& tile = tiles_[tile_];
-  if (word_ == 0) mask_ = queries_[plan_.queries(tile).front()].mask;
-  const int64_t word = tile.first_word + word_;
-  if (++word_ == tile.n_words) {
+void Lookahead::advance(int64_t words) {
+  for (owed_ += words; owed_ > 0 && tile_ < tiles_.size();) {
+    const ScanTile& tile = tiles_[tile_];
+    if (word_ == 0) {
+      mask_ = queries_[plan_.queries(tile).front()].mask + tile.first_word;
+      // Scattered rows are fetched one by one when they are listed.
+      if (is_sparse(kernels_.popcount(mask_, tile.n_words), tile.n_words)) {
+        owed_ -= tile.n_words;
+        ++tile_;
+        continue;
+      }
+    }
+    const int64_t rows = leading_rows(mask_[word_]);
+    if (rows > 0 || count_bits(mask_[word_]) >= kDenseRows) {
+      fetch_rows(args_, (tile.first_word + word_) * kWordRows, rows > 0 ? rows : kWordRows);
+    }
+    --owed_;
+    if (++word_ < tile.n_words) continue;
     ++tile_;
     word_ = 0;
   }
-  // Scattered rows are fetched one by one when their mask word is looked at.
-  if (count_bits(mask_[word]) < kDenseRows) return;
-  const int64_t row = word * kWordRows;
-  fetch(args_.rows + row * args_.dim, std::min(kWordRows * args_.dim, kAheadBytes));
-  fetch(args_.row_scales + row, kWordRows * 4);
-  fetch(args_.ordinals + row, kWordRows * 4);
-  if (args_.row_bias != nullptr) fetch(args_.row_bias + row, kWordRows * 4);
 }
 
-TileScan::TileScan(const IvfScan::Args& args, const Int8Kernels& kernels, ScanQuery* queries,
-                   std::span<const int32_t> group, const ScanScratch& scratch)
-    : args_(args), kernels_(kernels), scratch_(scratch), group_(group), n_queries_(static_cast<int64_t>(group.size())) {
+TileScan::TileScan(const IvfScan::Args& args, const SimdTable& simd, ScanQuery* queries, std::span<const int32_t> group,
+                   const ScanScratch& scratch)
+    : args_(args),
+      kernels_(simd.int8),
+      filter_(simd.filter),
+      scratch_(scratch),
+      group_(group),
+      n_queries_(static_cast<int64_t>(group.size())) {
   for (int64_t q = 0; q < n_queries_; ++q) {
     queries_[q] = queries + group[static_cast<size_t>(q)];
     int64_t mask = n_masks_ - 1;
@@ -92,17 +121,16 @@ TileScan::TileScan(const IvfScan::Args& args, const Int8Kernels& kernels, ScanQu
 }
 
 void TileScan::scan(const ScanTile& tile, Lookahead* ahead) {
+  if (n_queries_ == 1) return scan_alone(tile, ahead);
   for (int64_t word = tile.first_word; word < tile.first_word + tile.n_words; ++word) {
-    if (ahead != nullptr) ahead->advance();
+    if (ahead != nullptr) ahead->advance(1);
     scan_word(word);
   }
 }
 
 void TileScan::finish() {
   if (n_queries_ == 1) {
-    fetch_listed(n_listed_ - fetched_);
-    score_listed(listed_[1 - newest_], waits_ ? kWordRows : 0);
-    score_listed(listed_[newest_], n_listed_);
+    score_listed(1);
   } else {
     score_waiting(waiting_[1 - newest_]);
     score_waiting(waiting_[newest_]);
@@ -111,7 +139,6 @@ void TileScan::finish() {
 }
 
 void TileScan::scan_word(int64_t word) {
-  if (n_queries_ == 1) return scan_word_alone(word);
   uint64_t bits[kGroupQueries];
   uint64_t any = 0;
   for (int64_t m = 0; m < n_masks_; ++m) {
@@ -120,6 +147,7 @@ void TileScan::scan_word(int64_t word) {
     scanned_[m] += count_bits(bits[m]);
   }
   if (any == 0) return;
+  if (const int64_t rows = leading_rows(any); rows > 0) return score({.n = rows, .first = word * kWordRows}, bits);
   const int64_t count = count_bits(any);
   if (count < kDenseRows) {
     wait(word, bits, any, count);
@@ -128,50 +156,53 @@ void TileScan::scan_word(int64_t word) {
   }
 }
 
+void TileScan::scan_alone(const ScanTile& tile, Lookahead* ahead) {
+  const int64_t count = filter_.popcount(masks_[0] + tile.first_word, tile.n_words);
+  scanned_[0] += count;
+  if (is_sparse(count, tile.n_words)) {
+    if (ahead != nullptr) ahead->advance(tile.n_words);
+    return list(tile.first_word, tile.n_words);
+  }
+  for (int64_t word = tile.first_word; word < tile.first_word + tile.n_words; ++word) {
+    if (ahead != nullptr) ahead->advance(1);
+    scan_word_alone(word);
+  }
+}
+
 void TileScan::scan_word_alone(int64_t word) {
   const uint64_t bits = masks_[0][word];
-  const int64_t count = count_bits(bits);
-  scanned_[0] += count;
-  if (count < kDenseRows) {
-    list(word, bits, count);
-  } else {
+  const int64_t rows = leading_rows(bits);
+  if (rows >= kRunRows) {
+    score_alone({.n = rows, .first = word * kWordRows}, bits, *queries_[0]);
+  } else if (count_bits(bits) >= kDenseRows) {
     score_alone({.n = kWordRows, .first = word * kWordRows}, bits, *queries_[0]);
+  } else if (bits != 0) {
+    list(word, 1);
   }
 }
 
-// Adds the rows of a word for the only query. Their number is hard to predict, so that writing some in vain is cheaper than
-// a branch for each.
-void TileScan::list(int64_t word, uint64_t bits, int64_t count) {
-  int32_t* to = listed_[newest_] + n_listed_;
-  const auto row = static_cast<int32_t>(word * kWordRows);
-  for (int64_t i = 0; i == 0 || i < count; i += kListAtOnce) {
-    for (int64_t j = 0; j < kListAtOnce; ++j, bits &= bits - 1) {
-      to[i + j] = row + std::countr_zero(bits | uint64_t{1} << 63);  // never of 0, which would need a branch
+void TileScan::list(int64_t word, int64_t n_words) {
+  const auto first = static_cast<int32_t>(word * kWordRows);
+  n_listed_ += filter_.list_rows(masks_[0] + word, n_words, first, listed_ + n_listed_);
+  score_listed(2 * kWordRows);
+}
+
+// Scores what is listed, a block at a time, as long as it is at least `least` rows. The block after is fetched meanwhile.
+void TileScan::score_listed(int64_t least) {
+  int64_t done = 0;
+  for (;;) {
+    for (const int64_t end = std::min(n_listed_, done + 2 * kWordRows); fetched_ < end; ++fetched_) {
+      fetch_row(args_, listed_[fetched_]);
     }
+    const int64_t n = std::min(n_listed_ - done, kWordRows);
+    if (n_listed_ - done < least) break;
+    score_alone({.n = n, .index = listed_ + done}, n == kWordRows ? ~uint64_t{0} : (uint64_t{1} << n) - 1,
+                *queries_[0]);
+    done += n;
   }
-  n_listed_ += count;
-  for (; fetched_ + kListAtOnce <= n_listed_; fetched_ += kListAtOnce) fetch_listed(kListAtOnce);
-  if (n_listed_ < kWordRows) return;
-
-  // What is fetched is scored when the next list is full.
-  score_listed(listed_[1 - newest_], waits_ ? kWordRows : 0);
-  waits_ = true;
-  n_listed_ -= kWordRows;
-  fetched_ -= kWordRows;
-  std::copy_n(listed_[newest_] + kWordRows, n_listed_, listed_[1 - newest_]);
-  newest_ = 1 - newest_;
-}
-
-void TileScan::fetch_listed(int64_t n) {
-  for (int64_t i = fetched_; i < fetched_ + n; ++i) {
-    const int64_t row = listed_[newest_][i];
-    fetch(args_.rows + row * args_.dim, std::min(args_.dim, kAheadBytes / kWordRows));
-    fetch(args_.row_scales + row, 1);
-  }
-}
-
-void TileScan::score_listed(const int32_t* rows, int64_t n) {
-  if (n > 0) score_alone({.n = n, .index = rows}, n == kWordRows ? ~uint64_t{0} : (uint64_t{1} << n) - 1, *queries_[0]);
+  std::copy(listed_ + done, listed_ + n_listed_, listed_);
+  n_listed_ -= done;
+  fetched_ -= done;
 }
 
 void TileScan::wait(int64_t word, const uint64_t* bits, uint64_t any, int64_t count) {
@@ -186,8 +217,7 @@ void TileScan::wait(int64_t word, const uint64_t* bits, uint64_t any, int64_t co
   }
   for (; any != 0; any &= any - 1) {
     const int64_t row = word * kWordRows + std::countr_zero(any);
-    fetch(args_.rows + row * args_.dim, std::min(args_.dim, kAheadBytes / kWordRows));
-    fetch(args_.row_scales + row, 1);
+    fetch_row(args_, row);
     list.rows[list.n++] = static_cast<int32_t>(row);
   }
 }
@@ -248,7 +278,7 @@ void TileScan::dot_few_rows(const Block& block, int32_t* dots) {
 void TileScan::score_alone(const Block& block, uint64_t bits, ScanQuery& query) {
   int32_t dots[kWordRows];
   const int64_t count = count_bits(bits);
-  if (block.index == nullptr && count >= kDenseRows) {
+  if (block.index == nullptr && (count >= kDenseRows || count == block.n)) {
     kernels_.dot_rows(query.vector, args_.rows + block.first * args_.dim, block.n, args_.dim, dots);
     load_terms(block);
     select(block, bits, dots, query);

@@ -7,7 +7,7 @@
 
 #include "backends/cpu/scan_plan.h"
 #include "backends/cpu/select.h"
-#include "backends/cpu/simd/int8_kernels.h"
+#include "backends/cpu/simd/simd_table.h"
 
 namespace silverlode::cpu {
 
@@ -41,25 +41,28 @@ struct ScanScratch {
 // starts afresh at each.
 class Lookahead {
  public:
-  Lookahead(const IvfScan::Args& args, const ScanPlan& plan, const ScanQuery* queries, std::span<const ScanTile> tiles);
+  Lookahead(const IvfScan::Args& args, const FilterKernels& kernels, const ScanPlan& plan, const ScanQuery* queries,
+            std::span<const ScanTile> tiles);
 
-  // One word further; called before each word is scored.
-  void advance();
+  // Some words further; called before they are scored.
+  void advance(int64_t words);
 
  private:
   const IvfScan::Args& args_;
+  const FilterKernels& kernels_;
   const ScanPlan& plan_;
   const ScanQuery* queries_;
   std::span<const ScanTile> tiles_;
   size_t tile_ = 0;
   int64_t word_ = 0;                // within the tile
+  int64_t owed_ = 0;                // words to go; negative after a tile that was passed over
   const uint64_t* mask_ = nullptr;  // of the tile's first query
 };
 
 // One group of queries over tiles that all of them probe.
 class TileScan {
  public:
-  TileScan(const IvfScan::Args& args, const Int8Kernels& kernels, ScanQuery* queries, std::span<const int32_t> group,
+  TileScan(const IvfScan::Args& args, const SimdTable& simd, ScanQuery* queries, std::span<const int32_t> group,
            const ScanScratch& scratch);
 
   // `ahead` may be null.
@@ -85,10 +88,10 @@ class TileScan {
   };
 
   void scan_word(int64_t word);
+  void scan_alone(const ScanTile& tile, Lookahead* ahead);
   void scan_word_alone(int64_t word);
-  void list(int64_t word, uint64_t bits, int64_t count);
-  void fetch_listed(int64_t n);
-  void score_listed(const int32_t* rows, int64_t n);
+  void list(int64_t word, int64_t n_words);
+  void score_listed(int64_t least);
   void wait(int64_t word, const uint64_t* bits, uint64_t any, int64_t count);
   void score_waiting(Waiting& list);
   void score(const Block& block, const uint64_t* bits);
@@ -101,6 +104,7 @@ class TileScan {
 
   const IvfScan::Args& args_;
   const Int8Kernels& kernels_;
+  const FilterKernels& filter_;
   const ScanScratch& scratch_;
   std::span<const int32_t> group_;
   int64_t n_queries_;
@@ -113,11 +117,10 @@ class TileScan {
   int64_t scanned_[kGroupQueries];
   Waiting waiting_[2];
   int32_t newest_ = 0;
-  // For a single query, instead of the above: one list is full and fetched (waits_), the newest grows.
-  int32_t listed_[2][2 * kWordRows];
+  // For a single query, instead of the above: rows in the order they were found, the first of which are fetched.
+  int32_t listed_[(kTileWords + 2) * kWordRows + kListSlack];
   int64_t n_listed_ = 0;
   int64_t fetched_ = 0;
-  bool waits_ = false;
   const float* scales_ = nullptr;
   const float* bias_ = nullptr;
   float gathered_scales_[kWordRows];

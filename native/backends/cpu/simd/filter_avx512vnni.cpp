@@ -52,10 +52,32 @@ void count_ranges(const uint64_t* words, const int32_t* bounds, int64_t n, int32
   count_ranges_with([](uint64_t word) { return _mm_popcnt_u64(word); }, popcount, words, bounds, n, counts);
 }
 
+// The places of a word's bits as bytes, moved together, then widened sixteen at a time.
+int64_t list_rows(const uint64_t* words, int64_t n, int32_t first, int32_t* rows) {
+  alignas(64) int8_t all[64];
+  for (int8_t i = 0; i < 64; ++i) all[i] = i;
+  const __m512i places = _mm512_load_si512(all);
+  int64_t listed = 0;
+  for (int64_t w = 0; w < n; ++w) {
+    const int64_t count = _mm_popcnt_u64(words[w]);
+    const __m512i base = _mm512_set1_epi32(static_cast<int32_t>(first + w * 64));
+    const __m512i own = _mm512_maskz_compress_epi8(words[w], places);
+    const auto put = [&](int64_t at, __m128i bytes) {
+      _mm512_storeu_si512(rows + listed + at, _mm512_add_epi32(base, _mm512_cvtepu8_epi32(bytes)));
+    };
+    put(0, _mm512_castsi512_si128(own));
+    if (count > 16) put(16, _mm512_extracti32x4_epi32(own, 1));
+    if (count > 32) put(32, _mm512_extracti32x4_epi32(own, 2));
+    if (count > 48) put(48, _mm512_extracti32x4_epi32(own, 3));
+    listed += count;
+  }
+  return listed;
+}
+
 }  // namespace
 
 const FilterKernels& filter_kernels_avx512vnni() {
-  static const FilterKernels kernels = {range32, range64, popcount, count_ranges};
+  static const FilterKernels kernels = {range32, range64, popcount, count_ranges, list_rows};
   return kernels;
 }
 

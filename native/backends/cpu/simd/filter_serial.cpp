@@ -27,10 +27,14 @@ void count_ranges(const uint64_t* words, const int32_t* bounds, int64_t n, int32
                     counts);
 }
 
+int64_t list_rows(const uint64_t* words, int64_t n, int32_t first, int32_t* rows) {
+  return list_rows_with([](uint64_t word) { return static_cast<int64_t>(std::popcount(word)); }, words, n, first, rows);
+}
+
 }  // namespace
 
 const FilterKernels& filter_kernels_serial() {
-  static const FilterKernels kernels = {range<int32_t>, range<int64_t>, popcount, count_ranges};
+  static const FilterKernels kernels = {range<int32_t>, range<int64_t>, popcount, count_ranges, list_rows};
   return kernels;
 }
 
