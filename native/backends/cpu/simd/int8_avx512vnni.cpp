@@ -74,6 +74,45 @@ template <class RowAt, class Dim>
   return _mm512_sub_epi32(add_quarters(low, high), correction);
 }
 
+// Dots of sixteen rows with a few queries, [kQueries][16]: each row is loaded once for all of them.
+template <int kQueries, class RowAt, class Dim>
+[[gnu::always_inline]] inline void dot16_few(const int8_t* queries, const __m512i* corrections, const RowAt& row_at,
+                                             Dim dim, __m512i* dots) {
+  __m512i quarters[kQueries][4];
+#pragma GCC unroll 4
+  for (int r = 0; r < 4; ++r) {
+    __m512i sums[kQueries][4];
+#pragma GCC unroll 4
+    for (int q = 0; q < kQueries; ++q) {
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) sums[q][i] = _mm512_setzero_si512();
+    }
+    const auto step = [&](int64_t d, __mmask64 mask) {
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) {
+        const __m512i row = load_biased(row_at(4 * r + i) + d, mask);
+#pragma GCC unroll 4
+        for (int q = 0; q < kQueries; ++q) {
+          sums[q][i] = _mm512_dpbusd_epi32(sums[q][i], row, load_signed(queries + q * dim + d, mask));
+        }
+      }
+    };
+    int64_t d = 0;
+    for (; d + 64 <= dim; d += 64) step(d, ~__mmask64{0});
+    if (d < dim) step(d, byte_mask(dim - d));
+#pragma GCC unroll 4
+    for (int q = 0; q < kQueries; ++q) {
+      quarters[q][r] = add_pairs64(add_pairs32(sums[q][0], sums[q][1]), add_pairs32(sums[q][2], sums[q][3]));
+    }
+  }
+#pragma GCC unroll 4
+  for (int q = 0; q < kQueries; ++q) {
+    const __m512i low = add_quarters(quarters[q][0], quarters[q][1]);
+    const __m512i high = add_quarters(quarters[q][2], quarters[q][3]);
+    dots[q] = _mm512_sub_epi32(add_quarters(low, high), corrections[q]);
+  }
+}
+
 // Calls kernel(dim) with the usual dims as constants: loops unroll, so that more rows are in flight while memory answers.
 template <class Kernel>
 void with_dim(int64_t dim, const Kernel& kernel) {
@@ -106,6 +145,24 @@ void dot_rows(const int8_t* query, const int8_t* rows, int64_t n, int64_t dim, i
 
 void dot_listed(const int8_t* query, const int8_t* rows, const int32_t* index, int64_t n, int64_t dim, int32_t* dots) {
   with_dim(dim, [=](auto d) { dot_all(query, [=](int64_t i) { return rows + index[i] * d; }, n, d, dots); });
+}
+
+template <int kQueries>
+void dot_few(const int8_t* queries, const int8_t* rows, int64_t n, int64_t dim, int32_t* dots) {
+  with_dim(dim, [=](auto d) {
+    __m512i corrections[kQueries];
+    for (int q = 0; q < kQueries; ++q) corrections[q] = correction_of(queries + q * d, d);
+    for (int64_t i = 0; i < n; i += kLanes) {
+      __m512i own[kQueries];
+      if (i + kLanes <= n) {
+        dot16_few<kQueries>(queries, corrections, [=](int64_t r) { return rows + (i + r) * d; }, d, own);
+      } else {
+        const auto clamped = [=](int64_t r) { return rows + (i + r < n ? i + r : n - 1) * d; };
+        dot16_few<kQueries>(queries, corrections, clamped, d, own);
+      }
+      for (int q = 0; q < kQueries; ++q) _mm512_mask_storeu_epi32(dots + q * n + i, lane_mask(n - i), own[q]);
+    }
+  });
 }
 
 // Blocks of sixteen rows, transposed once and then multiplied with every query without any sum across lanes. Long rows are
@@ -233,31 +290,25 @@ void multiply_rows(const int8_t* queries, const int32_t* start, int64_t n_querie
   }
 }
 
-// Below this many queries a transpose costs more than the sums across lanes that it saves.
-constexpr int64_t kTransposeFrom = 3;
 constexpr int64_t kTransposeQueries = 64;
-constexpr int64_t kCachedBytes = 16 * 1024;  // rows that stay in the first-level cache for the next query
-
+// For a few queries a transpose costs more than the sums across lanes that it saves.
 void dot_tile(const int8_t* queries, int64_t n_queries, const int8_t* rows, int64_t n, int64_t dim, int32_t* dots) {
-  if (n_queries >= kTransposeFrom) {
-    for (int64_t q = 0; q < n_queries; q += kTransposeQueries) {
-      const int64_t group = n_queries - q < kTransposeQueries ? n_queries - q : kTransposeQueries;
-      int32_t start[kTransposeQueries];
-      start_sums(queries + q * dim, group, dim, start);
-      for (int64_t first = 0, step; first < n; first += step) {
-        const int64_t blocks = n - first > (kPanelBlocks - 1) * kLanes ? kPanelBlocks : 1;
-        step = blocks * kLanes;
-        const int64_t count = n - first < step ? n - first : step;
-        multiply_rows(queries + q * dim, start, group, rows + first * dim, count, blocks, n, dim, dots + q * n + first);
-      }
-    }
-    return;
+  switch (n_queries) {
+    case 1: return dot_rows(queries, rows, n, dim, dots);
+    case 2: return dot_few<2>(queries, rows, n, dim, dots);
+    case 3: return dot_few<3>(queries, rows, n, dim, dots);
+    case 4: return dot_few<4>(queries, rows, n, dim, dots);
+    default: break;
   }
-  const int64_t step = dim > kCachedBytes / kLanes ? kLanes : kCachedBytes / dim / kLanes * kLanes;
-  for (int64_t first = 0; first < n; first += step) {
-    const int64_t count = n - first < step ? n - first : step;
-    for (int64_t q = 0; q < n_queries; ++q) {
-      dot_rows(queries + q * dim, rows + first * dim, count, dim, dots + q * n + first);
+  for (int64_t q = 0; q < n_queries; q += kTransposeQueries) {
+    const int64_t group = n_queries - q < kTransposeQueries ? n_queries - q : kTransposeQueries;
+    int32_t start[kTransposeQueries];
+    start_sums(queries + q * dim, group, dim, start);
+    for (int64_t first = 0, step; first < n; first += step) {
+      const int64_t blocks = n - first > (kPanelBlocks - 1) * kLanes ? kPanelBlocks : 1;
+      step = blocks * kLanes;
+      const int64_t count = n - first < step ? n - first : step;
+      multiply_rows(queries + q * dim, start, group, rows + first * dim, count, blocks, n, dim, dots + q * n + first);
     }
   }
 }
