@@ -28,12 +28,13 @@ async function smallModel(): Promise<{ model: RetrievalModel; query: Float32Arra
 /** A system call on a thread of Node's pool: two hand-overs between threads, as any call that leaves the event loop free. */
 const access = promisify(fs.access);
 
-/** Both ways of asking beside the stages of the same request, in turns. */
+/** All ways of asking beside the stages of the same request, in turns. */
 async function* beside(model: RetrievalModel, query: Float32Array, options: BenchOptions): AsyncGenerator<BenchResult> {
   const request = { k: 10, probes: 1 };
   const measured = await alternate(
     {
       retrieve: timed(() => model.retrieve({ ...request, embedding: query })),
+      retrieveSync: timed(async () => model.retrieveSync({ ...request, embedding: query })),
       retrieveBatch: timed(() => model.retrieveBatch({ ...request, embeddings: query, count: 1 })),
       native: async () => {
         const stages = await model.profile({ ...request, embedding: query });
@@ -43,7 +44,7 @@ async function* beside(model: RetrievalModel, query: Float32Array, options: Benc
     },
     options,
   );
-  for (const side of ['retrieve', 'retrieveBatch'] as const) {
+  for (const side of ['retrieve', 'retrieveSync', 'retrieveBatch'] as const) {
     const { medianMs: whole, spreadMs, samples } = measured[side];
     const over = 1000 * (whole - measured.native.medianMs);
     yield {
@@ -94,7 +95,7 @@ const suite: Suite = {
     'whole calls; "fs.access us" is what Node\'s own trip to another thread and back takes then. ' +
     'retrieve and retrieveBatch get new typed arrays from the run (runToArrays), program.run fills tensors.',
   async *run(options: BenchOptions): AsyncGenerator<BenchResult> {
-    if (`retrieve retrieveBatch minus native time, ${ASKED}`.includes(options.filter)) {
+    if (`retrieve retrieveSync retrieveBatch minus native time, ${ASKED}`.includes(options.filter)) {
       const { model, query } = await smallModel();
       yield* beside(model, query, options);
       await model.close();

@@ -63,6 +63,8 @@ export interface NativeProgram {
     dims: readonly number[],
     cancel?: CancelFlag,
   ): Promise<TensorArray[]>;
+  /** The same on the calling thread, which waits for what was submitted to the device before. */
+  runHere(inputs: readonly (NativeTensor | ArrayBufferView)[], dims: readonly number[]): TensorArray[];
   dispose(): void;
 }
 
@@ -130,6 +132,13 @@ export interface NativeAddon {
     capacities: readonly number[],
     countOnly: boolean,
   ): Promise<NativeProgram>;
+  /** The same on the calling thread, which waits for what was submitted to the device before. */
+  createProgramHere(
+    device: NativeDevice,
+    program: ProgramSpec,
+    constants: readonly NativeTensor[],
+    capacities: readonly number[],
+  ): NativeProgram;
   /** Of a GPU; undefined for the CPU. */
   deviceMemory(device: NativeDevice): Promise<{ freeBytes: number; totalBytes: number } | undefined>;
   /** A copy where `to` is the device itself or, for its own and host tensors, `'cpu'`. */

@@ -50,6 +50,8 @@ const MAX_BUCKETS = 16;
 /** A planned program. Once dropped, the last run that uses it frees it. */
 interface Bucket {
   readonly program: Promise<NativeProgram>;
+  /** The same once it is there, or one of its own that was planned for a call that could not wait. */
+  ready: NativeProgram | undefined;
   users: number;
   dropped: boolean;
 }
@@ -126,6 +128,27 @@ export class ProgramRunner {
     }
   }
 
+  /**
+   * As `use`, on the calling thread throughout; the program is planned there too, if need be.
+   *
+   * @throws SilverlodeError `DEVICE_UNAVAILABLE` where the program is not on the CPU.
+   */
+  useHere<T>(dims: readonly number[], work: (program: NativeProgram) => T): T {
+    if (this.device.id !== 'cpu') {
+      const { id: device } = this.device;
+      throw new SilverlodeError('DEVICE_UNAVAILABLE', `synchronous runs are for the CPU, this is on ${device}`, {
+        device,
+      });
+    }
+    const plan = (capacities: readonly number[]) => {
+      const constants = this.constants.map(({ native }) => native);
+      return addon().createProgramHere(this.device, this.spec, constants, capacities);
+    };
+    const bucket = this.#bucket(dims, plan);
+    bucket.ready ??= plan(this.capacities(dims)); // it is being planned elsewhere
+    return work(bucket.ready);
+  }
+
   /** Memory that a bucket would take, without taking it. */
   async sizes(dims: readonly number[]): Promise<{ arenaBytes: number; preparedBytes: number }> {
     return (await this.#create(this.capacities(dims), true)).sizes();
@@ -167,13 +190,17 @@ export class ProgramRunner {
     this.placed.dispose();
   }
 
-  #bucket(dims: readonly number[]): Bucket {
+  /** @param plan Makes the program of a bucket that does not exist yet. */
+  #bucket(
+    dims: readonly number[],
+    plan: (capacities: readonly number[]) => Promise<NativeProgram> | NativeProgram = (c) => this.#create(c, false),
+  ): Bucket {
     if (this.#disposed) throw new SilverlodeError('DISPOSED', 'the program was disposed');
     const capacities = this.capacities(dims);
     const key = capacities.join();
     const known = this.#buckets.get(key);
     if (known) this.#buckets.delete(key); // re-inserted below: the map is ordered by use
-    const bucket = known ?? { program: this.#create(capacities, false), users: 0, dropped: false };
+    const bucket = known ?? newBucket(plan(capacities));
     if (!known) {
       if (this.#buckets.size >= MAX_BUCKETS) this.#evict();
       bucket.program.catch(() => {
@@ -198,8 +225,17 @@ export class ProgramRunner {
   }
 }
 
-function free({ program, users, dropped }: Bucket): void {
+function newBucket(planned: Promise<NativeProgram> | NativeProgram): Bucket {
+  const isReady = !(planned instanceof Promise);
+  const program = Promise.resolve(planned);
+  const bucket: Bucket = { program, ready: isReady ? planned : undefined, users: 0, dropped: false };
+  if (!isReady) program.then((ready) => (bucket.ready ??= ready)).catch(() => undefined);
+  return bucket;
+}
+
+function free({ program, ready, users, dropped }: Bucket): void {
   if (!dropped || users > 0) return;
+  ready?.dispose();
   program.then(
     (planned) => planned.dispose(),
     () => undefined,

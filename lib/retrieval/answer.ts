@@ -2,7 +2,7 @@
 import { SilverlodeError } from '../errors.js';
 import type { CancelFlag } from '../native/addon.js';
 import { withSignal } from '../native/device.js';
-import { withDeadline } from './deadline.js';
+import { lateError, withDeadline } from './deadline.js';
 import type { AskedRequest, CheckedRequest, RequestChecker } from './requests.js';
 import { asError, type BatchOutputs, resultLength, toResult } from './results.js';
 import type { RetrieveBatchRequest, RetrieveBatchResult, RetrieveRequest, RetrieveResult } from './types.js';
@@ -49,6 +49,17 @@ export class Answerer {
       }
     });
     return answers;
+  }
+
+  /** One request, on the calling thread from beginning to end. */
+  here(request: RetrieveRequest): RetrieveResult {
+    const started = performance.now();
+    const version = this.current();
+    const placed = this.checker.place(this.checker.ask(request), version);
+    const outputs = version.main.runner.runHere([placed]);
+    const late = lateError(placed.deadlineMs, performance.now() - started);
+    if (late) throw late;
+    return toResult(outputs, placed, 0);
   }
 
   /** Flat arrays in, flat arrays out. */

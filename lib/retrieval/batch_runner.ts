@@ -102,6 +102,13 @@ export class BatchRunner {
     });
   }
 
+  /** The same on the calling thread, in the current version. @throws SilverlodeError `DEVICE_UNAVAILABLE` on a GPU. */
+  runHere(requests: readonly CheckedRequest[]): BatchOutputs {
+    const { runner, dims, inputs, fresh } = this.#prepare(requests);
+    const natives = inputs.map((input) => (input instanceof Tensor ? input.native : input));
+    return runner.useHere(dims, (program) => toOutputs(program.runHere(natives, dims), requests.length, fresh));
+  }
+
   /** One timed run; results are dropped. */
   async profile(requests: readonly CheckedRequest[]): Promise<StageProfile[]> {
     const { runner, dims, inputs, fresh } = this.#prepare(requests);

@@ -26,9 +26,11 @@ export async function withDeadline(
     await Promise.race([work, timeout]).finally(() => clearTimeout(timer));
   }
   const elapsed = performance.now() - started;
-  return limits.map((limit) =>
-    elapsed > limit
-      ? new SilverlodeError('DEADLINE', `the deadline of ${limit} ms has passed`, { deadlineMs: limit })
-      : undefined,
-  );
+  return limits.map((limit) => lateError(limit, elapsed));
+}
+
+/** The error of a request whose deadline has passed. */
+export function lateError(limit: number, elapsed: number): SilverlodeError | undefined {
+  if (elapsed <= limit) return undefined;
+  return new SilverlodeError('DEADLINE', `the deadline of ${limit} ms has passed`, { deadlineMs: limit });
 }

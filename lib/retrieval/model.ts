@@ -156,6 +156,23 @@ export class RetrievalModel {
   }
 
   /**
+   * Answers one request on the calling thread, as `retrieve` would: without the two changes of thread that a promise takes,
+   * which cost more than a small search. The event loop stands still meanwhile, and until work that this model was given
+   * before is done: for worker threads, scripts and commands, or where one request at a time is all there is. CPU only.
+   *
+   * @throws SilverlodeError as `retrieve`; `DEVICE_UNAVAILABLE` for a model on a GPU. A deadline is looked at when the answer is
+   * there.
+   * @example
+   * ```ts
+   * parentPort.on('message', (request) => parentPort.postMessage(model.retrieveSync(request)));
+   * ```
+   */
+  retrieveSync(request: RetrieveRequest): RetrieveResult {
+    this.#requireOpen();
+    return this.#answerer.here(request);
+  }
+
+  /**
    * Many requests by embedding in flat arrays, for throughput.
    *
    * @throws SilverlodeError for the first bad request, naming it; nothing runs then.
@@ -333,8 +350,16 @@ export class RetrievalModel {
     this.#catalogue.attach(journal);
   }
 
+  #requireOpen(): void {
+    if (this.#disposed !== undefined) throw new SilverlodeError('DISPOSED', 'the model was disposed');
+  }
+
   #track<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#disposed !== undefined) return Promise.reject(new SilverlodeError('DISPOSED', 'the model was disposed'));
+    try {
+      this.#requireOpen();
+    } catch (error) {
+      return Promise.reject(error);
+    }
     const promise = work();
     this.#open.add(promise);
     const done = () => this.#open.delete(promise);

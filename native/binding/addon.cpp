@@ -68,6 +68,7 @@ static Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("inferOp", Napi::Function::New(env, infer_op, "inferOp"));
   exports.Set("runOp", Napi::Function::New(env, run_op, "runOp"));
   exports.Set("createProgram", Napi::Function::New(env, ProgramHandle::create, "createProgram"));
+  exports.Set("createProgramHere", Napi::Function::New(env, ProgramHandle::create_here, "createProgramHere"));
   exports.Set("deviceMemory", Napi::Function::New(env, device_memory, "deviceMemory"));
   exports.Set("copyTensor", Napi::Function::New(env, copy_tensor, "copyTensor"));
   exports.Set("readBandwidth", Napi::Function::New(env, read_bandwidth, "readBandwidth"));

@@ -13,6 +13,24 @@ constexpr napi_type_tag kDeviceTag = {0x51a1e7f0c0de0002ull, 0x9d3c5b7a12e4f602u
 constexpr napi_type_tag kCancelTag = {0x51a1e7f0c0de0003ull, 0x9d3c5b7a12e4f603ull};
 }  // namespace
 
+Status OpenDevice::attempt(const std::function<Status(Context& context)>& work,
+                           const std::atomic<uint32_t>* cancel) const {
+  Context made = context(cancel);
+  try {
+    return work(made);
+  } catch (const std::bad_alloc&) {
+    return make_error(Code::kOutOfMemory, "out of memory");
+  } catch (const std::exception& unexpected) {
+    return make_error(Code::kInternal, "%s", unexpected.what());
+  }
+}
+
+Status OpenDevice::run_here(const std::function<Status(Context& context)>& work) {
+  Status status;
+  executor.run_here([&] { status = attempt(work, nullptr); });
+  return status;
+}
+
 Napi::Function CancelHandle::define(Napi::Env env) {
   return DefineClass(env, "CancelFlag", {InstanceMethod("cancel", &CancelHandle::cancel)});
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 
 #include "backends/registry.h"
@@ -19,6 +20,11 @@ struct OpenDevice {
     context.cancel = reinterpret_cast<const volatile uint32_t*>(cancel);
     return context;
   }
+
+  // Does work of the device: whatever it throws is a Status.
+  Status attempt(const std::function<Status(Context& context)>& work, const std::atomic<uint32_t>* cancel) const;
+  // The same on the calling thread, once everything submitted before is done.
+  Status run_here(const std::function<Status(Context& context)>& work);
 };
 
 }  // namespace silverlode::binding

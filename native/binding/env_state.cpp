@@ -27,14 +27,7 @@ Napi::Promise EnvState::start(Napi::Env env, std::unique_ptr<Job> owned) {
     if (job->cancel->load(std::memory_order_relaxed) != 0) {
       job->status = make_error(Code::kAborted, "cancelled before it started");
     } else {
-      Context context = job->device->context(job->cancel.get());
-      try {
-        job->status = job->work(context);
-      } catch (const std::bad_alloc&) {
-        job->status = make_error(Code::kOutOfMemory, "out of memory");
-      } catch (const std::exception& unexpected) {
-        job->status = make_error(Code::kInternal, "%s", unexpected.what());
-      }
+      job->status = job->device->attempt(job->work, job->cancel.get());
     }
     complete(job);
   });

@@ -55,15 +55,20 @@ class ProgramHandle : public Napi::ObjectWrap<ProgramHandle> {
   static Napi::Function define(Napi::Env env);
   // (device, program, constants, capacities, countOnly) -> Promise<NativeProgram>
   static Napi::Value create(const Napi::CallbackInfo& info);
+  // (device, program, constants, capacities) -> NativeProgram, planned on this thread
+  static Napi::Value create_here(const Napi::CallbackInfo& info);
 
   explicit ProgramHandle(const Napi::CallbackInfo& info);
 
  private:
+  struct Draft;
+
   Napi::Value sizes(const Napi::CallbackInfo& info);
   Napi::Value output_shapes(const Napi::CallbackInfo& info);
   Napi::Value value_shapes(const Napi::CallbackInfo& info);
   Napi::Value run(const Napi::CallbackInfo& info);
   Napi::Value run_to_arrays(const Napi::CallbackInfo& info);
+  Napi::Value run_here(const Napi::CallbackInfo& info);
   void dispose(const Napi::CallbackInfo& info);
   State& state(Napi::Env env) const;
 

@@ -15,42 +15,58 @@ Napi::Function ProgramHandle::define(Napi::Env env) {
       {InstanceMethod("sizes", &ProgramHandle::sizes), InstanceMethod("outputShapes", &ProgramHandle::output_shapes),
        InstanceMethod("valueShapes", &ProgramHandle::value_shapes), InstanceMethod("run", &ProgramHandle::run),
        InstanceMethod("runToArrays", &ProgramHandle::run_to_arrays),
-       InstanceMethod("dispose", &ProgramHandle::dispose)});
+       InstanceMethod("runHere", &ProgramHandle::run_here), InstanceMethod("dispose", &ProgramHandle::dispose)});
 }
 
 ProgramHandle::ProgramHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ProgramHandle>(info) {}
 
-Napi::Value ProgramHandle::create(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  auto state = std::make_shared<State>();
-  state->device = DeviceHandle::from(info[0]);
-  auto spec = std::make_shared<ProgramSpec>(read_program(info[1]));
-  const Place place = state->device->device->place();
-  const bool count_only = info[4].ToBoolean();
-  std::vector<TensorView> constants;
-  const Napi::Array given = info[2].As<Napi::Array>();
-  for (uint32_t i = 0; i < given.Length(); ++i) {
-    const Tensor& tensor = Tensor::from(given[i], "constant");
-    if (tensor.place() != place && !count_only) {
-      check(env, make_error(Code::kInvalidArgument, "constant %u is on %s, the program on %s", i,
-                            place_name(tensor.place()).c_str(), place_name(place).c_str()));
-    }
-    constants.push_back(tensor.view());
-    state->constant_memory.push_back(tensor.memory());
-  }
-  std::vector<int64_t> capacities = read_integers(info[3]);
+// A program that is to be planned, from the arguments of `create`.
+struct ProgramHandle::Draft {
+  std::shared_ptr<State> state;
+  std::function<Status(Context& context)> plan;
 
-  auto job = std::make_unique<Job>(env);
-  job->device = state->device;
-  job->work = [=](Context& context) {
-    return Plan::make(*spec, constants, capacities, *state->device->device, context, count_only, state->plan);
-  };
-  job->settle = [=](Napi::Env settled) -> Napi::Value {
-    const Napi::Object object = EnvState::of(settled).program_class.New({});
+  Draft(const Napi::CallbackInfo& info, bool count_only) : state(std::make_shared<State>()) {
+    const Napi::Env env = info.Env();
+    state->device = DeviceHandle::from(info[0]);
+    auto spec = std::make_shared<ProgramSpec>(read_program(info[1]));
+    const Place place = state->device->device->place();
+    std::vector<TensorView> constants;
+    const Napi::Array given = info[2].As<Napi::Array>();
+    for (uint32_t i = 0; i < given.Length(); ++i) {
+      const Tensor& tensor = Tensor::from(given[i], "constant");
+      if (tensor.place() != place && !count_only) {
+        check(env, make_error(Code::kInvalidArgument, "constant %u is on %s, the program on %s", i,
+                              place_name(tensor.place()).c_str(), place_name(place).c_str()));
+      }
+      constants.push_back(tensor.view());
+      state->constant_memory.push_back(tensor.memory());
+    }
+    plan = [count_only, spec, constants, capacities = read_integers(info[3]), state = state](Context& context) {
+      return Plan::make(*spec, constants, capacities, *state->device->device, context, count_only, state->plan);
+    };
+  }
+
+  Napi::Object handle(Napi::Env env) const {
+    const Napi::Object object = EnvState::of(env).program_class.New({});
     Unwrap(object)->state_ = state;
     return object;
-  };
+  }
+};
+
+Napi::Value ProgramHandle::create(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Draft draft(info, info[4].ToBoolean());
+  auto job = std::make_unique<Job>(env);
+  job->device = draft.state->device;
+  job->work = draft.plan;
+  job->settle = [draft](Napi::Env settled) -> Napi::Value { return draft.handle(settled); };
   return EnvState::of(env).start(env, std::move(job));
+}
+
+Napi::Value ProgramHandle::create_here(const Napi::CallbackInfo& info) {
+  const Draft draft(info, false);
+  check(info.Env(), draft.state->device->run_here(draft.plan));
+  return draft.handle(info.Env());
 }
 
 ProgramHandle::State& ProgramHandle::state(Napi::Env env) const {
@@ -316,6 +332,17 @@ Napi::Value ProgramHandle::run_to_arrays(const Napi::CallbackInfo& info) {
   job->cancel = CancelHandle::from(info[2]);
   job->settle = [memory, shared = state_](Napi::Env settled) { return output_arrays(settled, *shared->plan, *memory); };
   return start(env, std::move(job), state_, memory);
+}
+
+// runHere(inputs, dims) -> TypedArray[], on this thread
+Napi::Value ProgramHandle::run_here(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::shared_ptr<RunMemory> memory = bound_run(env, state(env), info);
+  make_outputs(env, *state_->plan, *memory);
+  check(env, state_->device->run_here([&](Context& context) {
+    return run_plan(*state_->plan, *state_->device->device, context, memory->request, memory->views, state_->scratch);
+  }));
+  return output_arrays(env, *state_->plan, *memory);
 }
 
 void ProgramHandle::dispose(const Napi::CallbackInfo&) { state_.reset(); }

@@ -46,6 +46,7 @@ describe('requests by embedding', async () => {
 
   test('one by one, many in flight', async () => {
     await using onGpu = await RetrievalModel.load(path, { device: 'cuda' });
+    await expectCode('DEVICE_UNAVAILABLE', async () => onGpu.retrieveSync(requests[0] as RetrieveRequest));
     const results = await Promise.all(requests.slice(0, 12).map((request) => onGpu.retrieve(request)));
     expect(results.map(answerOf)).toEqual(expected.slice(0, 12));
   });

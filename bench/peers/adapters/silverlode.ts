@@ -1,4 +1,5 @@
-// Silverlode as an engine: whole `retrieve` calls, `retrieveBatch` for batches, the model loaded from its file.
+// Silverlode as an engine: whole `retrieveSync` calls, as those of its peers wait too, `retrieveBatch` for batches; the model is
+// loaded from its file.
 import { join } from 'node:path';
 import { publish, RetrievalModel, readSafetensors } from 'silverlode';
 import type { LoadedSet } from '../../data/set_files.js';
@@ -95,7 +96,7 @@ function single(
   settings: { k: number; filter: string | undefined },
 ): Search<{ ids: readonly unknown[] }> {
   return {
-    ask: (first) => model.retrieve({ embedding: set.query(first), ...settings }),
+    ask: (first) => model.retrieveSync({ embedding: set.query(first), ...settings }),
     ids: ({ ids }) => [ids as number[]],
   };
 }
