@@ -29,6 +29,12 @@ struct FilterWords {
   uint64_t hi[kBlockWords];
 };
 
+// The words of the only slice that a plan reads, or null: no row is doubtful, and nothing has to be evaluated.
+inline const uint64_t* only_slice(const FilterPlan& plan, const FilterIndexRef& index) {
+  const bool is_slice = plan.n_steps == 1 && plan.steps[0].op == FilterOp::kSlice;
+  return is_slice ? index.slices + plan.steps[0].arg * index.words : nullptr;
+}
+
 // Words [word, word + n) of a plan; they lie within one block. Not yet ANDed with live.
 void evaluate_words(const FilterPlan& plan, const FilterIndexRef& index, const FilterKernels& kernels, int64_t word,
                     int64_t n, FilterWords& result);

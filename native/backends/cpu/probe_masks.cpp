@@ -55,6 +55,10 @@ struct Evaluation {
     const ProbeGroup& group = state.groups[g];
     const FilterPlan plan = filter_plan(args.plans, state.links, group.plan);
     uint64_t* mask = args.mask + group.owner * args.words;
+    if (const uint64_t* slice = only_slice(plan, args.filter); slice != nullptr) {
+      for (int64_t word = begin; word < end; ++word) mask[word] = slice[word] & args.live[word];
+      return;
+    }
     FilterWords found;
     for (int64_t word = begin; word < end;) {
       const int64_t n = std::min(end - word, kBlockWords - word % kBlockWords);

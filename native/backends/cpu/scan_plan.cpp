@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ops/check.h"
+
 namespace silverlode::cpu {
 
 ScanPlan::ScanPlan(const IvfScan::Args& args, Carve& carve) {
@@ -34,14 +36,16 @@ Status check_requests(const IvfScan::Args& args) {
   return ok_status();
 }
 
-Status check_cluster(const IvfScan::Args& args, int32_t cluster) {
+bool has_valid_bounds(const IvfScan::Args& args, int32_t cluster) {
   const int32_t begin = args.cluster_begin[cluster];
   const int32_t end = args.cluster_begin[cluster + 1];
-  if (begin >= 0 && begin <= end && end <= args.n_rows && begin % kWordRows == 0 && end % kWordRows == 0) {
-    return ok_status();
-  }
+  return begin >= 0 && begin <= end && end <= args.n_rows && begin % kWordRows == 0 && end % kWordRows == 0;
+}
+
+Status bad_bounds(const IvfScan::Args& args, int32_t cluster) {
   return make_error(Code::kInvalidArgument, "%s: cluster %d has rows [%d, %d): not multiples of 64 within %lld",
-                    IvfScan::kName, cluster, begin, end, static_cast<long long>(args.n_rows));
+                    IvfScan::kName, cluster, args.cluster_begin[cluster], args.cluster_begin[cluster + 1],
+                    static_cast<long long>(args.n_rows));
 }
 
 }  // namespace
@@ -66,8 +70,7 @@ bool lists_are_equal(const IvfScan::Args& args) {
 }  // namespace
 
 Status ScanPlan::build(const IvfScan::Args& args) {
-  Status status = check_requests(args);
-  if (!status.ok()) return status;
+  SILVERLODE_RETURN_IF_ERROR(check_requests(args));
   const bool equal = lists_are_equal(args);
   const int64_t queries = equal ? 1 : args.batch * args.heads;
   int64_t ranks = 0;
@@ -86,8 +89,7 @@ Status ScanPlan::build(const IvfScan::Args& args) {
                           cluster, static_cast<long long>(query), static_cast<long long>(args.n_clusters));
       }
       if (slot_of_[cluster] < 0) {
-        status = check_cluster(args, cluster);
-        if (!status.ok()) return status;
+        if (!has_valid_bounds(args, cluster)) return bad_bounds(args, cluster);
         slot_of_[cluster] = static_cast<int32_t>(n_slots_);
         slots_[n_slots_++] = {.begin = 0, .end = 0, .cluster = cluster};
       }
