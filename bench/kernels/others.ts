@@ -91,7 +91,7 @@ export function filterCases(scale: number): KernelCase[] {
         ),
         columns32: int32s([1, rows], (row) => row % 100),
         columns64: empty('int64', [0, rows]),
-        termOffsets: int64s(new Array<bigint>(rows + 1).fill(0n), [rows + 1]),
+        termOffsets: int32s([rows + 1], () => 0),
         terms: empty('int32', [0]),
       }),
       record: ({ planOffsets, planSteps, live, ...index }) => {

@@ -13,7 +13,7 @@ const BLOCK_ROWS = 512;
 export interface BloomTensors {
   bloom: Tensor<'int64'>;
   bloomOffsets: Tensor<'int64'>;
-  termOffsets: Tensor<'int64'>;
+  termOffsets: Tensor<'int32'>;
   terms: Tensor<'int32'>;
 }
 
@@ -30,7 +30,7 @@ export async function buildBloom(
     return {
       bloom: Tensor.allocate('int64', [0, 8]),
       bloomOffsets: Tensor.allocate('int64', [ordinals.length / BLOCK_ROWS + 1]),
-      termOffsets: Tensor.allocate('int64', [0]),
+      termOffsets: Tensor.allocate('int32', [0]),
       terms: Tensor.allocate('int32', [0]),
     };
   }

@@ -128,8 +128,8 @@ class Decoder {
     await this.pace.over(this.rows.length, (begin, end) => {
       for (let position = begin; position < end; position++) {
         const row = this.rows[position] as number;
-        const stop = Math.min(terms.length, Number(offsets[row + 1]));
-        for (let i = Math.max(0, Number(offsets[row])); i < stop; i++) {
+        const stop = Math.min(terms.length, offsets[row + 1] as number);
+        for (let i = Math.max(0, offsets[row] as number); i < stop; i++) {
           const term = terms[i] as number;
           if (term >= first && term < last) visit(position, term - first);
         }

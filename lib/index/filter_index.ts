@@ -74,7 +74,7 @@ export class FilterIndex extends Module implements FilterTensors {
   readonly bloomOffsets: Tensor<'int64'>;
   readonly columns32: Tensor<'int32'>;
   readonly columns64: Tensor<'int64'>;
-  readonly termOffsets: Tensor<'int64'>;
+  readonly termOffsets: Tensor<'int32'>;
   readonly terms: Tensor<'int32'>;
   readonly dictionaryBytes: Tensor<'uint8'>;
   readonly dictionaryOffsets: Tensor<'int64'>;
@@ -115,7 +115,8 @@ export class FilterIndex extends Module implements FilterTensors {
    * Builds the index of a catalogue.
    *
    * @param attributes One column per field, or what `readAttributes` made of them; none at all is fine.
-   * @throws {@link SilverlodeError} as `readAttributes`; `INVALID_ARGUMENT` for options out of range.
+   * @throws {@link SilverlodeError} as `readAttributes`; `INVALID_ARGUMENT` for options out of range;
+   *   `LIMIT_EXCEEDED` when the exact terms of all rows, or their entries in slices, are 2^31 or more.
    */
   static async build(
     attributes: AttributeColumns | readonly FieldColumn[],

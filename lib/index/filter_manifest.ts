@@ -56,7 +56,7 @@ export function checkTensors(tensors: ReadonlyMap<string, Tensor>, fields: numbe
   const rows = (length(bloomOffsets) - 1) * BLOCK_ROWS;
   if (rows < 0) throw corrupt('bloomOffsets', 'is empty');
   const terms = take('terms', 'int32', '*');
-  const termOffsets = take('termOffsets', 'int64', length(bloom) > 0 || length(terms) > 0 ? rows + 1 : '*');
+  const termOffsets = take('termOffsets', 'int32', length(bloom) > 0 || length(terms) > 0 ? rows + 1 : '*');
   const dictionarySlices = take('dictionarySlices', 'int32', '*');
   const found: FilterTensors = {
     slices: take('slices', 'int64', '*', rows / 64),

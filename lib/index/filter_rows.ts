@@ -1,4 +1,5 @@
 // From attributes by item to entries by index row.
+import { SilverlodeError } from '../errors.js';
 import { Tensor } from '../tensor/tensor.js';
 import type { FieldColumn } from './attributes.js';
 import type { Pace } from './pace.js';
@@ -14,26 +15,41 @@ export interface RowSource {
 
 /** Entries of rows as CSR. */
 export interface RowEntries {
-  /** int64 [rows + 1]. */
-  readonly offsets: Tensor<'int64'>;
+  /** int32 [rows + 1]. */
+  readonly offsets: Tensor<'int32'>;
   /** int32: field by field, ascending within a field. */
   readonly terms: Tensor<'int32'>;
 }
 
-/** Collects the entries of every row; `ordinals` names the item of a row, -1 for padding. */
+/** What int32 offsets can reach. */
+const MAX_ENTRIES = 2 ** 31 - 1;
+
+/** @throws {@link SilverlodeError} `LIMIT_EXCEEDED` for more entries than the offsets of rows can tell. */
+export function requireEntries(entries: number): void {
+  if (entries <= MAX_ENTRIES) return;
+  const message = `the rows hold ${entries} values to filter by, the limit is ${MAX_ENTRIES}`;
+  throw new SilverlodeError('LIMIT_EXCEEDED', message, { entries, limit: MAX_ENTRIES });
+}
+
+/**
+ * Collects the entries of every row; `ordinals` names the item of a row, -1 for padding.
+ *
+ * @throws {@link SilverlodeError} `LIMIT_EXCEEDED` for 2^31 entries or more.
+ */
 export async function entriesByRow(all: readonly RowSource[], ordinals: Int32Array, pace: Pace): Promise<RowEntries> {
   const sources = all.filter(({ entryOf, present }) => present >= 0 || entryOf.some((entry) => entry >= 0));
   const rows = ordinals.length;
-  const offsets = Tensor.allocate('int64', [rows + 1]);
   const ends = new Float64Array(rows + 1);
   for (const source of sources) await pace.over(rows, (begin, end) => count(source, ordinals, ends, begin, end));
+  const offsets = Tensor.allocate('int32', [rows + 1]);
   const view = offsets.view();
   await pace.over(rows, (begin, end) => {
     for (let row = begin; row < end; row++) {
       (ends[row + 1] as number) += ends[row] as number;
-      view[row + 1] = BigInt(ends[row + 1] as number);
+      view[row + 1] = ends[row + 1] as number;
     }
   });
+  requireEntries(ends[rows] as number);
   const terms = Tensor.allocate('int32', [ends[rows] as number]);
   const entries = terms.view();
   // Each source appends to what the ones before it have put into a row.

@@ -6,6 +6,7 @@ import type { FilterIndexTensors } from '../ops/filter_index.js';
 import { Tensor } from '../tensor/tensor.js';
 import type { AttributeValue } from './attributes.js';
 import type { FilterIndex } from './filter_index.js';
+import { requireEntries } from './filter_rows.js';
 import { GrowingBits } from './growing_bits.js';
 import { GrowingTable } from './growing_table.js';
 
@@ -48,7 +49,7 @@ export class GrowingFilter {
   readonly #fields: GrowingField[] = [];
   readonly #bits: GrowingBits;
   readonly #columns: GrowingTable<'int64'>;
-  readonly #ends: GrowingTable<'int64'>;
+  readonly #ends: GrowingTable<'int32'>;
   readonly #entries = new GrowingTable('int32', 256);
 
   /**
@@ -62,7 +63,7 @@ export class GrowingFilter {
     this.#capacity = capacity;
     this.#bits = new GrowingBits(capacity, main.hashes);
     this.#columns = new GrowingTable('int64', 0, capacity);
-    this.#ends = new GrowingTable('int64', capacity + 1);
+    this.#ends = new GrowingTable('int32', capacity + 1);
     for (const field of main.manifest().fields) this.addField(field);
   }
 
@@ -94,7 +95,21 @@ export class GrowingFilter {
     this.#fields.length = fields;
   }
 
+  /**
+   * Looks whether items with these values can be appended, before any of them is.
+   *
+   * @param values By item or by field, whichever is at hand: they are only counted, also those that will have a slice.
+   * @throws {@link SilverlodeError} `LIMIT_EXCEEDED` when the exact terms may become 2^31 or more.
+   */
+  requireRoom(values: readonly ItemValues[]): void {
+    let count = this.#ends.view[this.#rows] as number;
+    for (const lists of values) for (const own of lists) count += own.length;
+    requireEntries(count);
+  }
+
+  /** @throws {@link SilverlodeError} as `requireRoom`, before anything changes. */
   append(values: ItemValues): void {
+    this.requireRoom([values]);
     const row = this.#rows++;
     if (row === this.#capacity) this.#grow();
     const terms: number[] = [];
@@ -164,10 +179,10 @@ export class GrowingFilter {
   }
 
   #pushTerms(row: number, terms: readonly number[]): void {
-    const begin = Number(this.#ends.view[row]);
+    const begin = this.#ends.view[row] as number;
     this.#entries.reserve(begin + terms.length);
     this.#entries.view.set(terms, begin);
-    this.#ends.view[row + 1] = BigInt(begin + terms.length);
+    this.#ends.view[row + 1] = begin + terms.length;
   }
 
   #term(field: GrowingField, value: AttributeValue): TermRef {

@@ -1,7 +1,7 @@
 import type { AnyTensor } from '../program/trace.js';
 import { type As, dispatch, type OpResult } from './dispatch.js';
 
-/** Terms of rows as CSR: int64 [N + 1] offsets (N a multiple of 512) and int32 term ids. */
+/** Terms of rows as CSR: int32 [N + 1] offsets (N a multiple of 512) and int32 term ids. */
 export interface TermRows<I> {
   offsets: I;
   terms: AnyTensor;

@@ -11,7 +11,7 @@ export interface FilterIndexTensors {
   /** int32 [F32, N] and int64 [F64, N]: numeric columns. */
   columns32: AnyTensor;
   columns64: AnyTensor;
-  /** int64 [N + 1] and int32: ascending term ids per row, for the exact check. */
+  /** int32 [N + 1] and int32: ascending term ids per row, for the exact check. */
   termOffsets: AnyTensor;
   terms: AnyTensor;
 }

@@ -229,7 +229,7 @@ export class RetrievalModel {
    * attribute fields and values are welcome. An item takes the last place in publish order, which settles equal scores.
    *
    * @throws SilverlodeError before anything changes: `INVALID_ARGUMENT` and `SHAPE_MISMATCH` naming the item, `LIMIT_EXCEEDED`
-   * when `maxFreshItems` would be exceeded, `IO_ERROR` when the journal cannot be written.
+   * when `maxFreshItems` would be exceeded, or fresh rows could hold 2^31 attribute values, `IO_ERROR` when the journal cannot be written.
    * @example
    * ```ts
    * await model.upsert({ ids: ['new'], embeddings: { data: vector, shape: [1, 64] }, attributes: { language: ['en'] } });

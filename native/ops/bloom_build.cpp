@@ -19,7 +19,7 @@ Status BloomBuild::infer(const Params& params, const DimValues&, Inputs inputs, 
   static const char* const names[] = {"term_offsets", "terms", "term_hashes", "offsets"};
   SILVERLODE_RETURN_IF_ERROR(check_input_count(kName, inputs, 4, 4));
   for (size_t i = 0; i < 4; ++i) {
-    SILVERLODE_RETURN_IF_ERROR(check_dtype(kName, names[i], inputs[i], i == 1 ? DType::kI32 : DType::kI64));
+    SILVERLODE_RETURN_IF_ERROR(check_dtype(kName, names[i], inputs[i], i < 2 ? DType::kI32 : DType::kI64));
     SILVERLODE_RETURN_IF_ERROR(check_rank(kName, names[i], inputs[i], 1));
   }
   const int64_t rows = inputs[0].shape.dim(0) - 1;
@@ -33,7 +33,7 @@ Status BloomBuild::infer(const Params& params, const DimValues&, Inputs inputs, 
 }
 
 void BloomBuild::bind(const Params& params, const DimValues&, Inputs inputs, Outputs outputs, Args& args) {
-  args.term_offsets = inputs[0].as<const int64_t>();
+  args.term_offsets = inputs[0].as<const int32_t>();
   args.terms = inputs[1].as<const int32_t>();
   args.term_hashes = inputs[2].as<const int64_t>();
   args.offsets = inputs[3].as<const int64_t>();

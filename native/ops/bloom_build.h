@@ -1,6 +1,6 @@
 // bloom_build: bit-sliced Bloom signatures (layout and positions: filter_index.h).
 //
-//   term_offsets  int64 [N + 1], terms int32 [nnz]   CSR of rows
+//   term_offsets  int32 [N + 1], terms int32 [nnz]   CSR of rows
 //   term_hashes   int64 [T]
 //   offsets       int64 [N / 512 + 1]                from bloom_layout
 //   -> bloom      int64 [positions, 8]               positions = offsets[last], given as attribute
@@ -18,7 +18,7 @@ struct BloomBuild {
     int64_t positions = 0;
   };
   struct Args {
-    const int64_t* term_offsets;
+    const int32_t* term_offsets;
     const int32_t* terms;
     const int64_t* term_hashes;
     const int64_t* offsets;

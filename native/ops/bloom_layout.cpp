@@ -13,7 +13,7 @@ Status BloomLayout::parse(const Attributes& attributes, Params& params) {
 
 Status BloomLayout::infer(const Params&, const DimValues&, Inputs inputs, OutputSpecs& outputs) {
   SILVERLODE_RETURN_IF_ERROR(check_input_count(kName, inputs, 1, 1));
-  SILVERLODE_RETURN_IF_ERROR(check_dtype(kName, "term_offsets", inputs[0], DType::kI64));
+  SILVERLODE_RETURN_IF_ERROR(check_dtype(kName, "term_offsets", inputs[0], DType::kI32));
   SILVERLODE_RETURN_IF_ERROR(check_rank(kName, "term_offsets", inputs[0], 1));
   const int64_t rows = inputs[0].shape.dim(0) - 1;
   if (rows < 0 || rows % kBlockRows != 0) {
@@ -25,7 +25,7 @@ Status BloomLayout::infer(const Params&, const DimValues&, Inputs inputs, Output
 }
 
 void BloomLayout::bind(const Params& params, const DimValues&, Inputs inputs, Outputs outputs, Args& args) {
-  args.term_offsets = inputs[0].as<const int64_t>();
+  args.term_offsets = inputs[0].as<const int32_t>();
   args.offsets = outputs[0].as<int64_t>();
   args.rows = inputs[0].shape.dim(0) - 1;
   args.bits_per_term = params.bits_per_term;

@@ -1,6 +1,6 @@
 // bloom_layout: how wide the Bloom signature of every block of 512 rows is.
 //
-//   term_offsets   int64 [N + 1]   N a multiple of 512
+//   term_offsets   int32 [N + 1]   N a multiple of 512
 //   -> offsets     int64 [N / 512 + 1]  prefix sums of widths (positions); a block without terms has width 0
 //
 // The width follows the block's own load: ceil(bits_per_term * terms), where `terms` is the number of terms at the 95th
@@ -23,7 +23,7 @@ struct BloomLayout {
     double bits_per_term = 12;
   };
   struct Args {
-    const int64_t* term_offsets;
+    const int32_t* term_offsets;
     int64_t* offsets;
     int64_t rows;
     double bits_per_term;

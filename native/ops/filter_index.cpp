@@ -17,15 +17,16 @@ Status check_table(const char* op, const char* name, const TensorView& view, DTy
 }
 
 // [entries + 1], or nothing at all.
-Status check_offsets(const char* op, const char* name, const TensorView& view, int64_t entries, bool needed) {
-  SILVERLODE_RETURN_IF_ERROR(check_dtype(op, name, view, DType::kI64));
+Status check_offsets(const char* op, const char* name, const TensorView& view, DType dtype, int64_t entries,
+                     bool needed) {
+  SILVERLODE_RETURN_IF_ERROR(check_dtype(op, name, view, dtype));
   if (view.elements() == 0 && !needed) return ok_status();
   return check_shape(op, name, view, {entries + 1});
 }
 
 Status check_filter_dtypes(const char* op, Inputs inputs, size_t first) {
   constexpr DType kDtypes[] = {DType::kI64, DType::kI64, DType::kI64, DType::kI32,
-                               DType::kI64, DType::kI64, DType::kI32};
+                               DType::kI64, DType::kI32, DType::kI32};
   static_assert(std::size(kDtypes) == kFilterIndexInputs);
   for (size_t i = 0; i < std::size(kDtypes); ++i) {
     SILVERLODE_RETURN_IF_ERROR(check_dtype(op, "filter index", inputs[first + i], kDtypes[i]));
@@ -53,10 +54,11 @@ Status check_filter_index(const char* op, Inputs inputs, size_t first, int64_t w
   const bool has_bloom = inputs[first + 1].elements() > 0;
   SILVERLODE_RETURN_IF_ERROR(check_table(op, "slices", inputs[first], DType::kI64, words));
   SILVERLODE_RETURN_IF_ERROR(check_table(op, "bloom", inputs[first + 1], DType::kI64, kBlockWords));
-  SILVERLODE_RETURN_IF_ERROR(check_offsets(op, "bloom_offsets", inputs[first + 2], words / kBlockWords, has_bloom));
+  SILVERLODE_RETURN_IF_ERROR(
+      check_offsets(op, "bloom_offsets", inputs[first + 2], DType::kI64, words / kBlockWords, has_bloom));
   SILVERLODE_RETURN_IF_ERROR(check_table(op, "columns32", inputs[first + 3], DType::kI32, rows));
   SILVERLODE_RETURN_IF_ERROR(check_table(op, "columns64", inputs[first + 4], DType::kI64, rows));
-  SILVERLODE_RETURN_IF_ERROR(check_offsets(op, "term_offsets", inputs[first + 5], rows, has_bloom));
+  SILVERLODE_RETURN_IF_ERROR(check_offsets(op, "term_offsets", inputs[first + 5], DType::kI32, rows, has_bloom));
   SILVERLODE_RETURN_IF_ERROR(check_dtype(op, "terms", inputs[first + 6], DType::kI32));
   return check_rank(op, "terms", inputs[first + 6], 1);
 }
@@ -68,7 +70,7 @@ FilterIndexRef bind_filter_index(Inputs inputs, size_t first, int64_t words, int
   index.bloom_offsets = data_or_null<int64_t>(inputs[first + 2]);
   index.columns32 = data_or_null<int32_t>(inputs[first + 3]);
   index.columns64 = data_or_null<int64_t>(inputs[first + 4]);
-  index.term_offsets = data_or_null<int64_t>(inputs[first + 5]);
+  index.term_offsets = data_or_null<int32_t>(inputs[first + 5]);
   index.terms = data_or_null<int32_t>(inputs[first + 6]);
   index.rows = words * 64;
   index.words = words;

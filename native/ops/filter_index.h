@@ -10,7 +10,8 @@
 //                                  (a block without such terms matches nothing)
 //   columns32      int32 [F32, N]  numeric columns whose values fit
 //   columns64      int64 [F64, N]  other numeric columns; float64 as order-preserving int64 keys
-//   term_offsets   int64 [N + 1], terms int32: ascending term ids of each row, those with an exact slice left out
+//   term_offsets   int32 [N + 1], terms int32: ascending term ids of each row, those with an exact slice left out; fewer
+//                                  than 2^31 of them
 //
 // W is a multiple of 8. Position j of a term in a block of width w, for the 64-bit hash h = (h1 | h2 << 32):
 // p_j = ((h1 + j * (h2 | 1)) mod 2^32) * w >> 32.
@@ -54,7 +55,7 @@ struct FilterIndexRef {
   const int64_t* bloom_offsets = nullptr;
   const int32_t* columns32 = nullptr;
   const int64_t* columns64 = nullptr;
-  const int64_t* term_offsets = nullptr;
+  const int32_t* term_offsets = nullptr;
   const int32_t* terms = nullptr;
   int64_t rows = 0;   // N, a multiple of 512
   int64_t words = 0;  // W = N / 64

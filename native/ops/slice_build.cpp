@@ -15,7 +15,7 @@ Status SliceBuild::infer(const Params& params, const DimValues&, Inputs inputs, 
   static const char* const names[] = {"term_offsets", "terms", "slice_of_term"};
   SILVERLODE_RETURN_IF_ERROR(check_input_count(kName, inputs, 3, 3));
   for (size_t i = 0; i < 3; ++i) {
-    SILVERLODE_RETURN_IF_ERROR(check_dtype(kName, names[i], inputs[i], i == 0 ? DType::kI64 : DType::kI32));
+    SILVERLODE_RETURN_IF_ERROR(check_dtype(kName, names[i], inputs[i], DType::kI32));
     SILVERLODE_RETURN_IF_ERROR(check_rank(kName, names[i], inputs[i], 1));
   }
   const int64_t rows = inputs[0].shape.dim(0) - 1;
@@ -28,7 +28,7 @@ Status SliceBuild::infer(const Params& params, const DimValues&, Inputs inputs, 
 }
 
 void SliceBuild::bind(const Params& params, const DimValues&, Inputs inputs, Outputs outputs, Args& args) {
-  args.term_offsets = inputs[0].as<const int64_t>();
+  args.term_offsets = inputs[0].as<const int32_t>();
   args.terms = inputs[1].as<const int32_t>();
   args.slice_of_term = inputs[2].as<const int32_t>();
   args.slices = outputs[0].as<uint64_t>();

@@ -1,6 +1,6 @@
 // slice_build: exact bit slices of terms.
 //
-//   term_offsets  int64 [N + 1]     rows' terms as CSR, N a multiple of 512
+//   term_offsets  int32 [N + 1]     rows' terms as CSR, N a multiple of 512
 //   terms         int32 [nnz]       term ids in [0, T)
 //   slice_of_term int32 [T]         slice of a term, -1 for none; several terms may share one (EXISTS slices)
 //   -> slices     int64 [S, N / 64] bit r % 64 of word r / 64
@@ -17,7 +17,7 @@ struct SliceBuild {
     int64_t slices = 0;  // S
   };
   struct Args {
-    const int64_t* term_offsets;
+    const int32_t* term_offsets;
     const int32_t* terms;
     const int32_t* slice_of_term;
     uint64_t* slices;

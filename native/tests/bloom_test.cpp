@@ -157,7 +157,7 @@ TEST(Bloom, BadInputsAreRefusedBeforeAnythingIsWritten) {
     bad.terms[1] = term;
     EXPECT_TRUE(refused(bad, {0, 20, 40}, 40));
   }
-  for (const int64_t offset : {int64_t{-1}, int64_t{4}, INT64_MAX}) {
+  for (const int32_t offset : {-1, 4, INT32_MAX}) {
     Csr bad = good;
     bad.offsets[300] = offset;
     EXPECT_TRUE(refused(bad, {0, 20, 40}, 40));

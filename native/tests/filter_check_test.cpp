@@ -62,7 +62,7 @@ TEST(FilterCheck, HostilePlansAreRefusedBeforeAnythingIsWritten) {
 TEST(FilterCheck, BrokenIndexOffsetsAreNotFollowed) {
   Random random(6);
   Catalogue catalogue = random_catalogue(random, 2);
-  for (int64_t& offset : catalogue.term_offsets) offset = static_cast<int64_t>(random());
+  for (int32_t& offset : catalogue.term_offsets) offset = static_cast<int32_t>(random());
   const std::vector<uint64_t> none(static_cast<size_t>(catalogue.words()), 0);
   const std::vector<uint64_t> all(static_cast<size_t>(catalogue.words()), ~uint64_t{0});
   Plans plans;

@@ -81,13 +81,13 @@ inline bool bit(const uint64_t* words, int64_t row) { return (words[row / 64] >>
 using Rows = std::vector<std::vector<int32_t>>;  // terms of each row, ascending
 
 struct Csr {
-  std::vector<int64_t> offsets = {0};
+  std::vector<int32_t> offsets = {0};
   std::vector<int32_t> terms;
 
   explicit Csr(const Rows& rows) {
     for (const auto& row : rows) {
       terms.insert(terms.end(), row.begin(), row.end());
-      offsets.push_back(static_cast<int64_t>(terms.size()));
+      offsets.push_back(static_cast<int32_t>(terms.size()));
     }
   }
 };
@@ -112,7 +112,7 @@ struct Catalogue {
   std::vector<int32_t> columns32;
   std::vector<int64_t> columns64;
   int64_t n_slices = 0, n_columns32 = 2, n_columns64 = 2;
-  std::vector<int64_t> term_offsets;
+  std::vector<int32_t> term_offsets;
   std::vector<int32_t> terms;
 
   int64_t words() const { return rows / 64; }

@@ -103,7 +103,7 @@ class RunAllocation : public testing::TestWithParam<int32_t> {
     constant("bloom_offsets", view_of(none64, i64, {0}));                     // 17
     constant("columns32", view_of(column, i32, {1, kRows}));                  // 18
     constant("columns64", view_of(none64, i64, {0, kRows}));                  // 19
-    constant("term_offsets", view_of(none64, i64, {0}));                      // 20
+    constant("term_offsets", view_of(none32, i32, {0}));                      // 20
     constant("terms", view_of(none32, i32, {0}));                             // 21
     constant("rows", view_of(rows, i8, {kRows, kDims}));                      // 22
     constant("row_scales", view_of(row_scales, f32, {kRows}));                // 23

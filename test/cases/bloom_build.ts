@@ -47,7 +47,7 @@ export const cases = defineCases<Sizes, Input>(
     { bench: true, rows: 400 * 512, terms: 100_000 },
   ],
   bloomInput,
-  ({ rows, hashes = 4 }) => ({ bytes: rows * (8 + 3 * 4 + 6), operations: 3 * rows * hashes }),
+  ({ rows, hashes = 4 }) => ({ bytes: rows * (4 + 3 * 4 + 6), operations: 3 * rows * hashes }),
 );
 
 export const run = async ({ rows, termHashes, layout, hashes, positions }: Input) => ({

@@ -11,7 +11,7 @@ interface Sizes {
 }
 
 export interface Input {
-  offsets: Tensor<'int64'>;
+  offsets: Tensor<'int32'>;
   bitsPerTerm?: number;
 }
 
@@ -29,7 +29,7 @@ export const cases = defineCases<Sizes, Input>(
     offsets: makeTermRows(random, rows, 5000, load, mean).offsets,
     bitsPerTerm,
   }),
-  ({ rows }) => ({ bytes: 8 * rows, operations: rows }),
+  ({ rows }) => ({ bytes: 4 * rows, operations: rows }),
 );
 
 export const run = async ({ offsets, bitsPerTerm }: Input) => ({

@@ -61,8 +61,8 @@ export function makeFilterIndex(n: number, random: Random) {
   const terms = Array.from({ length: n }, () =>
     Array.from({ length: TERMS }, (_, term) => term).filter(() => random.chance(0.05)),
   );
-  const offsets = [0n];
-  for (const own of terms) offsets.push((offsets.at(-1) as bigint) + BigInt(own.length));
+  const offsets = [0];
+  for (const own of terms) offsets.push((offsets.at(-1) as number) + own.length);
   const slices = [
     ...SHARES.map((share) => bitsWhere(words, () => random.chance(share))),
     bitsWhere(words, (row) => row < 100),
@@ -76,7 +76,7 @@ export function makeFilterIndex(n: number, random: Random) {
     bloomOffsets: tensorOf(BigInt64Array.from(starts, BigInt), starts.length),
     columns32: tensorOf(integers(random, n, 0, 99), 1, n),
     columns64: tensorOf(column64, 1, n),
-    termOffsets: tensorOf(BigInt64Array.from(offsets), n + 1),
+    termOffsets: tensorOf(Int32Array.from(offsets), n + 1),
     terms: tensorOf(flat, flat.length),
   };
 }
@@ -106,7 +106,7 @@ export function emptyFilterIndex(words: number) {
     bloomOffsets: tensorOf(new BigInt64Array(words / 8 + 1), words / 8 + 1),
     columns32: tensorOf(new Int32Array(0), 0, 64 * words),
     columns64: tensorOf(new BigInt64Array(0), 0, 64 * words),
-    termOffsets: tensorOf(new BigInt64Array(64 * words + 1), 64 * words + 1),
+    termOffsets: tensorOf(new Int32Array(64 * words + 1), 64 * words + 1),
     terms: tensorOf(new Int32Array(0), 0),
   };
 }

@@ -51,7 +51,7 @@ export function makeFilterInput(sizes: FilterSizes, random: Random): FilterInput
     bloomOffsets: terms > 0 ? built.layout : tensor(new BigInt64Array(0)),
     columns32: tensorOf(integers(random, columns32 * rows, -20, 20), columns32, rows),
     columns64: tensor(wide, { shape: [columns64, rows] }),
-    termOffsets: terms > 0 ? built.rows.offsets : tensor(new BigInt64Array(0)),
+    termOffsets: terms > 0 ? built.rows.offsets : tensor(new Int32Array(0)),
     terms: built.rows.terms,
   } as unknown as IndexTensors;
   return {

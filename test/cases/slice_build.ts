@@ -34,7 +34,7 @@ export const cases = defineCases<Sizes, Input>(
     sliceOfTerm: tensorOf(integers(random, terms, -1, slices - 1), terms),
     slices,
   }),
-  ({ rows, slices = 7 }) => ({ bytes: rows * (8 + 12) + (rows * slices) / 8, operations: 3 * rows }),
+  ({ rows, slices = 7 }) => ({ bytes: rows * (4 + 12) + (rows * slices) / 8, operations: 3 * rows }),
 );
 
 export const run = async ({ rows, sliceOfTerm, slices }: Input) => ({

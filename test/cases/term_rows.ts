@@ -7,8 +7,8 @@ import { tensorOf } from './op_case.js';
 export type Load = 'even' | 'none' | 'one huge row' | 'skewed blocks' | 'one each';
 
 export interface TermRows {
-  /** int64 [N + 1] */
-  offsets: Tensor<'int64'>;
+  /** int32 [N + 1] */
+  offsets: Tensor<'int32'>;
   /** int32: ascending within a row */
   terms: Tensor<'int32'>;
 }
@@ -23,17 +23,17 @@ function loadOf(load: Load, row: number, mean: number, random: Random): number {
 
 /** Distinct random terms per row. */
 export function makeTermRows(random: Random, rows: number, terms: number, load: Load = 'even', mean = 3): TermRows {
-  const offsets = [0n];
+  const offsets = [0];
   const all: number[] = [];
   for (let row = 0; row < rows; row++) {
     const count = Math.min(terms, loadOf(load, row, mean, random));
     const own = new Set<number>();
     while (own.size < count) own.add(random.integer(terms));
     all.push(...[...own].sort((a, b) => a - b));
-    offsets.push(BigInt(all.length));
+    offsets.push(all.length);
   }
   return {
-    offsets: tensorOf(BigInt64Array.from(offsets), rows + 1),
+    offsets: tensorOf(Int32Array.from(offsets), rows + 1),
     terms: tensorOf(Int32Array.from(all), all.length),
   };
 }

@@ -90,7 +90,7 @@ describe('manifest and tensors', async () => {
     }
     const slices = spoil('dictionarySlices', (view: Int32Array) => view.fill(9999));
     expect(failure(() => slices().plans.compile('language:en'))).toMatchObject({ part: 'dictionarySlices' });
-    const ends = spoil('termOffsets', (view: BigInt64Array) => view.fill(5n, -1));
+    const ends = spoil('termOffsets', (view: Int32Array) => view.fill(5, -1));
     expect(failure(ends)).toMatchObject({ code: 'CORRUPT_FILE', part: 'termOffsets' });
     const fields = spoil('dictionaryFields', (view: Int32Array) => view.fill(1 << 30, 1, 2));
     expect(failure(fields)).toMatchObject({ code: 'CORRUPT_FILE', part: 'dictionaryFields' });

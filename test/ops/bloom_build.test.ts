@@ -25,9 +25,9 @@ describe('bad data is refused before anything is written', () => {
   forEachLevel(() => {
     test('terms, offsets and layout out of range', async () => {
       for (const term of [-1, 100, 2 ** 31 - 1]) await wrong(({ rows }) => rows.terms.view().fill(term, 3, 4));
-      for (const offset of [-1n, 10n ** 6n, 2n ** 62n])
+      for (const offset of [-1, 10 ** 6, 2 ** 31 - 1])
         await wrong(({ rows }) => rows.offsets.view().fill(offset, 700, 701));
-      await wrong(({ rows }) => rows.offsets.view().fill(1n, 0, 1));
+      await wrong(({ rows }) => rows.offsets.view().fill(1, 0, 1));
       for (const offset of [-1n, 10n ** 6n, 2n ** 62n]) await wrong(({ layout }) => layout.view().fill(offset, 1, 2));
       await wrong(({ layout }) => layout.view().fill(0n, 1, 2)); // a block with terms needs positions
     });
@@ -42,10 +42,10 @@ test('wrong inputs', async () => {
   for (const positions of [-1, 1.5, 2 ** 50]) await wrong('INVALID_ARGUMENT', { positions });
   await wrong('INVALID_ARGUMENT', { positions: good.positions - 1 });
   await wrong('SHAPE_MISMATCH', { layout: tensor([0n]) });
-  await wrong('SHAPE_MISMATCH', { rows: { ...rows, offsets: tensor([0n, 0n]) } });
+  await wrong('SHAPE_MISMATCH', { rows: { ...rows, offsets: tensor(Int32Array.of(0, 0)) } });
   await wrong('SHAPE_MISMATCH', { rows: { ...rows, terms: rows.terms.reshape([rows.terms.view().length, 1]) } });
   await wrong('UNSUPPORTED_DTYPE', { rows: { ...rows, terms: layout } });
-  await wrong('UNSUPPORTED_DTYPE', { rows: { ...rows, offsets: rows.terms } });
+  await wrong('UNSUPPORTED_DTYPE', { rows: { ...rows, offsets: tensor(new BigInt64Array(513)) } });
   await wrong('UNSUPPORTED_DTYPE', { termHashes: rows.terms });
   await wrong('UNSUPPORTED_DTYPE', { layout: rows.terms });
 });

@@ -29,9 +29,9 @@ forEachLevel(() => {
   });
 
   test('broken terms give wrong answers, but nothing worse', async () => {
-    for (const offset of [-1n, 2n ** 62n, -(2n ** 63n), 10n ** 6n]) {
+    for (const offset of [-1, 2 ** 31 - 1, -(2 ** 31), 10 ** 6]) {
       const input = good();
-      (input.index.termOffsets.view() as BigInt64Array).fill(offset, 3, 5);
+      (input.index.termOffsets.view() as Int32Array).fill(offset, 3, 5);
       (input.index.terms.view() as Int32Array).fill(-7, 10, 20);
       const { mask } = await run(input);
       expect(mask.view().some((word, i) => (word & ~(input.hi.view()[i] as bigint)) !== 0n)).toBe(false);

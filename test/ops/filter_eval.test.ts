@@ -113,9 +113,10 @@ test('wrong inputs', async () => {
   await withIndex('SHAPE_MISMATCH', { bloomOffsets: int64(0) });
   await withIndex('SHAPE_MISMATCH', { columns32: tensor(new Int32Array(512), { shape: [1, 512] }) as Tensor });
   await withIndex('SHAPE_MISMATCH', { columns64: int64(1, 512) });
-  await withIndex('SHAPE_MISMATCH', { termOffsets: int64(1024) });
+  await withIndex('SHAPE_MISMATCH', { termOffsets: tensor(new Int32Array(1024)) as Tensor });
   await withIndex('SHAPE_MISMATCH', { terms: input.index.terms.reshape([1, input.index.terms.view().length]) });
   await withIndex('UNSUPPORTED_DTYPE', { columns32: input.index.columns64 });
+  await withIndex('UNSUPPORTED_DTYPE', { termOffsets: int64(1025) });
   await withIndex('UNSUPPORTED_DTYPE', { terms: int64(3) });
   await withIndex('INVALID_ARGUMENT', { slices: undefined });
 });

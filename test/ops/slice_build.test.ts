@@ -9,7 +9,7 @@ checkCases(cases, run, sliceBuild);
 const good = () => (cases.find(({ name }) => name.includes('even')) as (typeof cases)[number]).input();
 
 test('several terms may share a slice', async () => {
-  const offsets = tensor(BigInt64Array.from({ length: 513 }, (_, i) => BigInt(Math.min(i, 4))));
+  const offsets = tensor(Int32Array.from({ length: 513 }, (_, i) => Math.min(i, 4)));
   const rows = { offsets, terms: tensor(Int32Array.of(0, 1, 2, 3)) } as never;
   const { slices } = await run({ rows, sliceOfTerm: tensor(Int32Array.of(1, -1, 1, 0)) as never, slices: 2 });
   expect(slices.shape).toEqual([2, 8]);
@@ -24,8 +24,7 @@ forEachLevel(() => {
       await expectCode('INVALID_ARGUMENT', () => run(input));
     };
     for (const term of [-1, 4000, 2 ** 31 - 1]) await wrong(({ rows }) => rows.terms.view().fill(term, 3, 4));
-    for (const offset of [-1n, 10n ** 7n, 2n ** 62n])
-      await wrong(({ rows }) => rows.offsets.view().fill(offset, 9, 10));
+    for (const offset of [-1, 10 ** 7, 2 ** 31 - 1]) await wrong(({ rows }) => rows.offsets.view().fill(offset, 9, 10));
     for (const slice of [-2, 7, 2 ** 31 - 1]) await wrong(({ sliceOfTerm }) => sliceOfTerm.view().fill(slice, 5, 6));
   });
 });
@@ -35,9 +34,9 @@ test('wrong inputs', async () => {
   const wrong = (code: SilverlodeError['code'], change: object) => expectCode(code, () => run({ ...input, ...change }));
   const { rows, sliceOfTerm } = input;
   for (const slices of [-1, 1.5, 2 ** 40]) await wrong('INVALID_ARGUMENT', { slices });
-  await wrong('SHAPE_MISMATCH', { rows: { ...rows, offsets: tensor([0n, 0n]) } });
+  await wrong('SHAPE_MISMATCH', { rows: { ...rows, offsets: tensor(Int32Array.of(0, 0)) } });
   await wrong('SHAPE_MISMATCH', { sliceOfTerm: sliceOfTerm.reshape([1, 4000]) });
-  await wrong('UNSUPPORTED_DTYPE', { rows: { ...rows, terms: rows.offsets } });
-  await wrong('UNSUPPORTED_DTYPE', { rows: { ...rows, offsets: rows.terms } });
-  await wrong('UNSUPPORTED_DTYPE', { sliceOfTerm: rows.offsets });
+  await wrong('UNSUPPORTED_DTYPE', { rows: { ...rows, terms: tensor(new BigInt64Array(3)) } });
+  await wrong('UNSUPPORTED_DTYPE', { rows: { ...rows, offsets: tensor(new BigInt64Array(2049)) } });
+  await wrong('UNSUPPORTED_DTYPE', { sliceOfTerm: tensor(new BigInt64Array(4000)) });
 });

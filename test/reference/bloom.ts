@@ -11,8 +11,8 @@ export function bloomPositions(hash: bigint, hashes: number, width: number): num
 }
 
 /** Terms of one row. */
-export function termsOf(offsets: BigInt64Array, terms: Int32Array, row: number): Int32Array {
-  return terms.subarray(Number(offsets[row]), Number(offsets[row + 1]));
+export function termsOf(offsets: Int32Array, terms: Int32Array, row: number): Int32Array {
+  return terms.subarray(offsets[row], offsets[row + 1]);
 }
 
 export function setBit(words: BigInt64Array, word: number, bit: number): void {

@@ -7,7 +7,7 @@ export function bloomLayout({ offsets, bitsPerTerm = 12 }: Input) {
   for (let block = 0; block < (starts.length - 1) / 512; block++) {
     const loads = Array.from({ length: 512 }, (_, i) => {
       const row = block * 512 + i;
-      return Number((starts[row + 1] as bigint) - (starts[row] as bigint));
+      return (starts[row + 1] as number) - (starts[row] as number);
     });
     const held = loads.filter((load) => load > 0).sort((a, b) => a - b);
     const load = held[Math.ceil((held.length * 95) / 100) - 1];

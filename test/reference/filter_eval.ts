@@ -68,7 +68,7 @@ export function exactMask(input: FilterInput): BigInt64Array {
   const { termOffsets, terms } = input.index;
   const rows = 64 * input.live.view().length;
   const holds = (term: number, row: number) =>
-    termsOf(termOffsets.view() as BigInt64Array, terms.view() as Int32Array, row).includes(term);
+    termsOf(termOffsets.view() as Int32Array, terms.view() as Int32Array, row).includes(term);
   const isLive = bitReader(input.live.view());
   const known = evaluatePlans(input, rows, (term, _, row) => exactly(holds(term, row)));
   return mask(known, rows, ({ lo }, row) => lo && isLive(row));

@@ -8,7 +8,7 @@ interface IndexArrays {
   bloomOffsets: Tensor<'int64'>;
   columns32: Tensor<'int32'>;
   columns64: Tensor<'int64'>;
-  termOffsets: Tensor<'int64'>;
+  termOffsets: Tensor<'int32'>;
   terms: Tensor<'int32'>;
 }
 
@@ -39,7 +39,7 @@ export function planReader(index: IndexArrays, steps: BigInt64Array, offsets: In
     const own = index.termOffsets.view();
     return index.terms
       .view()
-      .subarray(Number(own[row]), Number(own[row + 1]))
+      .subarray(own[row], own[row + 1])
       .includes(term);
   };
   const exactly = (holds: boolean): Verdict => ({ lo: holds, hi: holds, truth: holds });

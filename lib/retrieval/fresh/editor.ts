@@ -13,7 +13,7 @@ import { type FreshItem, FreshSegment } from './fresh_segment.js';
 import { bytesOf, isSet, setBit } from './live_bits.js';
 import { readFeatures, readItems } from './main_items.js';
 import { type Place, Stage } from './stage.js';
-import { fitValues, newField, type UpdateColumn } from './update_columns.js';
+import { fitValues, newField, type UpdateColumn, withColumns } from './update_columns.js';
 import type { CheckedUpdate } from './updates.js';
 import { writeRows } from './write_rows.js';
 
@@ -180,6 +180,7 @@ export class Editor {
     const { ids } = update;
     const attributes = this.#fit(update.attributes, ids);
     await this.#requireRoom(ids);
+    this.#segment.filter.requireRoom(attributes);
     const { metric } = this.#version.main.manifest;
     const sizes = this.#version.main.freshSizes;
     const dims = this.#version.main.manifest.dims;
@@ -223,6 +224,7 @@ export class Editor {
     await each(ids, (id, item) => places.push(this.#requirePlace(id, item)));
     await this.#requireRoom(ids);
     const items = await this.#items(places);
+    this.#segment.filter.requireRoom([...fitted, ...items.map(({ attributes }) => attributes)]);
     const columnOf = this.#columnsOf(columns);
     await each(ids, (id, i) => {
       const item = items[i] as FreshItem;
@@ -376,16 +378,6 @@ function each<T>(list: readonly T[], work: (entry: T, i: number) => void): Promi
     for (let i = begin; i < end; i++) work(list[i] as T, i);
   };
   return inPieces(list.length, piece, PIECE_ITEMS);
-}
-
-/** Attributes of an item with those replaced that have a column. */
-function withColumns(
-  before: ItemValues,
-  columnOf: readonly number[],
-  fitted: readonly ItemValues[],
-  item: number,
-): ItemValues {
-  return columnOf.map((column, field) => (column < 0 ? before[field] : fitted[column]?.[item]) ?? []);
 }
 
 function rerankRows(embeddings: Float32Array, dtype: 'float16' | 'float32' | undefined): Float32Array | Uint16Array {

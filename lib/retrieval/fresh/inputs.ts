@@ -49,7 +49,7 @@ const SEGMENT = {
   bloomOffsets: { dtype: 'int64', shape: ['fresh_block_ends'] },
   columns32: { dtype: 'int32', shape: [0, 0] },
   columns64: { dtype: 'int64', shape: ['fresh_columns', ROWS] },
-  termOffsets: { dtype: 'int64', shape: ['fresh_term_ends'] },
+  termOffsets: { dtype: 'int32', shape: ['fresh_term_ends'] },
   terms: { dtype: 'int32', shape: ['fresh_terms'] },
 } as const satisfies Record<string, InputSpec>;
 

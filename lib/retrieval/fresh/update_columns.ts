@@ -3,7 +3,7 @@ import { SilverlodeError } from '../../errors.js';
 import type { FieldType } from '../../filter/schema.js';
 import { isMissing, isTypedArray } from '../../index/attribute_type.js';
 import type { AttributeColumn, AttributeValue } from '../../index/attributes.js';
-import type { FieldKind } from '../../index/growing_filter.js';
+import type { FieldKind, ItemValues } from '../../index/growing_filter.js';
 import type { ItemId } from '../types.js';
 
 type Kind = 'string' | 'boolean' | 'number' | 'bigint';
@@ -96,6 +96,16 @@ export function fitValues(
       return fitted;
     });
   });
+}
+
+/** Attributes of an item with those replaced that have a column. */
+export function withColumns(
+  before: ItemValues,
+  columnOf: readonly number[],
+  fitted: readonly ItemValues[],
+  item: number,
+): ItemValues {
+  return columnOf.map((column, field) => (column < 0 ? before[field] : fitted[column]?.[item]) ?? []);
 }
 
 function fit(value: AttributeValue, type: FieldType): AttributeValue | undefined {

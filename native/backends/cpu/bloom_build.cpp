@@ -14,7 +14,7 @@ namespace {
 Status check_widths(const BloomBuild::Args& args) {
   for (int64_t block = 0; block < args.rows / kBlockRows; ++block) {
     const int64_t width = args.offsets[block + 1] - args.offsets[block];
-    const int64_t* rows = args.term_offsets + block * kBlockRows;
+    const int32_t* rows = args.term_offsets + block * kBlockRows;
     if (width > UINT32_MAX || (width == 0 && rows[kBlockRows] > rows[0])) {
       return make_error(Code::kInvalidArgument, "bloom_build: block %lld cannot have width %lld",
                         static_cast<long long>(block), static_cast<long long>(width));
@@ -29,7 +29,7 @@ void build_block(const BloomBuild::Args& args, int64_t block) {
   uint64_t* words = args.bloom + args.offsets[block] * kBlockWords;
   std::memset(words, 0, static_cast<size_t>(width * kBlockWords) * sizeof(uint64_t));
   for (int64_t row = 0; row < kBlockRows; ++row) {
-    const int64_t* entries = args.term_offsets + block * kBlockRows + row;
+    const int32_t* entries = args.term_offsets + block * kBlockRows + row;
     const uint64_t bit = uint64_t{1} << (row % 64);
     for (int64_t i = entries[0]; i < entries[1]; ++i) {
       const uint64_t hash = static_cast<uint64_t>(args.term_hashes[args.terms[i]]);

@@ -10,11 +10,11 @@ namespace silverlode::cpu {
 
 namespace {
 
-int64_t block_width(const int64_t* term_offsets, double bits_per_term) {
-  int64_t loads[kBlockRows];
+int64_t block_width(const int32_t* term_offsets, double bits_per_term) {
+  int32_t loads[kBlockRows];
   int64_t n = 0;
   for (int64_t row = 0; row < kBlockRows; ++row) {
-    const int64_t load = term_offsets[row + 1] - term_offsets[row];
+    const int32_t load = term_offsets[row + 1] - term_offsets[row];
     if (load > 0) loads[n++] = load;
   }
   if (n == 0) return 0;

@@ -9,8 +9,9 @@
 namespace silverlode::cpu {
 
 // offsets[0] = 0, ascending, offsets[n] = entries.
-inline Status check_offsets(ThreadPool& pool, const char* op, const char* name, const int64_t* offsets, int64_t n,
-                            int64_t entries) {
+template <class Offset>
+Status check_offsets(ThreadPool& pool, const char* op, const char* name, const Offset* offsets, int64_t n,
+                     int64_t entries) {
   constexpr int64_t kChunk = 1 << 16;
   std::atomic<bool> bad = offsets[0] != 0 || offsets[n] != entries;
   pool.parallel_for((n + kChunk - 1) / kChunk, [&](int64_t chunk, int32_t) {

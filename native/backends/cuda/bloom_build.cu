@@ -15,11 +15,11 @@ constexpr int64_t kHalfWords = 2 * kBlockWords;
 static_assert(kThreads == kBlockRows, "a thread has a row");
 
 // A block that has terms but no width would lose them.
-__global__ void sl_bloom_check_widths(RunError* error, const char* op, const int64_t* term_offsets,
+__global__ void sl_bloom_check_widths(RunError* error, const char* op, const int32_t* term_offsets,
                                       const int64_t* offsets, int64_t blocks) {
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t block = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; block < blocks; block += stride) {
-    const int64_t* rows = term_offsets + block * kBlockRows;
+    const int32_t* rows = term_offsets + block * kBlockRows;
     if (offsets[block + 1] == offsets[block] && rows[kBlockRows] > rows[0]) {
       raise(error, op, Fault::kOffsets, block + 1, offsets[blocks]);
     }
@@ -36,7 +36,7 @@ __global__ void __launch_bounds__(kThreads) sl_bloom_signatures(const RunError* 
   for (int64_t block = blockIdx.x; block < args.rows / kBlockRows; block += gridDim.x) {
     const int64_t begin = args.offsets[block];
     const int64_t width = args.offsets[block + 1] - begin;
-    const int64_t* entries = args.term_offsets + block * kBlockRows + row;
+    const int32_t* entries = args.term_offsets + block * kBlockRows + row;
     for (int64_t first = 0; first < width; first += kPiecePositions) {
       const int64_t positions = width - first < kPiecePositions ? width - first : kPiecePositions;
       for (int64_t i = row; i < positions * kHalfWords; i += kThreads) piece[i] = 0;

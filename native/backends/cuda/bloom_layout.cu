@@ -19,7 +19,7 @@ __global__ void __launch_bounds__(kThreads) sl_bloom_widths(const RunError* erro
   struct Loads;
   auto& loads = shared<RankKey[kBlockRows], Loads>();
   for (int64_t block = blockIdx.x; block < args.rows / kBlockRows; block += gridDim.x) {
-    const int64_t* offsets = args.term_offsets + block * kBlockRows;
+    const int32_t* offsets = args.term_offsets + block * kBlockRows;
     int32_t loaded = 0;
     for (int i = static_cast<int>(threadIdx.x); i < kBlockRows; i += kThreads) {
       loads[i] = static_cast<RankKey>(offsets[i + 1] - offsets[i]);

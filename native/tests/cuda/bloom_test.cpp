@@ -25,7 +25,7 @@ Rows draw_rows(Random& random, int64_t blocks) {
 Tensor<int64_t> tensor64(const std::vector<int64_t>& values) { return {{static_cast<int64_t>(values.size())}, values}; }
 Tensor<int32_t> tensor32(const std::vector<int32_t>& values) { return {{static_cast<int64_t>(values.size())}, values}; }
 
-OpResult compare_layout(const Tensor<int64_t>& term_offsets, double bits) {
+OpResult compare_layout(const Tensor<int32_t>& term_offsets, double bits) {
   Attributes attributes;
   attributes.values["bits_per_term"] = bits;
   return expect_same<BloomLayout>(bloom_layout_entry(), cpu::bloom_layout_entry(), attributes, {term_offsets.view()});
@@ -36,7 +36,7 @@ OpResult compare_build(const Csr& csr, const std::vector<int64_t>& hashes_of_ter
   Attributes attributes;
   attributes.values["hashes"] = hashes;
   attributes.values["positions"] = offsets.back();
-  const Tensor<int64_t> term_offsets = tensor64(csr.offsets);
+  const Tensor<int32_t> term_offsets = tensor32(csr.offsets);
   const Tensor<int32_t> terms = tensor32(csr.terms);
   const Tensor<int64_t> term_hashes = tensor64(hashes_of_terms);
   const Tensor<int64_t> block_offsets = tensor64(offsets);
@@ -58,7 +58,7 @@ TEST(CudaBloom, LayoutBuildAndProbe) {
     for (double bits : {1.0, 12.0, 63.7}) {  // the widest block needs several pieces
       const Csr csr(draw_rows(random, blocks));
       const std::vector<int64_t> term_hashes = draw_hashes(random);
-      const std::vector<int64_t> offsets = compare_layout(tensor64(csr.offsets), bits).values<int64_t>(0);
+      const std::vector<int64_t> offsets = compare_layout(tensor32(csr.offsets), bits).values<int64_t>(0);
       for (int64_t hashes : {1, 4, 7}) {
         const OpResult bloom = compare_build(csr, term_hashes, offsets, hashes);
         Attributes attributes;
@@ -86,7 +86,7 @@ TEST(CudaBloom, BadOffsetsAndTermsAreRefused) {
   bad = good;
   std::swap(bad.offsets[5], bad.offsets[100]);
   EXPECT_EQ(compare_build(bad, hashes, offsets, 3).status.code, Code::kInvalidArgument);
-  EXPECT_EQ(compare_layout(tensor64(bad.offsets), 8).status.code, Code::kInvalidArgument);
+  EXPECT_EQ(compare_layout(tensor32(bad.offsets), 8).status.code, Code::kInvalidArgument);
   for (const std::vector<int64_t>& wrong : {std::vector<int64_t>{0, 0, 40}, {1, 40, 40}, {0, 50, 40}}) {
     EXPECT_EQ(compare_build(good, hashes, wrong, 3).status.code, Code::kInvalidArgument);
   }
@@ -103,7 +103,7 @@ TEST(CudaSliceBuild, RandomRowsAndBadIds) {
       for (int64_t i = 0; i < kTerms; ++i) {
         slice_of_term.values.push_back(static_cast<int32_t>(filter_test::pick(random, -1, slices - 1)));
       }
-      const Tensor<int64_t> offsets = tensor64(csr.offsets);
+      const Tensor<int32_t> offsets = tensor32(csr.offsets);
       Tensor<int32_t> terms = tensor32(csr.terms);
       Attributes attributes;
       attributes.values["slices"] = slices;

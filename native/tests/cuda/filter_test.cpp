@@ -84,7 +84,7 @@ TEST(CudaFilter, BrokenOffsetsOfTheIndexAreNeverFollowed) {
   Catalogue catalogue = filter_test::random_catalogue(random, 4);
   catalogue.bloom_offsets[1] = 1 << 30;
   catalogue.bloom_offsets[3] = -5;
-  for (size_t row = 0; row < 2000; row += 3) catalogue.term_offsets[row] = row % 2 == 0 ? -7 : int64_t{1} << 40;
+  for (size_t row = 0; row < 2000; row += 3) catalogue.term_offsets[row] = row % 2 == 0 ? -7 : INT32_MAX;
   Plans plans;
   for (int64_t term = 10; term < 16; ++term) plans.add({filter_test::bloom_step(catalogue, term)});
   compare(catalogue, plans, std::vector<uint64_t>(static_cast<size_t>(catalogue.words()), ~uint64_t{0}));

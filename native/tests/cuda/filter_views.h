@@ -21,7 +21,7 @@ inline std::vector<TensorView> index_views(const filter_test::Catalogue& c) {
           view_of(c.bloom_offsets, DType::kI64, {static_cast<int64_t>(c.bloom_offsets.size())}),
           view_of(c.columns32, DType::kI32, {c.n_columns32, c.rows}),
           view_of(c.columns64, DType::kI64, {c.n_columns64, c.rows}),
-          view_of(c.term_offsets, DType::kI64, {static_cast<int64_t>(c.term_offsets.size())}),
+          view_of(c.term_offsets, DType::kI32, {static_cast<int64_t>(c.term_offsets.size())}),
           view_of(c.terms, DType::kI32, {static_cast<int64_t>(c.terms.size())})};
 }
 

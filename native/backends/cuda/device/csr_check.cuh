@@ -7,7 +7,8 @@ namespace silverlode::cuda {
 
 namespace {
 
-__global__ void sl_check_offsets(RunError* error, const char* op, const int64_t* offsets, int64_t n, int64_t entries,
+template <class Offset>
+__global__ void sl_check_offsets(RunError* error, const char* op, const Offset* offsets, int64_t n, int64_t entries,
                                  int64_t widest) {
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i <= n; i += stride) {
@@ -33,11 +34,12 @@ __global__ void sl_check_ids(RunError* error, const char* op, const int32_t* ids
 }  // namespace
 
 // offsets[0] = 0, ascending by at most `widest` a step, offsets[n] = entries; whatever the last one is for entries < 0.
-inline Status check_offsets(const Runtime& device, const char* op, const int64_t* offsets, int64_t n, int64_t entries,
-                            int64_t widest = INT64_MAX) {
+template <class Offset>
+Status check_offsets(const Runtime& device, const char* op, const Offset* offsets, int64_t n, int64_t entries,
+                     int64_t widest = INT64_MAX) {
   constexpr unsigned kThreads = 256;
-  return launch(device, sl_check_offsets, grid_for(device, n + 1, kThreads), kThreads, 0, device.error, op, offsets, n,
-                entries, widest);
+  return launch(device, sl_check_offsets<Offset>, grid_for(device, n + 1, kThreads), kThreads, 0, device.error, op,
+                offsets, n, entries, widest);
 }
 
 // Every id in [low, high).
