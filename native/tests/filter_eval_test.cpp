@@ -124,7 +124,7 @@ TensorView view(DType dtype, const Shape& shape) { return {nullptr, dtype, shape
 std::vector<TensorView> inputs(int64_t plans, int64_t steps, int64_t words) {
   return {view(DType::kI32, {plans}),    view(DType::kI64, {steps, 4}),      view(DType::kI64, {words}),
           view(DType::kI64, {3, words}), view(DType::kI64, {100, 8}),        view(DType::kI64, {words / 8 + 1}),
-          view(DType::kI32, {0, 0}),     view(DType::kI64, {1, words * 64}), view(DType::kI64, {words * 64 + 1}),
+          view(DType::kI32, {0, 0}),     view(DType::kI64, {1, words * 64}), view(DType::kI32, {words * 64 + 1}),
           view(DType::kI32, {500})};
 }
 

@@ -213,7 +213,7 @@ std::vector<TensorView> inputs(int64_t batch, int64_t heads, int64_t plans, int6
           view(DType::kI64, {0}),
           view(DType::kI32, {0, 0}),
           view(DType::kI64, {0, 0}),
-          view(DType::kI64, {0}),
+          view(DType::kI32, {0}),
           view(DType::kI32, {0})};
 }
 
