@@ -86,7 +86,8 @@ const TUNE_RECALL = 0.99;
  * Ids, columns and embeddings are read while the event loop runs: leave them unchanged until the promise settles.
  *
  * @throws SilverlodeError before any work for bad input: `INVALID_ARGUMENT` (NaN or infinite embeddings name the item),
- * `SHAPE_MISMATCH`, `UNSUPPORTED_DTYPE`, `FORMULA_SYNTAX`; `ABORTED` when the signal fires.
+ * `SHAPE_MISMATCH`, `UNSUPPORTED_DTYPE`, `FORMULA_SYNTAX`; `ABORTED` when the signal fires; `LIMIT_EXCEEDED` for more attribute
+ * values than an index holds, 2^31 - 1 with and as many without a bit slice.
  * @example
  * ```ts
  * const model = await publish({

@@ -1,5 +1,6 @@
-import { nn, publish, RetrievalModel, type SilverlodeError, type Update } from 'silverlode';
-import { afterAll, describe, expect, test } from 'vitest';
+import { nn, publish, RetrievalModel, SilverlodeError, type Update } from 'silverlode';
+import { afterAll, describe, expect, test, vi } from 'vitest';
+import { GrowingFilter } from '../../lib/index/growing_filter.js';
 import { expectCode } from '../support/ops.js';
 import { tempFolder } from '../support/temp_folder.js';
 
@@ -153,6 +154,27 @@ describe('limits', () => {
     expect(small.freshness()).toMatchObject({ items: 4, freshItems: 0, deletedRows: 0 });
     await add(small, ['n3', 'n4']);
     expect(small.items).toBe(6);
+  });
+
+  test('where exact terms have no room, an update is refused before anything changes', async () => {
+    const hasRoom = vi.spyOn(GrowingFilter.prototype, 'requireRoom');
+    const updates: [Update, number][] = [
+      [{ type: 'upsert', ids: ['b'], ...one, attributes: { tags: [['x', 'y']], fresh: ['a'] } }, 3],
+      [{ type: 'updateAttributes', ids: ['c'], attributes: { fresh: [['a', 'b']] } }, 5],
+    ];
+    for (const [update, values] of updates) {
+      hasRoom.mockImplementationOnce((lists) => {
+        expect(lists.flat(2)).toHaveLength(values);
+        throw new SilverlodeError('LIMIT_EXCEEDED', 'no room');
+      });
+      expect(await refusal(update)).toMatchObject({ code: 'LIMIT_EXCEEDED' });
+      expect((await model.retrieve({ embedding, k: 9, filter: 'language:de' })).ids).toEqual(['b']);
+      await expectCode('UNKNOWN_FIELD', () => model.retrieve({ embedding, filter: 'fresh:a' }));
+    }
+    hasRoom.mockRestore();
+    await model.upsert({ ids: ['d'], ...one });
+    expect((await model.retrieve({ embedding, k: 9, filter: 'language:de' })).ids).toEqual(['b']);
+    await model.delete(['d']);
   });
 
   test('one compaction at a time; an aborted one changes nothing; none after dispose', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { Random } from '../../lib/data/random.js';
 import type { FilterNode } from '../../lib/filter/ast.js';
+import type { TermField } from '../../lib/index/attributes.js';
 import { FilterIndex, type FilterIndexOptions, filterPlanInputs } from '../../lib/index/filter_index.js';
 import { filterEval } from '../../lib/ops/filter_eval.js';
 import { type Tensor, tensor } from '../../lib/tensor/tensor.js';
@@ -193,4 +194,16 @@ test.each<[string, object]>([
   await expect(FilterIndex.build({ a: ['x', 'y'] }, { ...good, ...options })).rejects.toMatchObject({
     code: 'INVALID_ARGUMENT',
   });
+});
+
+// Counting them takes seconds.
+test('2^31 exact terms are refused', async () => {
+  const values = 2 ** 22;
+  const field: TermField = {
+    ...{ kind: 'terms', name: 'tags', type: 'string', multi: true, texts: ['x'] },
+    ...{ present: Uint8Array.of(1), offsets: Uint32Array.of(0, values), codes: new Int32Array(values) },
+  };
+  const options = { ordinals: new Int32Array(512), items: 1, sliceThreshold: Infinity };
+  const limits = { code: 'LIMIT_EXCEEDED', entries: 2 ** 31, limit: 2 ** 31 - 1 };
+  await expect(FilterIndex.build([field], options)).rejects.toMatchObject(limits);
 });

@@ -1,5 +1,5 @@
 import { type Tensor, tensor } from 'silverlode';
-import { expect } from 'vitest';
+import { expect, test } from 'vitest';
 import { compileFilter } from '../../lib/filter/plan.js';
 import { FilterIndex } from '../../lib/index/filter_index.js';
 import { packPlans } from '../../lib/index/filter_plans.js';
@@ -8,7 +8,7 @@ import { filterCheck } from '../../lib/ops/filter_check.js';
 import { filterEval } from '../../lib/ops/filter_eval.js';
 import { randomAttributes, randomFilter } from '../filter/random_filter.js';
 import { type Attribute, matches } from '../reference/filter.js';
-import { property } from '../support/ops.js';
+import { expectCode, property } from '../support/ops.js';
 import { columnsOf, itemsOf, layOut } from './catalogue.js';
 
 property('appended items satisfy what their attributes say, also after growing and taking back', 6, async (random) => {
@@ -52,4 +52,17 @@ property('appended items satisfy what their attributes say, also after growing a
     const expected = [...live].filter((item) => matches(filter, added, item));
     expect(itemsOf(mask, 0, rows)).toEqual(expected);
   }
+});
+
+test('beyond what the offsets of exact terms can tell nothing is appended', async () => {
+  const options = { ordinals: new Int32Array(512).fill(-1), items: 1, sliceThreshold: 2 };
+  const growing = new GrowingFilter(await FilterIndex.build({ tags: [['x']] }, options), 512);
+  growing.append([['x', 'y']]);
+  const [before, tensors] = [growing.mark(), growing.tensors()];
+  const most = 2 ** 31 - 3;
+  growing.requireRoom([[new Array(most)]]);
+  await expectCode('LIMIT_EXCEEDED', () => growing.requireRoom([[new Array(most)], [['z']]]));
+  await expectCode('LIMIT_EXCEEDED', () => growing.append([new Array(most + 1)]));
+  expect([growing.mark(), growing.tensors()]).toEqual([before, tensors]);
+  expect(Array.from((tensors.termOffsets as Tensor<'int32'>).view().subarray(0, 3))).toEqual([0, 2, 0]);
 });
