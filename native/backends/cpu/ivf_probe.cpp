@@ -181,7 +181,7 @@ class Probe {
     const int64_t request = h / args_.heads;
     if (probes(request) == 0) {
       const bool is_evaluated = round > 1 || state_.requests[request].group < 0;
-      if (is_evaluated && !head.done) list_filled(h, request, head);
+      if (is_evaluated && !head.done) take_filled(h, request, head);
       return;
     }
     while (!head.done) {
@@ -197,24 +197,21 @@ class Probe {
     }
   }
 
-  // Lists every cluster that holds an eligible row.
-  void list_filled(int64_t h, int64_t request, ProbeHead& head) {
+  // Lists every cluster that holds an eligible row: those of the group, where nothing is excluded.
+  void take_filled(int64_t h, int64_t request, ProbeHead& head) {
     int32_t* clusters = args_.clusters + h * args_.n_clusters;
     const int32_t group = state_.requests[request].group;
+    FilledClusters filled;
+    if (group >= 0 && !state_.requests[request].excludes()) {
+      filled = state_.groups[group].filled;
+      std::copy_n(state_.filled + group * args_.n_clusters, filled.listed, clusters);
+    } else {
+      filled = list_filled(args_.n_clusters, [&](int64_t c) { return eligible_in(request, c); }, clusters);
+    }
+    head.listed = filled.listed;
+    head.eligible = filled.eligible;
     head.seen = static_cast<int32_t>(args_.n_clusters);
     head.done = true;
-    if (group >= 0 && !state_.requests[request].excludes()) {
-      head.listed = state_.groups[group].filled;
-      head.eligible = state_.groups[group].eligible;
-      std::copy_n(state_.filled + group * args_.n_clusters, head.listed, clusters);
-      return;
-    }
-    for (int64_t c = 0; c < args_.n_clusters; ++c) {
-      const int64_t eligible = eligible_in(request, c);
-      clusters[head.listed] = static_cast<int32_t>(c);
-      head.listed += eligible > 0;
-      head.eligible += eligible;
-    }
   }
 
   void look(int64_t h, int64_t request, ProbeHead& head) {

@@ -36,7 +36,7 @@ void form_groups(const IvfProbe::Args& args, ProbeState& state) {
     if (group < 0) {
       group = state.n_groups++;
       state.groups[group] = {
-          .plan = plan, .owner = r, .exact = exact, .everything = false, .waiting = false, .filled = 0, .eligible = 0};
+          .plan = plan, .owner = r, .exact = exact, .everything = false, .waiting = false, .filled = {}};
     }
     request.group = group;
     state.groups[group].everything |= args.probes[r] <= 0;
@@ -160,17 +160,6 @@ struct Evaluation {
   }
 };
 
-void list_filled(const IvfProbe::Args& args, ProbeState& state, int64_t group) {
-  ProbeGroup& own = state.groups[group];
-  const int32_t* eligible = state.eligible + group * args.n_clusters;
-  int32_t* filled = state.filled + group * args.n_clusters;
-  for (int64_t c = 0; c < args.n_clusters; ++c) {
-    filled[own.filled] = static_cast<int32_t>(c);
-    own.filled += eligible[c] > 0;
-    own.eligible += eligible[c];
-  }
-}
-
 // Calls visit(row) for every distinct excluded row of a request from row `begin` to before `end`.
 template <class Visit>
 void for_each_excluded(const ProbeState& state, const ProbeRequest& request, int64_t begin, int64_t end,
@@ -245,7 +234,10 @@ void evaluate_round(Context& context, const IvfProbe::Args& args, ProbeState& st
   });
   runtime(context).pool.parallel_for(state.n_groups, [&](int64_t group, int32_t) {
     state.groups[group].waiting = false;
-    if (state.groups[group].everything && round == 1) list_filled(args, state, group);
+    if (!state.groups[group].everything || round > 1) return;
+    const int64_t table = group * args.n_clusters;
+    const auto eligible_in = [&](int64_t cluster) { return state.eligible[table + cluster]; };
+    state.groups[group].filled = list_filled(args.n_clusters, eligible_in, state.filled + table);
   });
 }
 

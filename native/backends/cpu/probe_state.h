@@ -9,16 +9,21 @@
 
 namespace silverlode::cpu {
 
+// What a list of clusters with an eligible row holds.
+struct FilledClusters {
+  int32_t listed = 0;
+  int64_t eligible = 0;
+};
+
 // Requests with the same plan and the same `exact` share what is known of each cluster, and one mask row: that of `owner`,
 // the first of them without excludes, or else the first.
 struct ProbeGroup {
   int32_t plan;
   int32_t owner;
   bool exact;
-  bool everything;  // some request looks at every cluster: all are asked for in the first round
-  bool waiting;     // some head asked for clusters in this round
-  int32_t filled;   // where all are asked for: clusters with an eligible row, and how many such rows there are
-  int64_t eligible;
+  bool everything;        // some request looks at every cluster: all are asked for in the first round
+  bool waiting;           // some head asked for clusters in this round
+  FilledClusters filled;  // where all are asked for
 };
 
 struct ProbeRequest {
@@ -55,6 +60,19 @@ struct ProbeState {
   int32_t* filled;         // [groups, C] ids of clusters with an eligible row, ascending
   int32_t n_groups;
 };
+
+// Lists every cluster with an eligible row, ascending; `clusters` has room for all.
+template <class EligibleIn>
+FilledClusters list_filled(int64_t n_clusters, const EligibleIn& eligible_in, int32_t* clusters) {
+  FilledClusters filled;
+  for (int64_t c = 0; c < n_clusters; ++c) {
+    const int64_t eligible = eligible_in(c);
+    clusters[filled.listed] = static_cast<int32_t>(c);
+    filled.listed += eligible > 0;
+    filled.eligible += eligible;
+  }
+  return filled;
+}
 
 // Clusters as ranges of mask words.
 struct WordRange {
