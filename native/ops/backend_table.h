@@ -14,6 +14,7 @@
 #include "ops/gather_rows.h"
 #include "ops/ivf_probe.h"
 #include "ops/ivf_scan.h"
+#include "ops/ivf_search.h"
 #include "ops/kmeans_seed.h"
 #include "ops/l2_normalize.h"
 #include "ops/layer_norm.h"
@@ -48,6 +49,7 @@ struct BackendTable {
   OpEntry<GatherRows::Args> gather_rows;
   OpEntry<IvfProbe::Args> ivf_probe;
   OpEntry<IvfScan::Args> ivf_scan;
+  OpEntry<IvfSearch::Args> ivf_search;
   OpEntry<KmeansSeed::Args> kmeans_seed;
   OpEntry<L2Normalize::Args> l2_normalize;
   OpEntry<LayerNorm::Args> layer_norm;

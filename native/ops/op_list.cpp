@@ -128,6 +128,7 @@ const std::map<std::string, Maker>& makers() {
       {GatherRows::kName, make_typed<GatherRows, &T::gather_rows>},
       {IvfProbe::kName, make_typed<IvfProbe, &T::ivf_probe>},
       {IvfScan::kName, make_typed<IvfScan, &T::ivf_scan>},
+      {IvfSearch::kName, make_typed<IvfSearch, &T::ivf_search>},
       {KmeansSeed::kName, make_typed<KmeansSeed, &T::kmeans_seed>},
       {L2Normalize::kName, make_typed<L2Normalize, &T::l2_normalize>},
       {LayerNorm::kName, make_typed<LayerNorm, &T::layer_norm>},

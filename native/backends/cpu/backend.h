@@ -31,6 +31,7 @@ OpEntry<FilterEval::Args> filter_eval_entry();
 OpEntry<GatherRows::Args> gather_rows_entry();
 OpEntry<IvfProbe::Args> ivf_probe_entry();
 OpEntry<IvfScan::Args> ivf_scan_entry();
+OpEntry<IvfSearch::Args> ivf_search_entry();
 OpEntry<KmeansSeed::Args> kmeans_seed_entry();
 OpEntry<L2Normalize::Args> l2_normalize_entry();
 OpEntry<LayerNorm::Args> layer_norm_entry();

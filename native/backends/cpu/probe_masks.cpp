@@ -35,11 +35,13 @@ void form_groups(const IvfProbe::Args& args, ProbeState& state) {
     int32_t& group = state.group_of_plan[2 * plan + (exact ? 1 : 0)];
     if (group < 0) {
       group = state.n_groups++;
+      const int32_t owner = state.first_shared < 0 ? r : state.first_shared + group;
       state.groups[group] = {
-          .plan = plan, .owner = r, .exact = exact, .everything = false, .waiting = false, .filled = {}};
+          .plan = plan, .owner = owner, .exact = exact, .everything = false, .waiting = false, .filled = {}};
     }
     request.group = group;
     state.groups[group].everything |= args.probes[r] <= 0;
+    if (state.first_shared >= 0) continue;
     int32_t& owner = state.groups[group].owner;
     if (!request.excludes() && state.requests[owner].excludes()) owner = r;
   }
@@ -174,23 +176,16 @@ void for_each_excluded(const ProbeState& state, const ProbeRequest& request, int
   }
 }
 
-void copy_listed(const IvfProbe::Args& args, const ProbeState& state, int64_t request) {
+void copy_cluster(const IvfProbe::Args& args, const ProbeState& state, int64_t request, int64_t cluster) {
   const uint64_t* source = shared_mask(args, state, request);
-  uint64_t* mask = args.mask + request * args.words;
-  for (int64_t c = 0; c < args.n_clusters; ++c) {
-    if ((state.looked[request * args.n_clusters + c] & kListed) == 0) continue;
-    const WordRange words = cluster_words(args, c);
-    std::copy(source + words.begin, source + words.end, mask + words.begin);
-  }
+  const WordRange words = cluster_words(args, cluster);
+  std::copy(source + words.begin, source + words.end, args.mask + request * args.words + words.begin);
 }
 
-void clear_excluded(const IvfProbe::Args& args, const ProbeState& state, int64_t request) {
+void clear_excluded(const IvfProbe::Args& args, const ProbeState& state, int64_t request, int64_t cluster) {
   uint64_t* mask = args.mask + request * args.words;
-  for (int64_t c = 0; c < args.n_clusters; ++c) {
-    if ((state.looked[request * args.n_clusters + c] & kListed) == 0) continue;
-    for_each_excluded(state, state.requests[request], args.cluster_begin[c], args.cluster_begin[c + 1],
-                      [&](int64_t row) { mask[row / 64] &= ~(uint64_t{1} << (row % 64)); });
-  }
+  for_each_excluded(state, state.requests[request], args.cluster_begin[cluster], args.cluster_begin[cluster + 1],
+                    [&](int64_t row) { mask[row / 64] &= ~(uint64_t{1} << (row % 64)); });
 }
 
 }  // namespace
@@ -250,6 +245,11 @@ int64_t excluded_in(const IvfProbe::Args& args, const ProbeState& state, int64_t
   return count;
 }
 
+void mask_cluster(const IvfProbe::Args& args, const ProbeState& state, int64_t request, int64_t cluster) {
+  copy_cluster(args, state, request, cluster);
+  clear_excluded(args, state, request, cluster);
+}
+
 void finish_masks(Context& context, const IvfProbe::Args& args, ProbeState& state) {
   // Other requests of a group read its shared row, so rows whose owner has excludes come last.
   const auto owns = [&](int64_t request) {
@@ -265,8 +265,11 @@ void finish_masks(Context& context, const IvfProbe::Args& args, ProbeState& stat
         args.mask_of[request] = own.group < 0 ? -1 : state.groups[own.group].owner;
         return;
       }
-      if (!owners) copy_listed(args, state, request);
-      clear_excluded(args, state, request);
+      for (int64_t c = 0; c < args.n_clusters; ++c) {
+        if ((state.looked[request * args.n_clusters + c] & kListed) == 0) continue;
+        if (!owners) copy_cluster(args, state, request, c);
+        clear_excluded(args, state, request, c);
+      }
     });
   }
 }

@@ -3,6 +3,7 @@
 
 #include <limits>
 
+#include "backends/carve.h"
 #include "backends/cpu/backend.h"
 #include "backends/cpu/filter_words.h"
 #include "core/order.h"
@@ -15,8 +16,8 @@ struct FilledClusters {
   int64_t eligible = 0;
 };
 
-// Requests with the same plan and the same `exact` share what is known of each cluster, and one mask row: that of `owner`,
-// the first of them without excludes, or else the first.
+// Requests with the same plan and the same `exact` share what is known of each cluster, and one mask row, `owner`: that of
+// the first of them without excludes, or else of the first, or a row of the group's own (ProbeState::first_shared).
 struct ProbeGroup {
   int32_t plan;
   int32_t owner;
@@ -39,12 +40,17 @@ struct ProbeHead {
   int32_t seen;                                          // clusters looked at
   int32_t asked;                                         // clusters asked for
   int32_t listed;
+  int32_t listed_before;  // this round
   int64_t eligible;
   int64_t asked_words;  // size of the chunk
+  // Kept where a search decides when to stop: rows of the clusters seen, and what this round added.
+  int64_t rows, rows_round, eligible_round;
   bool done;
 };
 
 struct ProbeState {
+  ProbeState(const Context& context, const IvfProbe::Args& args, Carve& carve);
+
   RankKey* keys;           // [batch, heads, C] score and id of every cluster
   RankKey* scratch;        // [threads, C]
   ProbeHead* heads;        // [batch, heads]
@@ -58,7 +64,8 @@ struct ProbeState {
   int32_t* eligible;       // [groups, C] rows that satisfy the plan
   int32_t* doubtful;       // [groups, C]
   int32_t* filled;         // [groups, C] ids of clusters with an eligible row, ascending
-  int32_t n_groups;
+  int32_t n_groups = 0;
+  int32_t first_shared = -1;  // mask row of the first group, where groups have rows behind those of the requests
 };
 
 // Lists every cluster with an eligible row, ascending; `clusters` has room for all.
@@ -89,6 +96,9 @@ inline const uint64_t* shared_mask(const IvfProbe::Args& args, const ProbeState&
   return group < 0 ? args.live : args.mask + state.groups[group].owner * args.words;
 }
 
+// What only the data can tell is wrong; `op` names it in messages.
+Status check_probe(const char* op, const IvfProbe::Args& args);
+
 // Sorts excludes and forms groups.
 void prepare_requests(Context& context, const IvfProbe::Args& args, ProbeState& state);
 
@@ -97,6 +107,9 @@ void evaluate_round(Context& context, const IvfProbe::Args& args, ProbeState& st
 
 // Rows of a cluster that are excluded from a request though its plan holds for them.
 int64_t excluded_in(const IvfProbe::Args& args, const ProbeState& state, int64_t request, int64_t cluster);
+
+// The mask words of a cluster for a request with excludes, where groups have mask rows of their own.
+void mask_cluster(const IvfProbe::Args& args, const ProbeState& state, int64_t request, int64_t cluster);
 
 // Mask rows of requests with excludes, and mask_of; `looked` must be filled (kListed).
 void finish_masks(Context& context, const IvfProbe::Args& args, ProbeState& state);

@@ -16,26 +16,6 @@ ScanPlan::ScanPlan(const IvfScan::Args& args, Carve& carve) {
 
 namespace {
 
-Status check_requests(const IvfScan::Args& args) {
-  if (args.words * kWordRows < args.n_rows) {
-    return make_error(Code::kShapeMismatch, "%s: %lld mask words are too few for %lld rows", IvfScan::kName,
-                      static_cast<long long>(args.words), static_cast<long long>(args.n_rows));
-  }
-  for (int64_t request = 0; request < args.batch; ++request) {
-    if (args.mask_of[request] < -1 || args.mask_of[request] >= args.batch) {
-      return make_error(Code::kInvalidArgument, "%s: mask_of[%lld] is %d, outside [-1, %lld)", IvfScan::kName,
-                        static_cast<long long>(request), args.mask_of[request], static_cast<long long>(args.batch));
-    }
-  }
-  for (int64_t query = 0; query < args.batch * args.heads; ++query) {
-    if (args.counts[query] < 0 || args.counts[query] > args.n_clusters) {
-      return make_error(Code::kInvalidArgument, "%s: query %lld has %d clusters of %lld", IvfScan::kName,
-                        static_cast<long long>(query), args.counts[query], static_cast<long long>(args.n_clusters));
-    }
-  }
-  return ok_status();
-}
-
 bool has_valid_bounds(const IvfScan::Args& args, int32_t cluster) {
   const int32_t begin = args.cluster_begin[cluster];
   const int32_t end = args.cluster_begin[cluster + 1];
@@ -57,33 +37,32 @@ bool is_scanned(const IvfScan::Args& args, int64_t query) {
 }
 
 // Whether all queries list the same clusters in the same order, as those of one strict filter do.
-bool lists_are_equal(const IvfScan::Args& args) {
+bool lists_are_equal(const IvfScan::Args& args, const ScanLists& lists) {
   const int64_t queries = args.batch * args.heads;
   for (int64_t query = 0; query < queries; ++query) {
-    const int32_t* own = args.clusters + query * args.n_clusters;
-    if (!is_scanned(args, query) || args.counts[query] != args.counts[0]) return false;
-    if (!std::equal(own, own + args.counts[0], args.clusters)) return false;
+    if (!is_scanned(args, query) || !are_equal(lists.of(query), lists.of(0))) return false;
   }
   return queries > 0;
 }
 
 }  // namespace
 
-Status ScanPlan::build(const IvfScan::Args& args) {
-  SILVERLODE_RETURN_IF_ERROR(check_requests(args));
-  const bool equal = lists_are_equal(args);
+Status ScanPlan::build(const IvfScan::Args& args, const ScanLists& lists) {
+  n_slots_ = n_tiles_ = words_ = pairs_ = 0;
+  const bool equal = lists_are_equal(args, lists);
   const int64_t queries = equal ? 1 : args.batch * args.heads;
   int64_t ranks = 0;
   for (int64_t query = 0; query < queries; ++query) {
-    if (is_scanned(args, query)) ranks = std::max<int64_t>(ranks, args.counts[query]);
+    if (is_scanned(args, query)) ranks = std::max(ranks, static_cast<int64_t>(lists.of(query).size()));
   }
 
   // Rank by rank, so that every query's nearest clusters come early and raise its bar for the rest.
   std::fill(slot_of_, slot_of_ + args.n_clusters, -1);
   for (int64_t rank = 0; rank < ranks; ++rank) {
     for (int64_t query = 0; query < queries; ++query) {
-      if (rank >= args.counts[query] || !is_scanned(args, query)) continue;
-      const int32_t cluster = args.clusters[query * args.n_clusters + rank];
+      const std::span<const int32_t> listed = lists.of(query);
+      if (rank >= static_cast<int64_t>(listed.size()) || !is_scanned(args, query)) continue;
+      const int32_t cluster = listed[static_cast<size_t>(rank)];
       if (cluster < 0 || cluster >= args.n_clusters) {
         return make_error(Code::kInvalidArgument, "%s: cluster %d of query %lld is outside [0, %lld)", IvfScan::kName,
                           cluster, static_cast<long long>(query), static_cast<long long>(args.n_clusters));
@@ -100,7 +79,7 @@ Status ScanPlan::build(const IvfScan::Args& args) {
   if (equal) {
     share_members(args.batch * args.heads);
   } else {
-    list_members(args);
+    list_members(args, lists);
   }
   for (int64_t slot = 0; slot < n_slots_; ++slot) {
     const int32_t* bounds = args.cluster_begin + slots_[slot].cluster;
@@ -116,7 +95,7 @@ void ScanPlan::share_members(int64_t queries) {
 }
 
 // Turns the lists around; until now the slots hold how often they are listed.
-void ScanPlan::list_members(const IvfScan::Args& args) {
+void ScanPlan::list_members(const IvfScan::Args& args, const ScanLists& lists) {
   int64_t members = 0;
   for (int64_t slot = 0; slot < n_slots_; ++slot) {
     const int64_t listed = slots_[slot].end;
@@ -126,9 +105,8 @@ void ScanPlan::list_members(const IvfScan::Args& args) {
   }
   for (int64_t query = 0; query < args.batch * args.heads; ++query) {
     if (!is_scanned(args, query)) continue;
-    const int32_t* clusters = args.clusters + query * args.n_clusters;
-    for (int64_t rank = 0; rank < args.counts[query]; ++rank) {
-      Slot& slot = slots_[slot_of_[clusters[rank]]];
+    for (const int32_t cluster : lists.of(query)) {
+      Slot& slot = slots_[slot_of_[cluster]];
       // A cluster listed twice must not return its rows twice.
       if (slot.end > slot.begin && members_[slot.end - 1] == query) continue;
       members_[slot.end++] = static_cast<int32_t>(query);

@@ -25,13 +25,26 @@ inline bool are_equal(std::span<const int32_t> a, std::span<const int32_t> b) {
   return a.size() == b.size() && (a.data() == b.data() || std::equal(a.begin(), a.end(), b.begin()));
 }
 
+// Which clusters each query scans: entries [begin, end) of its row of `clusters`, from 0 where `begin` is null.
+struct ScanLists {
+  const int32_t* clusters;  // [queries, C]
+  const int32_t* begin;     // [queries]
+  const int32_t* end;       // [queries]
+  int64_t n_clusters;
+
+  std::span<const int32_t> of(int64_t query) const {
+    const int32_t first = begin == nullptr ? 0 : begin[query];
+    return {clusters + query * n_clusters + first, static_cast<size_t>(end[query] - first)};
+  }
+};
+
 class ScanPlan {
  public:
   // Takes memory by the sizes in Args alone.
   ScanPlan(const IvfScan::Args& args, Carve& carve);
 
-  // Fills the plan from the data, which is checked on the way.
-  Status build(const IvfScan::Args& args);
+  // Fills the plan from lists, whose entries are checked on the way. May be called again, for other lists.
+  Status build(const IvfScan::Args& args, const ScanLists& lists);
 
   std::span<const ScanTile> tiles() const { return {tiles_, static_cast<size_t>(n_tiles_)}; }
   // request * heads + head of those that probe it, ascending.
@@ -53,7 +66,7 @@ class ScanPlan {
     return {members_ + slot.begin, static_cast<size_t>(slot.end - slot.begin)};
   }
   void share_members(int64_t queries);
-  void list_members(const IvfScan::Args& args);
+  void list_members(const IvfScan::Args& args, const ScanLists& lists);
   void add_tiles(const Slot& slot, int64_t word, int64_t end);
 
   int32_t* slot_of_;  // [C] slot of a probed cluster, else -1

@@ -55,6 +55,10 @@ class Collector {
 
   // Drops all but the best k; returns how many keys there are.
   int64_t shrink();
+  // Whether there are k keys, and then the score of the k-th best of them. Shrinks.
+  bool has_all() { return shrink() == k_ && k_ > 0; }
+  float kth() const { return floor_; }
+
   // Shrinks and sorts, largest first; returns how many keys there are.
   int64_t finish();
   const RankKey* keys() const { return keys_; }

@@ -20,6 +20,7 @@ const BackendTable& backend_table() {
       gather_rows_entry(),
       ivf_probe_entry(),
       ivf_scan_entry(),
+      ivf_search_entry(),
       kmeans_seed_entry(),
       l2_normalize_entry(),
       layer_norm_entry(),
