@@ -22,6 +22,7 @@ export {
   type Queries,
 } from './ivf_probe.js';
 export { type IndexRows, ivfScan, type ScannedCandidates } from './ivf_scan.js';
+export { ivfSearch, type RecallRequests, type SearchedCandidates, type SearchedClusters } from './ivf_search.js';
 export { kmeansSeed } from './kmeans_seed.js';
 export { l2Normalize } from './l2_normalize.js';
 export { layerNorm } from './layer_norm.js';
