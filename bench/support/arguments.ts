@@ -115,7 +115,7 @@ Suites: ${known.map((name) => (byDefault.includes(name) ? name : `${name} (only 
   --items N          rows of the synthetic set, for suites that can grow (peers, ann, filter, topk, rerank, publish, load, scan)
   --repeats N        rounds of the suites that alternate sides
   --engines A,B      who takes part in peers
-  --set A,B          recall: the sets asked, of tight, gaussian, goodbooks, words, sift
+  --set A,B          recall: only these sets, such as tight or words; a wrong name tells all
   --clusters A,B     recall: numbers of clusters instead of the default
   --install          install the peers anew
   --peers            filter, topk, rerank: other libraries in turn with ours
