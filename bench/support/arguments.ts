@@ -18,6 +18,8 @@ export interface BenchArguments {
   items?: number;
   repeats?: number;
   engines?: string[];
+  sets?: string[];
+  clusters?: number[];
   install?: boolean;
   peers?: boolean;
   json?: string;
@@ -39,6 +41,8 @@ const OPTIONS = {
   items: { type: 'string' },
   repeats: { type: 'string' },
   engines: { type: 'string' },
+  set: { type: 'string' },
+  clusters: { type: 'string' },
   install: { type: 'boolean' },
   peers: { type: 'boolean' },
   json: { type: 'string' },
@@ -72,6 +76,8 @@ export function parseArguments(
     items: values.items === undefined ? undefined : count('items', values.items, 1),
     repeats: values.repeats === undefined ? undefined : count('repeats', values.repeats, 1),
     engines: values.engines?.split(','),
+    sets: values.set?.split(','),
+    clusters: values.clusters?.split(',').map((text) => count('clusters', text, 1)),
     suites: positionals.length > 0 ? positionals : [...byDefault],
   };
 }
@@ -109,6 +115,8 @@ Suites: ${known.map((name) => (byDefault.includes(name) ? name : `${name} (only 
   --items N          rows of the synthetic set, for suites that can grow (peers, ann, filter, topk, rerank, publish, load, scan)
   --repeats N        rounds of the suites that alternate sides
   --engines A,B      who takes part in peers
+  --set A,B          recall: only these sets, such as tight or words; a wrong name tells all
+  --clusters A,B     recall: numbers of clusters instead of the default
   --install          install the peers anew
   --peers            filter, topk, rerank: other libraries in turn with ours
   --json FILE        write machine facts and results, anew with every result

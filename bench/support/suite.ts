@@ -15,6 +15,9 @@ export interface BenchOptions {
   repeats?: number;
   engines?: readonly string[];
   install?: boolean;
+  /** Of `recall`: the sets asked, and their numbers of clusters. */
+  sets?: readonly string[];
+  clusters?: readonly number[];
   /** Of `filter`, `topk` and `rerank`: other libraries in turn with ours. */
   peers?: boolean;
   /** Vectors to measure on instead of the standard set: `file[,queries[,truth]]`, `goodbooks` or `sift`; see data/README.md. */
