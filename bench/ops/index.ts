@@ -22,6 +22,7 @@ import mixtureOfLogits from './mixture_of_logits.bench.js';
 import overArch from './over_arch.bench.js';
 import quantizeInt8 from './quantize_int8.bench.js';
 import reshape from './reshape.bench.js';
+import rotate from './rotate.bench.js';
 import sliceBuild from './slice_build.bench.js';
 import topK from './top_k.bench.js';
 import updateCentroids from './update_centroids.bench.js';
@@ -50,6 +51,7 @@ const OPS: readonly Suite[] = [
   overArch,
   quantizeInt8,
   reshape,
+  rotate,
   sliceBuild,
   topK,
   updateCentroids,

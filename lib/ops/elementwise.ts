@@ -9,7 +9,10 @@ function binary<I extends AnyTensor>(name: string, a: I, b: AnyTensor): OpResult
   return dispatch<I, As<I, 'float32'>>('elementwise', [a, b], { function: name }, ([y]) => y);
 }
 
-/** a + b, float32; b has the shape of a, or a suffix of it that is repeated over the leading dimensions. */
+/**
+ * a + b, float32; b has the shape of a, a suffix of it that is repeated over the leading dimensions, or the shape of a with a
+ * last dimension of 1: one number per row.
+ */
 export function add<I extends AnyTensor>(a: I, b: AnyTensor): OpResult<I, As<I, 'float32'>> {
   return binary('add', a, b);
 }

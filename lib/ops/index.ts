@@ -32,6 +32,7 @@ export { type MixtureOfLogitsInputs, mixtureOfLogits, type WeightAndBias } from 
 export { type OverArchInputs, overArch } from './over_arch.js';
 export { type QuantizedInt8, quantizeInt8 } from './quantize_int8.js';
 export { reshape } from './reshape.js';
+export { type Rotated, rotate } from './rotate.js';
 export { sliceBuild } from './slice_build.js';
 export { type TopK, topK } from './top_k.js';
 export { type Centroids, updateCentroids } from './update_centroids.js';

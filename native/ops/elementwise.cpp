@@ -20,6 +20,12 @@ bool is_suffix(const Shape& part, const Shape& whole) {
   return true;
 }
 
+bool is_per_row(const Shape& part, Shape whole) {
+  if (whole.rank == 0) return false;
+  whole.dim(-1) = 1;
+  return part == whole;
+}
+
 }  // namespace
 
 Status Elementwise::parse(const Attributes& attributes, Params& params) {
@@ -44,8 +50,9 @@ Status Elementwise::infer(const Params& params, const DimValues&, Inputs inputs,
   SILVERLODE_RETURN_IF_ERROR(check_dtype(kName, "a", a, DType::kF32));
   if (count == 2) {
     SILVERLODE_RETURN_IF_ERROR(check_dtype(kName, "b", inputs[1], DType::kF32));
-    if (!is_suffix(inputs[1].shape, a.shape)) {
-      return make_error(Code::kShapeMismatch, "%s: input 'b' must have the shape of 'a', %s, or a suffix of it, got %s",
+    if (!is_suffix(inputs[1].shape, a.shape) && !is_per_row(inputs[1].shape, a.shape)) {
+      return make_error(Code::kShapeMismatch,
+                        "%s: input 'b' must have the shape of 'a', %s, a suffix of it or one number per row, got %s",
                         kName, shape_text(a.shape).c_str(), shape_text(inputs[1].shape).c_str());
     }
   }
@@ -60,6 +67,7 @@ void Elementwise::bind(const Params& params, const DimValues&, Inputs inputs, Ou
   args.y = outputs[0].as<float>();
   args.elements = inputs[0].elements();
   args.b_elements = binary ? inputs[1].elements() : 0;
+  args.repeat = binary && is_per_row(inputs[1].shape, inputs[0].shape) ? inputs[0].shape.dim(-1) : 1;
   args.function = params.function;
 }
 

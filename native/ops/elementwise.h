@@ -1,6 +1,7 @@
 // elementwise: y = f(a) or f(a, b) for every element.
 //
-//   a  float32 [...]      b  float32: the shape of a, or a suffix of it (repeated over the leading dimensions)
+//   a  float32 [...]      b  float32: the shape of a, a suffix of it (repeated over the leading dimensions), or the shape of a
+//                         with a last dimension of 1 (one number per row)
 //   -> y  float32 [...]
 //
 // functions: add, multiply (binary); relu, gelu, silu, sigmoid, tanh (unary)
@@ -23,6 +24,7 @@ struct Elementwise {
     const float* b;  // null for unary functions
     float* y;
     int64_t elements, b_elements;
+    int64_t repeat;  // consecutive elements of a that share one of b
     Function function;
   };
 

@@ -138,6 +138,7 @@ const std::map<std::string, Maker>& makers() {
       {OverArch::kName, make_typed<OverArch, &T::over_arch>},
       {QuantizeInt8::kName, make_typed<QuantizeInt8, &T::quantize_int8>},
       {Reshape::kName, make_reshape},
+      {Rotate::kName, make_typed<Rotate, &T::rotate>},
       {SliceBuild::kName, make_typed<SliceBuild, &T::slice_build>},
       {TopK::kName, make_typed<TopK, &T::top_k>},
       {UpdateCentroids::kName, make_typed<UpdateCentroids, &T::update_centroids>},

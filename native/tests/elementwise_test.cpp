@@ -28,6 +28,18 @@ TEST(Elementwise, BinaryOverEverySuffix) {
   }
 }
 
+TEST(Elementwise, OneNumberPerRow) {
+  const FloatTensor a = random_tensor({300, 2, 77}, 1), b = random_tensor({300, 2, 1}, 2);
+  for (bool add : {true, false}) {
+    const Result result = run_op_everywhere<Elementwise>(cpu::elementwise_entry(),
+                                                         with_function(add ? "add" : "multiply"), {a.view(), b.view()});
+    const std::vector<float> y = result.as<float>(0);
+    for (size_t i = 0; i < y.size(); ++i) {
+      ASSERT_EQ(y[i], add ? a.values[i] + b.values[i / 77] : a.values[i] * b.values[i / 77]) << i;
+    }
+  }
+}
+
 TEST(Elementwise, UnaryFunctions) {
   const FloatTensor a = random_tensor({3, 20001}, 1, DType::kF32, 3.0f);
   for (Activation activation :
@@ -48,6 +60,8 @@ TEST(Elementwise, RefusesBadInputs) {
   const TensorView a{nullptr, DType::kF32, {-1, 8}};
   EXPECT_EQ(infer(Elementwise::Function::kAdd, {a, {nullptr, DType::kF32, {8}}}), Code::kOk);
   EXPECT_EQ(infer(Elementwise::Function::kAdd, {a, {nullptr, DType::kF32, {-1, 8}}}), Code::kOk);
+  EXPECT_EQ(infer(Elementwise::Function::kAdd, {a, {nullptr, DType::kF32, {-1, 1}}}), Code::kOk);
+  EXPECT_EQ(infer(Elementwise::Function::kAdd, {a, {nullptr, DType::kF32, {-2, 1}}}), Code::kShapeMismatch);
   EXPECT_EQ(infer(Elementwise::Function::kAdd, {a, {nullptr, DType::kF32, {-2, 8}}}), Code::kShapeMismatch);
   EXPECT_EQ(infer(Elementwise::Function::kAdd, {a, {nullptr, DType::kF32, {1}}}), Code::kShapeMismatch);
   EXPECT_EQ(infer(Elementwise::Function::kAdd, {a}), Code::kInvalidArgument);

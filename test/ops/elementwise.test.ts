@@ -29,7 +29,7 @@ test('wrong inputs', async () => {
   for (const op of BINARY) {
     await expectCode('UNSUPPORTED_DTYPE', () => ops[op](x, tensor([1, 2], { dtype: 'float16' })));
     await expectCode('UNSUPPORTED_DTYPE', () => ops[op](tensor([1, 2], { dtype: 'int8' }), tensor([1, 2])));
-    for (const shape of [[3], [6], [2, 3], [1, 3, 2], [1], [3, 1]]) {
+    for (const shape of [[3], [6], [2, 3], [1, 3, 2], [1], [2, 1]]) {
       const count = shape.reduce((product, dim) => product * dim, 1);
       await expectCode('SHAPE_MISMATCH', () => ops[op](x, tensor(new Float32Array(count), { shape })));
     }

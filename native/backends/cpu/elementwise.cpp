@@ -23,6 +23,18 @@ void combine(const FloatKernels& kernels, const Elementwise::Args& args, const f
   }
 }
 
+// y = a op b over elements [first, end), `repeat` of them for every number of b.
+void combine_rows(const Elementwise::Args& args, int64_t first, int64_t end) {
+  const bool add = args.function == Function::kAdd;
+  while (first < end) {
+    const int64_t row = first / args.repeat;
+    const float b = args.b[row];
+    for (const int64_t last = std::min(end, (row + 1) * args.repeat); first < last; ++first) {
+      args.y[first] = add ? args.a[first] + b : args.a[first] * b;
+    }
+  }
+}
+
 Status run(Context& context, const Elementwise::Args& args, Workspace) {
   const FloatKernels& kernels = runtime(context).simd.floats;
   const float* b = args.b;
@@ -38,7 +50,9 @@ Status run(Context& context, const Elementwise::Args& args, Workspace) {
   runtime(context).pool.parallel_for(tasks, [&](int64_t task, int32_t) {
     const int64_t first = task * kTaskElements;
     const int64_t end = std::min(args.elements, first + kTaskElements);
-    if (b != nullptr) {
+    if (args.repeat > 1) {
+      combine_rows(args, first, end);
+    } else if (b != nullptr) {
       combine(kernels, args, b, period, first, end);
     } else {
       kernels.activate(args.a + first, args.y + first, end - first, activation_of(args.function));

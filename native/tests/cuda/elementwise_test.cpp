@@ -22,7 +22,8 @@ TEST(CudaElementwise, HasTheBitsOfTheCpu) {
         const FloatTensor a(awkward(rows * columns, 1), {rows, columns});
         const FloatTensor whole(awkward(rows * columns, 2), {rows, columns});
         const FloatTensor row(awkward(columns, 3), {columns});
-        for (const FloatTensor* b : {&whole, &row}) {
+        const FloatTensor column(awkward(rows, 4), {rows, 1});
+        for (const FloatTensor* b : {&whole, &row, &column}) {
           std::vector<TensorView> inputs = {a.view()};
           if (binary) inputs.push_back(b->view());
           expect_equal_values<Elementwise>(elementwise_entry(), cpu::elementwise_entry(), attributes, inputs);

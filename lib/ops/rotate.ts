@@ -1,0 +1,31 @@
+import type { AnyTensor } from '../program/trace.js';
+import { type As, dispatch, type OpResult } from './dispatch.js';
+
+/** Result of `rotate`. */
+export interface Rotated<I extends AnyTensor> {
+  /** float32 [..., Dp], Dp = D rounded up to 32. */
+  rotated: As<I, 'float32'>;
+  /** float32 [...]: inner products of the given values with the mean, summed in float64; 0 without a mean. */
+  offsets: As<I, 'float32'>;
+}
+
+/**
+ * Rows multiplied by a randomised Hadamard matrix: multiplied by signs, padded with zeros to a multiple of 32, then
+ * Walsh-Hadamard steps over blocks of a power of two, scaled so that lengths and inner products stay what they were. A large
+ * coordinate is spread over all of them, so that int8 rows with one scale lose less. The order of all float32 operations is
+ * fixed (native/ops/rotate.h): every device gives the same bits.
+ *
+ * @param values float32 [..., D]
+ * @param signs int8 [Dp], each 1 or -1
+ * @param options `mean` float32 [D]; `centre`: whether it is subtracted before rotating (default false)
+ */
+export function rotate<I extends AnyTensor>(
+  values: I,
+  signs: AnyTensor,
+  { mean, centre = false }: { mean?: AnyTensor; centre?: boolean } = {},
+): OpResult<I, Rotated<I>> {
+  return dispatch<I, Rotated<I>>('rotate', [values, signs, mean], { centre: Number(centre) }, (outputs) => {
+    const [rotated, offsets] = outputs;
+    return { rotated, offsets };
+  });
+}
