@@ -22,22 +22,8 @@ export async function rowLengths(rows: Tensor): Promise<Float64Array> {
   return lengths;
 }
 
-/** Mean length of the members of every cluster, 0 for one without; `lengths` and `clusters` are of the same rows. */
-export async function memberLengths(clusters: Int32Array, lengths: Float64Array, count: number): Promise<Float64Array> {
-  const sums = new Float64Array(count);
-  const sizes = new Int32Array(count);
-  await inPieces(clusters.length, (begin, end) => {
-    for (let row = begin; row < end; row++) {
-      const cluster = clusters[row] as number;
-      sums[cluster] = (sums[cluster] as number) + (lengths[row] as number);
-      sizes[cluster] = (sizes[cluster] as number) + 1;
-    }
-  });
-  return sums.map((sum, cluster) => sum / Math.max(1, sizes[cluster] as number));
-}
-
-/** Centroids of other lengths, direction kept: `lengthOf(c)` is that of centroid c, 0 for no change. */
-export async function withLengths(centroids: Tensor, lengthOf: (cluster: number) => number): Promise<Tensor> {
+/** Centroids of one length, direction kept; 0 for no change. */
+export async function withLength(centroids: Tensor, wanted: number): Promise<Tensor> {
   const [count, dims] = centroids.shape as [number, number];
   const from = centroids.view() as Float32Array;
   const scaled = Tensor.allocate('float32', centroids.shape);
@@ -45,7 +31,6 @@ export async function withLengths(centroids: Tensor, lengthOf: (cluster: number)
   const scale = (begin: number, end: number) => {
     for (let c = begin; c < end; c++) {
       const own = length(from, c, dims);
-      const wanted = lengthOf(c);
       const factor = own === 0 || wanted === 0 ? 1 : wanted / own;
       for (let i = c * dims; i < (c + 1) * dims; i++) to[i] = (from[i] as number) * factor;
     }

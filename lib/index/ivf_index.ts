@@ -7,9 +7,9 @@ import type { Metric } from '../ops/ivf_probe.js';
 import { l2Normalize } from '../ops/l2_normalize.js';
 import { quantizeInt8 } from '../ops/quantize_int8.js';
 import type { SymbolicTensor } from '../program/trace.js';
-import { Tensor, tensor } from '../tensor/tensor.js';
+import { type Tensor, tensor } from '../tensor/tensor.js';
+import { clusterItems } from './clustering.js';
 import type { FilterIndex } from './filter_index.js';
-import { kmeans } from './kmeans.js';
 import { inPieces, Progress } from './progress.js';
 import { type Candidates, type SearchRequests, type SearchSegment, searchSegment, toQueries } from './search.js';
 
@@ -38,6 +38,8 @@ export interface IvfParts {
   dims: number;
   items: number;
   flat: boolean;
+  /** Clusters that a search up to a recall target scans first. */
+  firstRound?: number;
 }
 
 /**
@@ -56,6 +58,8 @@ export class IvfIndex extends Module {
     'centroids',
     'centroidScales',
     'centroidBias',
+    'clusterStats',
+    'tail',
   ];
   rows!: Tensor;
   rowScales!: Tensor;
@@ -68,6 +72,9 @@ export class IvfIndex extends Module {
   centroids!: Tensor;
   centroidScales!: Tensor;
   centroidBias?: Tensor;
+  /** How scores lie within clusters; see native/ops/recall_estimate.h. An index of one cluster has none. */
+  clusterStats?: Tensor;
+  tail?: Tensor;
 
   constructor(
     readonly parts: IvfParts,
@@ -101,10 +108,7 @@ export class IvfIndex extends Module {
     }
     const vectors = (metric === 'cosine' ? await l2Normalize(embeddings as Tensor) : embeddings) as Tensor<'float32'>;
     const clusters = clusterCount(options.clusters ?? 'auto', items);
-    const clustering =
-      clusters === 1
-        ? { centroids: Tensor.allocate('float32', [1, dims]), clusters: new Int32Array(items) }
-        : await kmeans(vectors, clusters, seed, metric !== 'l2', progress);
+    const clustering = await clusterItems({ vectors, clusters, metric, bias, seed, progress });
 
     progress.step('index', 0, 1);
     const layout = await layOutRows(clustering.clusters, clusters);
@@ -141,14 +145,21 @@ export class IvfIndex extends Module {
    * @param options `k`: capacity of candidates; `eligible`: the filter index that request plans refer to
    */
   search(user: SymbolicTensor, requests: SearchRequests, options: { k: Length; eligible: FilterIndex }): Candidates {
-    const { metric } = this.parts;
-    return searchSegment(toQueries(user, metric), this, requests, { metric, ...options });
+    const { metric, firstRound } = this.parts;
+    return searchSegment(toQueries(user, metric), this, requests, { metric, firstRound, ...options });
   }
 
   /** Its tensors that a search reads. */
   segment(): SearchSegment {
     const { rows, rowScales, rowBias, ordinals, live, clusterBegin, centroids, centroidScales, centroidBias } = this;
-    return { rows, rowScales, rowBias, ordinals, live, clusterBegin, centroids, centroidScales, centroidBias };
+    const { clusterStats, tail } = this;
+    const clusters = { clusterBegin, centroids, centroidScales, centroidBias, clusterStats, tail };
+    return { rows, rowScales, rowBias, ordinals, live, ...clusters };
+  }
+
+  /** The same index with what a search up to a recall target needs to know. */
+  withRecall(tensors: { clusterStats: Tensor; tail: Tensor }, firstRound: number): IvfIndex {
+    return new IvfIndex({ ...this.parts, firstRound }, { ...Object.fromEntries(this.stateDict()), ...tensors });
   }
 
   /** Indexes are searched, not called. */

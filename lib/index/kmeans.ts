@@ -6,7 +6,7 @@ import { gatherRows } from '../ops/gather_rows.js';
 import { kmeansSeed } from '../ops/kmeans_seed.js';
 import { updateCentroids } from '../ops/update_centroids.js';
 import { type Tensor, tensor } from '../tensor/tensor.js';
-import { memberLengths, overshoot, rowLengths, withLengths } from './centroid_steps.js';
+import { overshoot, rowLengths, withLength } from './centroid_steps.js';
 import { inPieces, type Progress } from './progress.js';
 import { sampleRows } from './sample_rows.js';
 
@@ -30,7 +30,7 @@ const CAP_FACTOR = 2;
 
 /** Centroids and the cluster of every row. */
 export interface Clustering {
-  /** float32 [C, D]. */
+  /** float32 [C, D]: the means of the members. */
   centroids: Tensor<'float32'>;
   /** Cluster of each row. */
   clusters: Int32Array;
@@ -42,23 +42,21 @@ export interface Clustering {
  * become the means of their members.
  *
  * @param rows float32 [N, D], N >= clusters
- * @param keepLength For inner products. A mean is shorter than its members, the more so the wider they spread, and an inner
- *   product would rank wide clusters too low. So rows go to the centroid of the nearest direction (spherical k-means), and in
- *   the end every centroid has the mean length of its members.
+ * @param spherical For inner products: rows go to the centroid of the nearest direction (spherical k-means).
  */
 export async function kmeans(
   rows: Tensor<'float32'>,
   clusters: number,
   seed: number,
-  keepLength: boolean,
+  spherical: boolean,
   progress: Progress,
 ): Promise<Clustering> {
   const [items] = rows.shape as [number, number];
   const random = new Random(seed);
-  const lengths = keepLength ? await rowLengths(rows) : undefined;
+  const lengths = spherical ? await rowLengths(rows) : undefined;
   const sample = (perCluster: number) => takeSample(rows as Tensor, perCluster * clusters, random);
   const meanLength = lengths ? (await sumOf(lengths)) / items : 0;
-  const level = async (centroids: Tensor) => (lengths ? await withLengths(centroids, () => meanLength) : centroids);
+  const level = async (centroids: Tensor) => (lengths ? await withLength(centroids, meanLength) : centroids);
 
   progress.step('seed', 0, 1);
   const seeds = await sample(SEED_ROWS);
@@ -87,15 +85,9 @@ export async function kmeans(
   const cap = Math.ceil((CAP_FACTOR * items) / clusters);
   const balanced = await balanceClusters(nearest.clusters, nearest.scores, { clusters, cap });
   const members = (balanced.view() as Int32Array).slice();
-  const means = (await updateCentroids(rows as Tensor, balanced, { clusters })).centroids as Tensor;
-  if (lengths) {
-    const ofMembers = await memberLengths(members, lengths, clusters);
-    centroids = await withLengths(means, (cluster) => ofMembers[cluster] as number);
-  } else {
-    centroids = means;
-  }
+  const means = (await updateCentroids(rows as Tensor, balanced, { clusters })).centroids as Tensor<'float32'>;
   progress.step('assign', 1, 1);
-  return { centroids: centroids as Tensor<'float32'>, clusters: members };
+  return { centroids: means, clusters: members };
 }
 
 async function takeSample(rows: Tensor, count: number, random: Random): Promise<Tensor> {

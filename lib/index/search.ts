@@ -4,6 +4,7 @@ import type { Length } from '../ops/dispatch.js';
 import type { FilterIndexTensors } from '../ops/filter_index.js';
 import { type Clusters, ivfProbe, type Metric, type ProbeRequests, type Queries } from '../ops/ivf_probe.js';
 import { type IndexRows, ivfScan } from '../ops/ivf_scan.js';
+import { ivfSearch, type SearchedClusters } from '../ops/ivf_search.js';
 import { l2Normalize } from '../ops/l2_normalize.js';
 import { mergeTopK } from '../ops/merge_top_k.js';
 import { quantizeInt8 } from '../ops/quantize_int8.js';
@@ -14,6 +15,8 @@ import type { SymbolicTensor } from '../program/trace.js';
 export interface SearchRequests extends ProbeRequests {
   /** int32 [batch]: candidates per request, at most k. */
   limits: SymbolicTensor;
+  /** float32 [batch]: rows of its true list that a request may miss, negative for a number of probes; of a segment with stats. */
+  allowedMisses?: SymbolicTensor;
 }
 
 /** What a search yields, all symbolic. */
@@ -24,19 +27,23 @@ export interface Candidates {
   ordinals: SymbolicTensor;
   /** int32 [batch, heads]: clusters scanned. */
   counts: SymbolicTensor;
-  /** int64 [batch, 4], see native/ops/ivf_probe.h, and int64 [batch]: rows scored. */
+  /** int64 [batch, 4], see native/ops/ivf_probe.h, and int64 [batch]: rows scored; of a search in rounds [batch, 5], both. */
   stats: SymbolicTensor;
-  scanned: SymbolicTensor;
+  scanned?: SymbolicTensor;
+  /** float32 [batch], of a search in rounds: rows of the true list expected elsewhere. */
+  misses?: SymbolicTensor;
 }
 
-/** Rows that are probed and scanned together. */
-export type SearchSegment = Clusters & IndexRows;
+/** Rows that are searched together; with stats of its clusters in rounds, up to a recall target. */
+export type SearchSegment = Clusters & IndexRows & Partial<Pick<SearchedClusters, 'clusterStats' | 'tail'>>;
 
 /** How a segment is searched; `k` is the capacity of candidates. */
 export interface SearchOptions {
   k: Length;
   metric: Metric;
   eligible: FilterIndexTensors & { readonly hashes: number };
+  /** Clusters of the first round, where the segment has stats. */
+  firstRound?: number | undefined;
 }
 
 /** User embeddings float32 [batch, heads, dims] as int8 queries. */
@@ -49,18 +56,38 @@ export function searchSegment(
   queries: Queries<SymbolicTensor>,
   segment: SearchSegment,
   requests: SearchRequests,
-  { k, metric, eligible }: SearchOptions,
+  options: SearchOptions,
 ): Candidates {
-  const probed = ivfProbe(queries, segment, requests, eligible, { metric, hashes: eligible.hashes });
-  const { scores, ordinals, scanned } = ivfScan(queries, segment, probed, { k, limits: requests.limits, metric });
-  const shared = { counts: probed.counts, stats: probed.stats, scanned };
+  const { k } = options;
+  const { scores, ordinals, ...told } = bestPerHead(queries, segment, requests, options);
   const [batch, heads] = queries.quantized.shape as [string, number | string];
   if (heads === 1) {
     const shape = [batch, k];
-    return { scores: reshape(scores, shape), ordinals: reshape(ordinals, shape), ...shared };
+    return { scores: reshape(scores, shape), ordinals: reshape(ordinals, shape), ...told };
   }
   const merged = mergeTopK(scores, ordinals, { k, counts: requests.limits });
-  return { scores: merged.scores, ordinals: merged.ids, ...shared };
+  return { scores: merged.scores, ordinals: merged.ids, ...told };
+}
+
+/** Scores and ordinals [batch, heads, k]. */
+function bestPerHead(
+  queries: Queries<SymbolicTensor>,
+  segment: SearchSegment,
+  requests: SearchRequests,
+  { k, metric, eligible, firstRound = 1 }: SearchOptions,
+): Candidates {
+  const { hashes } = eligible;
+  if (isSearchedInRounds(segment) && requests.allowedMisses !== undefined) {
+    const asked = { ...requests, allowedMisses: requests.allowedMisses };
+    return ivfSearch(queries, segment, asked, eligible, { k, firstRound, metric, hashes });
+  }
+  const probed = ivfProbe(queries, segment, requests, eligible, { metric, hashes });
+  const { scores, ordinals, scanned } = ivfScan(queries, segment, probed, { k, limits: requests.limits, metric });
+  return { scores, ordinals, counts: probed.counts, stats: probed.stats, scanned };
+}
+
+function isSearchedInRounds(segment: SearchSegment): segment is SearchedClusters {
+  return segment.clusterStats !== undefined && segment.tail !== undefined;
 }
 
 /** The best of two segments with no item in common. */

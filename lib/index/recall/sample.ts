@@ -1,0 +1,104 @@
+// Clustered rows and sample queries, as what a search knows of its clusters is learnt from them.
+import type { Metric } from '../../ops/ivf_probe.js';
+import { linear } from '../../ops/linear.js';
+import { type Tensor, tensor } from '../../tensor/tensor.js';
+
+/** Clustered rows as they are scored. */
+export interface ClusteredRows {
+  /** float32 [items, dims], normalised for cosine. */
+  vectors: Float32Array;
+  dims: number;
+  metric: Metric;
+  /** Cluster of every item. */
+  clusters: Int32Array;
+  /** float32 [C, dims]: the means of their members. */
+  centroids: Float32Array;
+  /** Per item, added to its score. */
+  bias?: ArrayLike<number> | undefined;
+}
+
+/** Queries that stand for those to come. */
+export interface SampleQueries {
+  /** float32 [count, dims] as they are scored, normalised for cosine. */
+  vectors: Float32Array;
+  count: number;
+  /** The item that a query is and that does not count for it, -1 for none. */
+  items: Int32Array;
+}
+
+/** What follows from rows and queries and is needed again and again. */
+export interface Sampled {
+  rows: ClusteredRows;
+  queries: SampleQueries;
+  /** Clusters. */
+  count: number;
+  /** Items by cluster: those of cluster c are `order[starts[c]]` to `order[starts[c + 1] - 1]`, ascending. */
+  order: Int32Array;
+  starts: Int32Array;
+  /** float32 [queries, C]: inner products with centroids. */
+  products: Float32Array;
+  /** Squared lengths of queries and centroids. */
+  querySquares: Float64Array;
+  centroidSquares: Float64Array;
+}
+
+export async function sampled(rows: ClusteredRows, queries: SampleQueries): Promise<Sampled> {
+  const { dims, centroids, clusters } = rows;
+  const count = centroids.length / dims;
+  const starts = new Int32Array(count + 1);
+  for (const cluster of clusters) starts[cluster + 1] = (starts[cluster + 1] as number) + 1;
+  for (let c = 0; c < count; c++) starts[c + 1] = (starts[c + 1] as number) + (starts[c] as number);
+  const next = starts.slice();
+  const order = new Int32Array(clusters.length);
+  for (let item = 0; item < clusters.length; item++) {
+    const cluster = clusters[item] as number;
+    order[next[cluster] as number] = item;
+    next[cluster] = (next[cluster] as number) + 1;
+  }
+  const matrix = (values: Float32Array, height: number) => tensor(values, { shape: [height, dims] }) as Tensor;
+  const products = await linear(matrix(queries.vectors, queries.count), matrix(centroids, count));
+  return {
+    rows,
+    queries,
+    count,
+    order,
+    starts,
+    products: products.view() as Float32Array,
+    querySquares: squares(queries.vectors, dims),
+    centroidSquares: squares(centroids, dims),
+  };
+}
+
+/** Score of query `q` with a point at a centroid, without priors. */
+export function centroidScore(
+  { rows, products, count, querySquares, centroidSquares }: Sampled,
+  q: number,
+  c: number,
+): number {
+  const product = products[q * count + c] as number;
+  if (rows.metric !== 'l2') return product;
+  return 2 * product - (querySquares[q] as number) - (centroidSquares[c] as number);
+}
+
+/** Inner product of query `q` and an item. */
+export function product({ rows, queries }: Sampled, q: number, item: number): number {
+  const { dims, vectors } = rows;
+  const [a, b] = [q * dims, item * dims];
+  let sum = 0;
+  for (let d = 0; d < dims; d++) sum += (queries.vectors[a + d] as number) * (vectors[b + d] as number);
+  return sum;
+}
+
+/** Minus the distance behind a squared one, around which members lie evenly. */
+export function distanceOf(score: number): number {
+  return -Math.sqrt(Math.max(0, -score));
+}
+
+function squares(values: Float32Array, dims: number): Float64Array {
+  const found = new Float64Array(values.length / dims);
+  for (let i = 0; i < values.length; i++) {
+    const row = Math.floor(i / dims);
+    found[row] = (found[row] as number) + (values[i] as number) ** 2;
+  }
+  return found;
+}
