@@ -16,7 +16,8 @@ const MOST_CLUSTERS = 0.25;
 
 /** What is clustered. */
 export interface ClusterInput {
-  /** float32 [items, dims]; of cosines the normalised rows. */
+  /** Items as they were given and as they are quantised, float32 [items, dims] and [items, width]. */
+  given: Tensor<'float32'>;
   vectors: Tensor<'float32'>;
   clusters: number;
   metric: Metric;
@@ -55,15 +56,16 @@ export async function clusterItems(input: ClusterInput): Promise<Clustering> {
 }
 
 /** Groups of items that get a cluster each. */
-async function setApart({ vectors, clusters, metric, bias }: ClusterInput): Promise<number[][]> {
+async function setApart({ given, vectors, clusters, metric, bias }: ClusterInput): Promise<number[][]> {
   const [items, dims] = vectors.shape as [number, number];
-  const lengths = await rowLengths(vectors as Tensor);
+  const givenLengths = await rowLengths(given as Tensor);
+  const lengths = given === vectors ? givenLengths : await rowLengths(vectors as Tensor);
   const zero: number[] = [];
   let sum = 0;
   await inPieces(items, (begin, end) => {
     for (let item = begin; item < end; item++) {
       sum += lengths[item] as number;
-      if (lengths[item] === 0) zero.push(item);
+      if (givenLengths[item] === 0) zero.push(item);
     }
   });
   // Of the inner products of two vectors as long as the mean one, in directions that have nothing in common.

@@ -1,15 +1,16 @@
 // Recording a search over one segment of index rows, and over two that share their queries.
 import { concat } from '../ops/concat.js';
 import type { Length } from '../ops/dispatch.js';
+import { add } from '../ops/elementwise.js';
 import type { FilterIndexTensors } from '../ops/filter_index.js';
 import { type Clusters, ivfProbe, type Metric, type ProbeRequests, type Queries } from '../ops/ivf_probe.js';
 import { type IndexRows, ivfScan } from '../ops/ivf_scan.js';
 import { ivfSearch, type SearchedClusters } from '../ops/ivf_search.js';
-import { l2Normalize } from '../ops/l2_normalize.js';
 import { mergeTopK } from '../ops/merge_top_k.js';
 import { quantizeInt8 } from '../ops/quantize_int8.js';
 import { reshape } from '../ops/reshape.js';
 import type { SymbolicTensor } from '../program/trace.js';
+import { queryVectors, type Rotation } from './rotation.js';
 
 /** Symbolic inputs of a search, one entry per request. */
 export interface SearchRequests extends ProbeRequests {
@@ -46,14 +47,20 @@ export interface SearchOptions {
   firstRound?: number | undefined;
 }
 
-/** User embeddings float32 [batch, heads, dims] as int8 queries. */
-export function toQueries(user: SymbolicTensor, metric: Metric): Queries<SymbolicTensor> {
-  return quantizeInt8(metric === 'cosine' ? l2Normalize(user) : user);
+/** int8 queries, and what is added to the scores of each: float32 [batch, heads]. */
+export interface SearchQueries extends Queries<SymbolicTensor> {
+  offsets?: SymbolicTensor;
+}
+
+/** User embeddings float32 [batch, heads, dims] as an index quantises them. */
+export function toQueries(user: SymbolicTensor, metric: Metric, rotation?: Rotation): SearchQueries {
+  const { vectors, offsets } = queryVectors(user, metric, rotation);
+  return { ...quantizeInt8(vectors), ...(offsets && { offsets }) };
 }
 
 /** Probe, filter the probed clusters, scan, merge heads. */
 export function searchSegment(
-  queries: Queries<SymbolicTensor>,
+  queries: SearchQueries,
   segment: SearchSegment,
   requests: SearchRequests,
   options: SearchOptions,
@@ -71,18 +78,22 @@ export function searchSegment(
 
 /** Scores and ordinals [batch, heads, k]. */
 function bestPerHead(
-  queries: Queries<SymbolicTensor>,
+  queries: SearchQueries,
   segment: SearchSegment,
   requests: SearchRequests,
   { k, metric, eligible, firstRound = 1 }: SearchOptions,
 ): Candidates {
   const { hashes } = eligible;
+  const { offsets } = queries;
   if (isSearchedInRounds(segment) && requests.allowedMisses !== undefined) {
     const asked = { ...requests, allowedMisses: requests.allowedMisses };
-    return ivfSearch(queries, segment, asked, eligible, { k, firstRound, metric, hashes });
+    return ivfSearch(queries, segment, asked, eligible, { k, firstRound, metric, hashes, offsets });
   }
   const probed = ivfProbe(queries, segment, requests, eligible, { metric, hashes });
-  const { scores, ordinals, scanned } = ivfScan(queries, segment, probed, { k, limits: requests.limits, metric });
+  const found = ivfScan(queries, segment, probed, { k, limits: requests.limits, metric });
+  const { ordinals, scanned } = found;
+  const [batch, heads] = queries.quantized.shape as [string, number | string];
+  const scores = offsets ? add(found.scores, reshape(offsets, [batch, heads, 1])) : found.scores;
   return { scores, ordinals, counts: probed.counts, stats: probed.stats, scanned };
 }
 

@@ -17,7 +17,7 @@ const KNOWN = {
   embeddings: ['data', 'shape'],
   features: ['data', 'shape', 'names'],
   queries: ['data', 'shape'],
-  index: ['clusters', 'metric', 'probes', 'bias'],
+  index: ['clusters', 'metric', 'probes', 'bias', 'rotate'],
   filter: ['bitsPerTerm', 'sliceThreshold'],
 };
 const METRICS = ['ip', 'cosine', 'l2'];
@@ -54,6 +54,8 @@ export function checkPublish(options: PublishOptions): CheckedCatalogue {
   if (items.ids.length !== shape[0])
     throw new SilverlodeError('SHAPE_MISMATCH', `${items.ids.length} ids for ${shape[0]} embeddings`);
   const index = checkIndex(options.index ?? {}, shape[0]);
+  if (index.rotate === true && rerank !== undefined && rerankEmbeddings === 'int8')
+    throw invalid("index.rotate needs rerankEmbeddings 'float16' or 'float32': the reranker would read rotated rows");
   checkColumns(items, shape[0]);
   if (rerank !== undefined) checkReranker(rerank, shape[1], items.features?.shape[1] ?? 0);
   return {
@@ -79,7 +81,9 @@ function checkEmbeddings(given: PublishOptions['items']['embeddings']) {
 
 function checkIndex(index: IndexOptions, items: number): IndexOptions {
   requireKnown('index', index, KNOWN.index);
-  const { clusters = 'auto', metric, probes, bias } = index;
+  const { clusters = 'auto', metric, probes, bias, rotate = 'auto' } = index;
+  if (rotate !== 'auto' && typeof rotate !== 'boolean')
+    throw invalid(`index.rotate must be true, false or 'auto', got ${String(rotate)}`);
   if (metric !== undefined && !METRICS.includes(metric)) {
     throw invalid(`unknown metric '${metric}'; use ${METRICS.join(', ')}`);
   }

@@ -32,7 +32,7 @@ export interface RetrievalPlan {
 /** What a model is made of. */
 export function describeModel({ main, items }: Version): Record<string, unknown> {
   const { dims, metric, clusters, flat, probes, scored, heads, tasks, columns, weights } = main.manifest;
-  const { tower, filter, ids } = main.manifest;
+  const { tower, filter, ids, rotation = { applied: false, errorRatio: null } } = main.manifest;
   const tensors = [...main.tensors].map(([name, { dtype, shape, nbytes }]) => ({ name, dtype, shape, bytes: nbytes }));
   return {
     items,
@@ -40,6 +40,7 @@ export function describeModel({ main, items }: Version): Record<string, unknown>
     metric,
     clusters,
     flat,
+    rotation,
     probes,
     candidates: scored ? defaultCandidates(main.manifest) : null,
     heads,

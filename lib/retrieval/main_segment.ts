@@ -1,6 +1,7 @@
 // The published part of a model: tensors, ids, filter index, and the native programs over them.
 import { SilverlodeError } from '../errors.js';
 import { FilterIndex } from '../index/filter_index.js';
+import type { Rotation } from '../index/rotation.js';
 import type { NativeDevice } from '../native/addon.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { BatchRunner } from './batch_runner.js';
@@ -47,6 +48,12 @@ export class MainSegment {
   /** Bytes of an index row. */
   get rowBytes(): number {
     return this.tensor('index.rows').shape[1] as number;
+  }
+
+  /** What items are centred by and rotated with, undefined in a model without it. */
+  get rotation(): Rotation | undefined {
+    const [mean, signs] = [this.tensors.get('index.mean'), this.tensors.get('index.signs')];
+    return mean && signs && { mean, signs };
   }
 
   get bytes(): number {

@@ -1,6 +1,7 @@
 // What a model is besides tensors; stored as one JSON tensor in the model file.
 import { SilverlodeError } from '../errors.js';
 import type { FilterManifest } from '../index/filter_index.js';
+import type { RotationFacts } from '../index/rotation.js';
 import type { ProgramSpec } from '../native/addon.js';
 import type { Metric } from '../ops/ivf_probe.js';
 import type { InputSpecs } from '../program/compile.js';
@@ -12,6 +13,8 @@ export interface Manifest {
   metric: Metric;
   clusters: number;
   flat: boolean;
+  /** Whether items are centred and rotated before they become int8; models of older versions say nothing and are not. */
+  rotation?: RotationFacts;
   /** Mean live rows per cluster. */
   clusterRows: number;
   /** Default clusters per head. */
@@ -71,6 +74,7 @@ export function parseManifest(bytes: Uint8Array): Manifest {
     ['dims', positive(manifest?.dims)],
     ['metric', ['ip', 'cosine', 'l2'].includes(manifest?.metric)],
     ['clusters', positive(manifest?.clusters)],
+    ['rotation', manifest?.rotation === undefined || typeof manifest.rotation?.applied === 'boolean'],
     ['probes', positive(manifest?.probes)],
     ['candidates', manifest?.candidates === undefined || positive(manifest.candidates)],
     ['clusterRows', manifest?.clusterRows > 0],

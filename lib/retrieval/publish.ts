@@ -123,7 +123,9 @@ async function build(
   const features =
     items.features && (await tensorInPieces(items.features.data, 'float32', items.features.shape, signal));
   const columns = await readAttributes(items.attributes ?? {}, shape[0], { signal, onProgress });
-  const ivf = await IvfIndex.build(embeddings, index, seed, progress);
+  // A reranker multiplies the rows with the user's vector, so what it reads must be as given.
+  const rotate = readsRows(options) ? false : index.rotate;
+  const ivf = await IvfIndex.build(embeddings, { ...index, rotate }, seed, progress);
   const eligible = await FilterIndex.build(columns, {
     ...filter,
     ordinals: ivf.ordinals.view() as Int32Array,
@@ -177,6 +179,11 @@ function ownHandles(state: ReadonlyMap<string, Tensor>): [string, Tensor][] {
   return [...state].map(([name, each]) => [name, /^(tower|rerank)\./.test(name) ? each.reshape(each.shape) : each]);
 }
 
+/** Whether a reranker reads the int8 rows of the index. */
+function readsRows({ rerank, rerankEmbeddings = 'int8' }: PublishOptions): boolean {
+  return rerank !== undefined && rerankEmbeddings === 'int8';
+}
+
 async function rerankTable(
   { rerank, rerankEmbeddings }: PublishOptions,
   embeddings: Tensor<'float32'>,
@@ -225,6 +232,7 @@ function describe(
     metric: index.parts.metric,
     clusters: index.clusters,
     flat: index.parts.flat,
+    rotation: index.parts.rotation,
     clusterRows: items / index.clusters,
     probes: Math.min(probes ?? index.clusters, index.clusters),
     heads: heads ?? towerHeads(programs.user, dims),

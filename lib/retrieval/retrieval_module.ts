@@ -103,7 +103,7 @@ export class RetrievalModule extends Module {
     const requests = { ...request, plans: { offsets: request.planOffsets, steps: request.planSteps } };
     if (fresh === undefined) return call('index', this.index, user, requests, { k, eligible: this.eligible });
     const { metric } = this.index.parts;
-    const queries = toQueries(user, metric);
+    const queries = toQueries(user, metric, this.index.rotation);
     const main = user.trace.scoped('index', () => {
       const segment = { ...this.index.segment(), live: fresh.mainLive };
       return searchSegment(queries, segment, requests, { k, metric, eligible: this.eligible });

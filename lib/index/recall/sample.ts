@@ -5,7 +5,7 @@ import { type Tensor, tensor } from '../../tensor/tensor.js';
 
 /** Clustered rows as they are scored. */
 export interface ClusteredRows {
-  /** float32 [items, dims], normalised for cosine. */
+  /** float32 [items, dims], as they are quantised. */
   vectors: Float32Array;
   dims: number;
   metric: Metric;
@@ -19,7 +19,7 @@ export interface ClusteredRows {
 
 /** Queries that stand for those to come. */
 export interface SampleQueries {
-  /** float32 [count, dims] as they are scored, normalised for cosine. */
+  /** float32 [count, dims], as they are quantised. */
   vectors: Float32Array;
   count: number;
   /** The item that a query is and that does not count for it, -1 for none. */
@@ -87,6 +87,16 @@ export function product({ rows, queries }: Sampled, q: number, item: number): nu
   let sum = 0;
   for (let d = 0; d < dims; d++) sum += (queries.vectors[a + d] as number) * (vectors[b + d] as number);
   return sum;
+}
+
+/** Score of query `q` and an item, with its prior. */
+export function itemScore(sample: Sampled, q: number, item: number): number {
+  const { rows, querySquares } = sample;
+  const biased = product(sample, q, item) + (rows.bias?.[item] ?? 0);
+  if (rows.metric !== 'l2') return biased;
+  let square = 0;
+  for (let i = item * rows.dims; i < (item + 1) * rows.dims; i++) square += (rows.vectors[i] as number) ** 2;
+  return 2 * biased - (querySquares[q] as number) - square;
 }
 
 /** Minus the distance behind a squared one, around which members lie evenly. */

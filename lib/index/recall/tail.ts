@@ -1,7 +1,7 @@
 // What share of a cluster's members scores above a threshold, by how many spreads that lies above what they are expected to
 // score: measured over all clusters together, where thresholds are those of true lists.
 import { BIAS_VARIANCE, GAIN, SHIFT, SIZE, VARIANCE } from './cluster_stats.js';
-import { centroidScore, distanceOf, type Sampled } from './sample.js';
+import { centroidScore, distanceOf, itemScore, type Sampled } from './sample.js';
 
 /** As in native/ops/recall_estimate.h. */
 const ENTRIES = 256;
@@ -12,9 +12,8 @@ const STEEPEST = 1e30;
 
 /** The true list of a sample query, without the item that the query is. */
 export interface SampleList {
-  /** Items, best first, and their scores. */
+  /** Best first. */
   items: Int32Array;
-  scores: Float64Array;
 }
 
 /**
@@ -32,16 +31,17 @@ export function tailTable(
   const above = new Float64Array(ENTRIES);
   const members = new Float64Array(ENTRIES);
   const found = new Int32Array(count);
-  lists.forEach(({ items, scores }, query) => {
+  lists.forEach(({ items }, query) => {
     for (const depth of depths) {
       if (depth > items.length) continue;
+      const threshold = itemScore(sample, query, items[depth - 1] as number);
       found.fill(0);
       for (let i = 0; i < depth; i++) {
         const cluster = rows.clusters[items[i] as number] as number;
         found[cluster] = (found[cluster] as number) + 1;
       }
       for (let cluster = 0; cluster < count; cluster++) {
-        const entry = entryOf(sample, stats, query, cluster, scores[depth - 1] as number);
+        const entry = entryOf(sample, stats, query, cluster, threshold);
         above[entry] = (above[entry] as number) + (found[cluster] as number) / depth;
         members[entry] = (members[entry] as number) + (stats[SIZE * count + cluster] as number) / depth;
       }
