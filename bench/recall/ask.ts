@@ -1,6 +1,6 @@
 // Questions to a model, their truth, and what the answers are worth.
 import type { RetrievalModel, RetrieveRequest, RetrieveResult, RetrieveStats } from 'silverlode';
-import type { Truth } from '../../lib/retrieval/truth.js';
+import type { Truth } from '../../lib/index/truth.js';
 import { type BenchResult, statistics } from '../support/suite.js';
 import { asked, type Case, type Limits } from './cases.js';
 import { depthsOf, type Judged, judge, summary, type Wanted, wanted } from './judge.js';

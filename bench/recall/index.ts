@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { publish, RetrievalModel, SilverlodeError } from 'silverlode';
-import { Truth } from '../../lib/retrieval/truth.js';
+import { Truth } from '../../lib/index/truth.js';
 import type { Metric } from '../data/given_set.js';
 import type { BenchOptions, BenchResult, Suite } from '../support/suite.js';
 import { measure, type Question, questionsOf } from './ask.js';

@@ -1,5 +1,5 @@
 // How good lists are: by the scores that their items truly have, so that of equal items either may come back.
-import { shareFound, type TrueList } from '../../lib/retrieval/truth.js';
+import { shareFound, type TrueList } from '../../lib/index/truth.js';
 import type { Asked, Case, Limits } from './cases.js';
 
 /** What may come back, from the truth. */

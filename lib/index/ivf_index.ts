@@ -10,6 +10,9 @@ import { type Tensor, tensor } from '../tensor/tensor.js';
 import { clusterItems } from './clustering.js';
 import type { FilterIndex } from './filter_index.js';
 import { inPieces, Progress } from './progress.js';
+import { type Learned, learnClusters } from './recall/learn.js';
+import { givenQueries, itemQueries, sampleSize } from './recall/queries.js';
+import type { ClusteredRows } from './recall/sample.js';
 import { chooseRotation, itemVectors, type Rotation, type RotationFacts } from './rotation.js';
 import { type Candidates, type SearchRequests, type SearchSegment, searchSegment, toQueries } from './search.js';
 
@@ -18,6 +21,8 @@ export type { Candidates, SearchRequests } from './search.js';
 /** Rows of one mask word, and of one block of the filter index. */
 const WORD_ROWS = 64;
 const BLOCK_ROWS = 512;
+/** Clusters of the first round before recall targets are calibrated. */
+const FIRST_ROUND = 4;
 /** Rows whose bias is computed between two turns of the event loop. */
 const BIAS_ROWS = 4096;
 /** Catalogues below this size are scanned whole under `clusters: 'auto'`. */
@@ -30,6 +35,8 @@ export interface IvfOptions {
   metric?: Metric;
   /** Per item, added to its score. */
   bias?: Float32Array | readonly number[];
+  /** float32 [n, dims] of embeddings that users have, for what is measured on sample queries; default: items in their place. */
+  queries?: Float32Array;
   /**
    * Whether items are centred by their mean and rotated before they become int8, queries likewise: better scores where a few
    * coordinates or a common mean outweigh the rest, as in embeddings of language models. `'auto'` (default): where a sample
@@ -84,6 +91,8 @@ export class IvfIndex extends Module {
   /** How scores lie within clusters; see native/ops/recall_estimate.h. An index of one cluster has none. */
   clusterStats?: Tensor;
   tail?: Tensor;
+  /** What an index that was just built learnt of its clusters, for whoever calibrates recall targets. */
+  learned?: Learned;
   /** Of rotated indexes: float32 [dims] and int8 [Dp], see `Rotation`. */
   mean?: Tensor;
   signs?: Tensor;
@@ -142,8 +151,18 @@ export class IvfIndex extends Module {
     const centroidBias =
       metric === 'l2' ? await biasOf(centroids8.quantized, centroids8.scales, metric, undefined, undefined) : undefined;
     progress.step('index', 1, 1);
-    return new IvfIndex(
-      { metric, dims, items, flat: clusters === 1, rotation: facts },
+    const clustered: ClusteredRows = {
+      vectors: vectors.view(),
+      dims: vectors.shape[1] as number,
+      metric,
+      clusters: clustering.clusters,
+      centroids: clustering.centroids.view(),
+      bias,
+    };
+    const learned =
+      clusters === 1 ? undefined : await learn(clustered, options.queries, rotation, dims, seed, progress);
+    const index = new IvfIndex(
+      { metric, dims, items, flat: clusters === 1, rotation: facts, ...(learned && { firstRound: FIRST_ROUND }) },
       {
         rows,
         rowScales: scales,
@@ -155,9 +174,13 @@ export class IvfIndex extends Module {
         centroids: centroids8.quantized,
         centroidScales: centroids8.scales,
         centroidBias,
+        clusterStats: learned?.clusterStats,
+        tail: learned?.tail,
         ...rotation,
       },
     );
+    if (learned) index.learned = learned;
+    return index;
   }
 
   /**
@@ -180,15 +203,31 @@ export class IvfIndex extends Module {
     return { rows, rowScales, rowBias, ordinals, live, ...clusters };
   }
 
-  /** The same index with what a search up to a recall target needs to know. */
-  withRecall(tensors: { clusterStats: Tensor; tail: Tensor }, firstRound: number): IvfIndex {
-    return new IvfIndex({ ...this.parts, firstRound }, { ...Object.fromEntries(this.stateDict()), ...tensors });
+  /** The same index with another first round. */
+  withFirstRound(firstRound: number): IvfIndex {
+    return new IvfIndex({ ...this.parts, firstRound }, Object.fromEntries(this.stateDict()));
   }
 
   /** Indexes are searched, not called. */
   forward(...[user, requests, options]: Parameters<IvfIndex['search']>): Candidates {
     return this.search(user, requests, options);
   }
+}
+
+async function learn(
+  rows: ClusteredRows,
+  queries: Float32Array | undefined,
+  rotation: Rotation | undefined,
+  dims: number,
+  seed: number,
+  progress: Progress,
+): Promise<Learned> {
+  const most = sampleSize(rows.vectors.length);
+  const sample =
+    queries === undefined
+      ? await itemQueries(rows, rotation, most, seed)
+      : await givenQueries(queries, dims, rows.metric, rotation, most);
+  return learnClusters(rows, sample, progress);
 }
 
 /** Never more clusters than items. */

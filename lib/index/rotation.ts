@@ -31,10 +31,7 @@ const COMPARED_ROWS = 1024;
 const ROWS_PER_QUERY = 32;
 /** Fewer items say too little about their mean. */
 const FEWEST_ITEMS = 256;
-/**
- * Below this ratio of errors rotating is worth the few hundred nanoseconds that it costs a query. That codes get finer where
- * dimensions are padded, by the square root of their numbers, does not count: it helps all data alike, and little.
- */
+/** Below this ratio of errors rotating is worth the few hundred nanoseconds that it costs a query. */
 const WORTHWHILE = 0.9;
 /** Numbers looked at between two turns of the event loop. */
 const PIECE_NUMBERS = 2 ** 18;
@@ -83,7 +80,7 @@ export async function chooseRotation(
   const signs = new Int8Array(Math.ceil(dims / 32) * 32).map(() => (random.chance(0.5) ? 1 : -1));
   const rotation: Rotation = { mean: tensor(mean) as Tensor, signs: tensor(signs) as Tensor };
   const errorRatio = await ratioOfErrors(await sampled(items, COMPARED_ROWS, metric, random), metric, rotation);
-  const applied = wanted === true || errorRatio < WORTHWHILE * Math.sqrt(dims / signs.length);
+  const applied = wanted === true || errorRatio < WORTHWHILE;
   return { applied, errorRatio, rotation: applied ? rotation : undefined };
 }
 

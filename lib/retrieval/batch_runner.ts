@@ -29,7 +29,8 @@ interface Prepared {
   runner: ProgramRunner;
   dims: number[];
   inputs: RunInput[];
-  fresh: boolean;
+  /** What the program gives. */
+  kind: { fresh: boolean; inRounds: boolean };
 }
 
 /** The native programs over one main segment. */
@@ -94,29 +95,29 @@ export class BatchRunner {
     current: () => Version,
     cancel?: CancelFlag,
   ): Promise<BatchOutputs | undefined> {
-    const { runner, dims, inputs, fresh } = this.#prepare(requests);
+    const { runner, dims, inputs, kind } = this.#prepare(requests);
     return runner.use(dims, async (program) => {
       if (current() !== requests[0]?.version) return undefined;
       const natives = inputs.map((input) => (input instanceof Tensor ? input.native : input));
-      return toOutputs(await program.runToArrays(natives, dims, cancel), requests.length, fresh);
+      return toOutputs(await program.runToArrays(natives, dims, cancel), requests.length, kind);
     });
   }
 
   /** The same on the calling thread, in the current version. @throws SilverlodeError `DEVICE_UNAVAILABLE` on a GPU. */
   runHere(requests: readonly CheckedRequest[]): BatchOutputs {
-    const { runner, dims, inputs, fresh } = this.#prepare(requests);
+    const { runner, dims, inputs, kind } = this.#prepare(requests);
     const natives = inputs.map((input) => (input instanceof Tensor ? input.native : input));
-    return runner.useHere(dims, (program) => toOutputs(program.runHere(natives, dims), requests.length, fresh));
+    return runner.useHere(dims, (program) => toOutputs(program.runHere(natives, dims), requests.length, kind));
   }
 
   /** One timed run; results are dropped. */
   async profile(requests: readonly CheckedRequest[]): Promise<StageProfile[]> {
-    const { runner, dims, inputs, fresh } = this.#prepare(requests);
+    const { runner, dims, inputs, kind } = this.#prepare(requests);
     const own = inputs.map((input) => (input instanceof Tensor ? input.reshape(input.shape) : input));
     // The first run of a bucket touches its memory for the first time; this one tells how many rows are scored.
     const { outputs } = await runner.run(own, dims);
     const views = outputs.map((output) => output.view());
-    const { scanned } = toOutputs(views, requests.length, fresh);
+    const { scanned } = toOutputs(views, requests.length, kind);
     this.#bandwidth ??= addon().readBandwidth(this.device);
     const rows = scanned.reduce((sum, count) => sum + Number(count), 0);
     return toStages(await runner.profile(own, dims), { rows, rowBytes: this.rowBytes }, await this.#bandwidth);
@@ -166,7 +167,8 @@ export class BatchRunner {
     if (fresh) encodeFresh(requests, fresh.tensors, this.manifest.scored, encoded);
     const runner = this.#runners.get(`${fresh ? 'fresh ' : ''}${kindOf(first)}`) as ProgramRunner;
     const inputs = runner.spec.inputs.map(({ name }) => encoded.inputs.get(name) as RunInput);
-    return { runner, dims: runner.dims(encoded.symbols), inputs, fresh: fresh !== undefined };
+    const kind = { fresh: fresh !== undefined, inRounds: this.manifest.recall !== undefined };
+    return { runner, dims: runner.dims(encoded.symbols), inputs, kind };
   }
 }
 

@@ -51,6 +51,10 @@ export function encodeBatch(requests: readonly CheckedRequest[], manifest: Manif
     perRequest(({ probes }) => probes),
   );
   inputs.set(
+    'request.allowedMisses',
+    block.from('float32', requests, ({ allowedMisses }) => allowedMisses),
+  );
+  inputs.set(
     'request.minCandidates',
     perRequest(({ minCandidates }) => minCandidates),
   );

@@ -31,7 +31,7 @@ export interface RetrievalPlan {
 
 /** What a model is made of. */
 export function describeModel({ main, items }: Version): Record<string, unknown> {
-  const { dims, metric, clusters, flat, probes, scored, heads, tasks, columns, weights } = main.manifest;
+  const { dims, metric, clusters, flat, probes, recall = null, scored, heads, tasks, columns, weights } = main.manifest;
   const { tower, filter, ids, rotation = { applied: false, errorRatio: null } } = main.manifest;
   const tensors = [...main.tensors].map(([name, { dtype, shape, nbytes }]) => ({ name, dtype, shape, bytes: nbytes }));
   return {
@@ -42,6 +42,7 @@ export function describeModel({ main, items }: Version): Record<string, unknown>
     flat,
     rotation,
     probes,
+    recall,
     candidates: scored ? defaultCandidates(main.manifest) : null,
     heads,
     tasks,

@@ -17,8 +17,10 @@ export interface Manifest {
   rotation?: RotationFacts;
   /** Mean live rows per cluster. */
   clusterRows: number;
-  /** Default clusters per head. */
+  /** Clusters per head of requests that name none, where there is no recall target; else how many are expected. */
   probes: number;
+  /** What was measured to honour recall targets; models of one cluster and of older versions have none. */
+  recall?: RecallFacts;
   /** Default candidates of requests that are reranked, where they were tuned. */
   candidates?: number;
   /** Embeddings per user that the program is made for; null: any number. */
@@ -40,6 +42,20 @@ export interface Manifest {
   freshPrograms?: Programs;
   /** What came after publishing, in a model that was saved with updates. */
   updates?: SavedUpdates;
+}
+
+/** By rising recall: what share of its true list a request may expect to miss, to reach it. */
+export type RecallShares = readonly (readonly [recall: number, share: number])[];
+
+/** How recall targets are honoured. */
+export interface RecallFacts {
+  /** Of requests that name neither `recall` nor `probes`; null where these look at `Manifest.probes` clusters. */
+  target: number | null;
+  /** For requests that all items are open to, and for those with a filter or excluded items. */
+  open: RecallShares;
+  narrowed: RecallShares;
+  /** Clusters that a request for 100 items looks at, in the mean. */
+  clusters: number;
 }
 
 /** A program per kind of request. */
@@ -76,6 +92,7 @@ export function parseManifest(bytes: Uint8Array): Manifest {
     ['clusters', positive(manifest?.clusters)],
     ['rotation', manifest?.rotation === undefined || typeof manifest.rotation?.applied === 'boolean'],
     ['probes', positive(manifest?.probes)],
+    ['recall', manifest?.recall === undefined || areRecallFacts(manifest.recall)],
     ['candidates', manifest?.candidates === undefined || positive(manifest.candidates)],
     ['clusterRows', manifest?.clusterRows > 0],
     ['heads', manifest?.heads === null || positive(manifest?.heads)],
@@ -95,6 +112,13 @@ export function parseManifest(bytes: Uint8Array): Manifest {
       field: bad[0],
     });
   return manifest;
+}
+
+function areRecallFacts({ target, open, narrowed, clusters }: RecallFacts): boolean {
+  const isShare = (value: unknown) => typeof value === 'number' && value >= 0 && value <= 1;
+  const isPair = (pair: unknown) => Array.isArray(pair) && pair.length === 2 && pair.every(isShare);
+  const areShares = (list: unknown) => isList(list, isPair) && (list as unknown[]).length > 0;
+  return (target === null || isShare(target)) && areShares(open) && areShares(narrowed) && clusters > 0;
 }
 
 function isList(value: unknown, fits: (entry: unknown) => boolean): boolean {

@@ -1,25 +1,20 @@
-// Publishing: a catalogue and trained modules become one model.
-import { Random } from '../data/random.js';
 import { type AttributeColumns, readAttributes } from '../index/attributes.js';
 import { FilterIndex } from '../index/filter_index.js';
 import { IvfIndex, type IvfOptions } from '../index/ivf_index.js';
 import { breathe, inPieces, Progress, type ProgressEvent } from '../index/progress.js';
-import type { NativeDevice, ProgramSpec } from '../native/addon.js';
+import type { NativeDevice } from '../native/addon.js';
 import { onDevice, openDevice, withSignal } from '../native/device.js';
 import type { Reranker } from '../nn/reranker.js';
-import { type InputSpecs, trace } from '../program/compile.js';
-import type { InputSpec } from '../program/trace.js';
 import { floatToFloat16 } from '../tensor/half.js';
 import { Tensor, tensorInPieces } from '../tensor/tensor.js';
 import type { FormulaExpr } from '../value/ast.js';
 import { requireFinite } from './check_items.js';
 import { type CheckedCatalogue, checkPublish } from './check_publish.js';
-import { freshInputSpecs, freshShapeOf } from './fresh/inputs.js';
 import { CatalogueIds } from './item_ids.js';
-import type { Manifest, Programs } from './manifest.js';
 import { RetrievalModel } from './model.js';
-import { REQUEST_INPUTS, RetrievalModule, type Tower } from './retrieval_module.js';
-import type { TuneOptions } from './tune.js';
+import { calibrate } from './recall/calibrate.js';
+import { recordModel } from './record.js';
+import { RetrievalModule, type Tower } from './retrieval_module.js';
 import type { ItemIds } from './types.js';
 
 /** The catalogue. */
@@ -75,9 +70,6 @@ export interface PublishOptions {
 
 /** Numbers looked at between two turns of the event loop. */
 const CHECK_NUMBERS = 2 ** 18;
-const TUNE_QUERIES = 256;
-/** On the sample. Real queries differ from it and int8 itself loses a little; so 0.98 of exact search is kept with these. */
-const TUNE_RECALL = 0.99;
 
 /**
  * Builds a model: k-means, rows sorted by cluster, int8 rows, filter index, recorded programs. Deterministic for a seed at any
@@ -125,7 +117,7 @@ async function build(
   const columns = await readAttributes(items.attributes ?? {}, shape[0], { signal, onProgress });
   // A reranker multiplies the rows with the user's vector, so what it reads must be as given.
   const rotate = readsRows(options) ? false : index.rotate;
-  const ivf = await IvfIndex.build(embeddings, { ...index, rotate }, seed, progress);
+  const ivf = await IvfIndex.build(embeddings, { ...index, rotate, queries: checked.queries?.data }, seed, progress);
   const eligible = await FilterIndex.build(columns, {
     ...filter,
     ordinals: ivf.ordinals.view() as Int32Array,
@@ -133,28 +125,23 @@ async function build(
     signal,
     onProgress,
   });
-  const module = new RetrievalModule(ivf, eligible, {
+  const calibrated = ivf.learned && (await calibrate(ivf, ivf.learned, { device, seed, progress }));
+  const module = new RetrievalModule(calibrated?.index ?? ivf, eligible, {
     tower: options.tower,
     rerank: options.rerank,
     value: checked.value,
     embeddings: await rerankTable(options, embeddings),
     features,
   });
-  const manifest = describe(module, checked, options, ids);
+  const manifest = recordModel(module, {
+    ids: ids.kind,
+    columns: items.features?.names ?? [],
+    probes: index.probes,
+    recall: calibrated?.recall,
+  });
   const tensors = new Map([...ownHandles(module.stateDict()), ...(await ids.tensors())]);
   const { threads, maxFreshItems } = options;
-  const model = new RetrievalModel(
-    { manifest, tensors, ids },
-    { device: options.device, threads, maxFreshItems },
-    device,
-  );
-  if (index.probes === undefined && manifest.clusters > 1) {
-    progress.step('tune', 0, 1);
-    const queries = checked.queries ?? sampleQueries(embeddings.view(), shape, manifest.heads ?? 1, seed);
-    await model.tune({ queries, recall: TUNE_RECALL, candidates: false, signal });
-    progress.step('tune', 1, 1);
-  }
-  return model;
+  return new RetrievalModel({ manifest, tensors, ids }, { device: options.device, threads, maxFreshItems }, device);
 }
 
 /** The embeddings in native memory, under a handle of our own, every number finite. */
@@ -196,79 +183,4 @@ async function rerankTable(
     for (let i = begin; i < end; i++) to[i] = floatToFloat16(from[i] as number);
   });
   return table as Tensor;
-}
-
-/** Records the programs and states what a request needs to know about the model. */
-function describe(
-  module: RetrievalModule,
-  { shape, value, index: { probes } }: CheckedCatalogue,
-  options: PublishOptions,
-  ids: CatalogueIds,
-): Manifest {
-  const [items, dims] = shape;
-  const { index, rerank, tower } = module;
-  const heads = rerank?.heads ?? null;
-  const weights = value?.program.weights ?? [];
-  const shared: InputSpecs = {
-    request: REQUEST_INPUTS,
-    ...(weights.length > 0
-      ? { weights: { dtype: 'float32', shape: ['batch', weights.length] } satisfies InputSpec }
-      : {}),
-  };
-  const embedding: InputSpec = { dtype: 'float32', shape: ['batch', heads ?? 'heads', dims] };
-  const record = (inputs: InputSpecs): Programs => ({
-    embedding: trace(module, { embedding, ...shared, ...inputs }).spec,
-    user: tower ? trace(module, { user: tower.inputs, ...shared, ...inputs }).spec : null,
-  });
-  const programs = record({});
-  const state = module.stateDict();
-  const fresh = freshInputSpecs(
-    freshShapeOf((name) => state.get(name)),
-    value !== undefined,
-  );
-  return {
-    items,
-    dims,
-    metric: index.parts.metric,
-    clusters: index.clusters,
-    flat: index.parts.flat,
-    rotation: index.parts.rotation,
-    clusterRows: items / index.clusters,
-    probes: Math.min(probes ?? index.clusters, index.clusters),
-    heads: heads ?? towerHeads(programs.user, dims),
-    ids: ids.kind,
-    filter: module.eligible.manifest(),
-    tasks: [...(rerank?.tasks ?? [])],
-    columns: [...(options.items.features?.names ?? [])],
-    weights: weights.map(({ name, default: value }) => ({ name, default: value })),
-    scored: value !== undefined,
-    tower: tower?.inputs ?? null,
-    programs,
-    freshPrograms: record({ fresh }),
-  };
-}
-
-/** Embeddings per user that a recorded tower gives. */
-function towerHeads(program: ProgramSpec | null, dims: number): number | null {
-  const reshape = program?.steps.findLast(
-    (step) => step.op === 'reshape' && (step.attributes.shape as number[]).at(-1) === dims,
-  );
-  return reshape === undefined ? null : ((reshape.attributes.shape as number[])[1] as number);
-}
-
-/** Items as queries, where no real ones are given. */
-function sampleQueries(
-  data: Float32Array,
-  [items, dims]: readonly [number, number],
-  heads: number,
-  seed: number,
-): TuneOptions['queries'] {
-  const random = new Random(seed);
-  const count = Math.min(items, TUNE_QUERIES);
-  const queries = new Float32Array(count * heads * dims);
-  for (let q = 0; q < count * heads; q++) {
-    const item = random.integer(items);
-    queries.set(data.subarray(item * dims, (item + 1) * dims), q * dims);
-  }
-  return { data: queries, shape: [count, heads * dims] };
 }

@@ -4,6 +4,7 @@ import type { FilterPlan } from '../filter/plan.js';
 import type { InputSpecs } from '../program/compile.js';
 import type { InputSpec } from '../program/trace.js';
 import type { Manifest } from './manifest.js';
+import { shareFor } from './recall/shares.js';
 import type { IdSet, ItemId, RetrieveRequest } from './types.js';
 import type { Version } from './version.js';
 
@@ -14,6 +15,9 @@ const DEFAULT_CANDIDATES = 1000;
 const ROWS_PER_CENTROID = 4;
 /** Instead of probes: every cluster with an eligible row, without looking at centroids; see native/ops/ivf_probe.h. */
 const EVERY_CLUSTER = 0;
+
+/** Instead of allowed misses: a number of probes decides. */
+const NO_TARGET = -1;
 
 const NO_WEIGHTS = new Float32Array(0);
 
@@ -38,6 +42,7 @@ export interface AskedRequest {
     /** Undefined where every candidate is a result. */
     candidates: number | undefined;
     probes: number | undefined;
+    recall: number | undefined;
     minCandidates: number | undefined;
     filter: RetrieveRequest['filter'];
     exclude: readonly ItemId[] | undefined;
@@ -49,8 +54,10 @@ export interface CheckedRequest extends AskedRequest {
   version: Version;
   k: number;
   candidates: number;
-  /** 0 for every cluster with an eligible row. */
+  /** 0 for every cluster with an eligible row; with a recall target how many are expected. */
   probes: number;
+  /** Items of its true list that it may expect to miss; negative without a recall target. */
+  allowedMisses: number;
   minCandidates: number;
   /** Plans and rows to exclude, of the main and of the fresh segment. */
   plan: FilterPlan | undefined;
@@ -66,6 +73,7 @@ const REQUEST_FIELDS = new Set([
   'k',
   'candidates',
   'probes',
+  'recall',
   'minCandidates',
   'exact',
   'weights',
@@ -110,13 +118,14 @@ export class RequestChecker {
     const probes = request.probes === undefined ? undefined : count('probes', request.probes);
     const minCandidates =
       request.minCandidates === undefined ? undefined : count('minCandidates', request.minCandidates);
+    const recall = request.recall === undefined ? undefined : this.#recall(request.recall, probes);
     const exclude = request.exclude === undefined ? undefined : toList(request.exclude);
     const exact = request.exact ?? true;
     const deadlineMs = request.deadlineMs ?? Number.POSITIVE_INFINITY;
     if (!(deadlineMs >= 0)) throw invalid(`deadlineMs must be a number of milliseconds, got ${String(deadlineMs)}`);
     if (typeof exact !== 'boolean') throw invalid(`exact must be a boolean, got ${String(exact)}`);
     const weights = this.#weights(request.weights);
-    const asked = { k, candidates, probes, minCandidates, filter: request.filter, exclude };
+    const asked = { k, candidates, probes, recall, minCandidates, filter: request.filter, exclude };
     return { user, heads, exact, weights, deadlineMs, asked };
   }
 
@@ -127,18 +136,25 @@ export class RequestChecker {
     const items = Math.max(1, version.items);
     const k = Math.min(asked.k, items);
     const candidates = Math.min(Math.max(asked.candidates ?? k, k), items);
-    const nearest = Math.min(asked.probes ?? manifest.probes, manifest.clusters);
     const { plan, freshPlan } = version.plans(asked.filter);
     const { excludeRows, freshExcludeRows } = version.rowsOf(asked.exclude);
-    // Without a filter the candidates; with one half as many eligible rows as an unfiltered request would scan, which keeps
-    // the recall that the probes were tuned for (measured from 50 % to 0.1 % selectivity, bench/README.md).
+    const target = asked.probes === undefined ? (asked.recall ?? manifest.recall?.target ?? null) : null;
+    // Nothing may be missed: all clusters are scanned.
+    const isAdaptive = manifest.recall !== undefined && target !== null && target < 1;
+    const nearest = target === 1 ? manifest.clusters : Math.min(asked.probes ?? manifest.probes, manifest.clusters);
+    // With probes the candidates; under a filter half as many eligible rows as an unfiltered request would scan, which keeps the
+    // recall that the probes were chosen for (measured from 50 % to 0.1 % selectivity, bench/README.md).
     const isFiltered = plan !== undefined || freshPlan !== undefined;
-    const enough = isFiltered ? Math.max(candidates, Math.round((nearest * manifest.clusterRows) / 2)) : candidates;
+    const reach = Math.max(candidates, Math.round((nearest * manifest.clusterRows) / 2));
+    const enough = isFiltered && !isAdaptive ? reach : candidates;
     const minCandidates = Math.min(Math.max(asked.minCandidates ?? enough, candidates), items);
     // Where few are eligible, all of them are scored in less time than the nearest clusters are found.
     const few = minCandidates + (asked.minCandidates === undefined ? ROWS_PER_CENTROID * manifest.clusters : 0);
     const isFew = !manifest.flat && plan !== undefined && plan.atMost <= few;
     const probes = isFew ? EVERY_CLUSTER : nearest;
+    const { open = [], narrowed = [] } = manifest.recall ?? {};
+    const shares = isFiltered || excludeRows?.length ? narrowed : open;
+    const allowedMisses = isAdaptive && !isFew ? candidates * shareFor(target, shares) : NO_TARGET;
     // Field by field: with spread operators every request gets a hidden class of its own, which makes each access to it slow.
     return {
       user,
@@ -151,12 +167,30 @@ export class RequestChecker {
       k,
       candidates,
       probes,
+      allowedMisses,
       minCandidates,
       plan,
       excludeRows,
       freshPlan,
       freshExcludeRows,
     };
+  }
+
+  #recall(recall: number, probes: number | undefined): number {
+    if (!(recall > 0 && recall <= 1))
+      throw invalid(`recall must lie in (0, 1], got ${String(recall)}`, { field: 'recall' });
+    if (probes !== undefined)
+      throw invalid("a request has either 'recall' or 'probes': probes fix the clusters that recall would choose", {
+        field: 'recall',
+      });
+    const { flat, recall: facts } = this.manifest;
+    if (facts === undefined && !flat && recall < 1)
+      throw new SilverlodeError(
+        'UNSUPPORTED_VERSION',
+        'the model is from a version that knew no recall targets; publish it again',
+        { field: 'recall' },
+      );
+    return recall;
   }
 
   #embedding(embedding: Float32Array | readonly Float32Array[]): Float32Array {

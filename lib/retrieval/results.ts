@@ -10,6 +10,11 @@ export interface BatchOutputs {
   ordinals: Int32Array;
   counts: Int32Array;
   stats: BigInt64Array;
+  /** `stats` holds as many numbers per request. */
+  statsWidth: number;
+  /** Of searches in rounds: items of the true list that a request expects to miss. */
+  misses: Float32Array | undefined;
+  /** Rows scored per request. */
   scanned: BigInt64Array;
   /** Of the fresh segment, in programs that search one. */
   freshStats: BigInt64Array | undefined;
@@ -20,15 +25,26 @@ export interface BatchOutputs {
   width: number;
 }
 
-/** Names outputs, given in program order. */
-export function toOutputs(outputs: readonly ArrayBufferView[], batch: number, fresh: boolean): BatchOutputs {
+/** Names outputs, given in program order: a search in rounds gives the rows scored among its stats, and tells what it misses. */
+export function toOutputs(
+  outputs: readonly ArrayBufferView[],
+  batch: number,
+  { fresh, inRounds }: { fresh: boolean; inRounds: boolean },
+): BatchOutputs {
   const ordinals = outputs[1] as Int32Array;
+  const stats = outputs[3] as BigInt64Array;
+  const statsWidth = inRounds ? 5 : 4;
+  const scanned = inRounds
+    ? BigInt64Array.from({ length: batch }, (_, b) => stats[b * statsWidth + 4] as bigint)
+    : (outputs[4] as BigInt64Array);
   return {
     scores: outputs[0] as Float32Array,
     ordinals,
     counts: outputs[2] as Int32Array,
-    stats: outputs[3] as BigInt64Array,
-    scanned: outputs[4] as BigInt64Array,
+    stats,
+    statsWidth,
+    misses: inRounds ? (outputs[4] as Float32Array) : undefined,
+    scanned,
     freshStats: fresh ? (outputs[5] as BigInt64Array) : undefined,
     freshScanned: fresh ? (outputs[6] as BigInt64Array) : undefined,
     tasks: outputs[fresh ? 7 : 5] as Float32Array | undefined,
@@ -70,14 +86,18 @@ export function toResult(outputs: BatchOutputs, request: CheckedRequest, b: numb
 /** Clusters are those of the main segment; rows are counted in both. */
 function toStats(outputs: BatchOutputs, request: CheckedRequest, b: number): RetrieveStats {
   const { main, mainItems } = request.version;
-  const own = (i: number) => Number(outputs.stats[b * 4 + i]);
+  const own = (i: number) => Number(outputs.stats[b * outputs.statsWidth + i]);
   const both = (i: number) => own(i) + Number(outputs.freshStats?.[b * 4 + i] ?? 0);
   const eligibleRows = both(1);
   const heads = request.heads;
   let listed = 0;
   for (let h = b * heads; h < (b + 1) * heads; h++) listed = Math.max(listed, outputs.counts[h] as number);
   const stats: RetrieveStats = {
-    strategy: strategy(main.manifest, listed > request.probes, own(2) > 0 && own(2) >= mainItems),
+    strategy: strategy(
+      main.manifest,
+      request.allowedMisses < 0 && listed > request.probes,
+      own(2) > 0 && own(2) >= mainItems,
+    ),
     probedClusters: own(0),
     scannedRows: Number(outputs.scanned[b]) + Number(outputs.freshScanned?.[b] ?? 0),
     eligibleRows,
@@ -85,6 +105,8 @@ function toStats(outputs: BatchOutputs, request: CheckedRequest, b: number): Ret
     candidates: Math.min(request.candidates, eligibleRows),
     exact: request.exact,
   };
+  if (outputs.misses && request.allowedMisses >= 0)
+    stats.expectedRecall = Math.max(0, 1 - (outputs.misses[b] as number) / request.candidates);
   if (!request.exact) stats.falsePositiveRate = both(2) > 0 ? both(3) / both(2) : 0;
   return stats;
 }

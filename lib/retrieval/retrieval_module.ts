@@ -43,6 +43,11 @@ export const REQUEST_INPUTS = {
   excludeRows: { dtype: 'int32', shape: ['exclude_rows'] },
 } as const satisfies InputSpecs;
 
+/** Inputs of a program whose index is searched up to a recall target. */
+export const RECALL_INPUTS = {
+  allowedMisses: { dtype: 'float32', shape: ['batch'] },
+} as const satisfies InputSpecs;
+
 type Symbols<Specs> = { [Name in keyof Specs]: SymbolicTensor };
 
 /** Symbolic inputs of the retrieval network. */
@@ -50,7 +55,7 @@ export interface RetrievalInputs {
   /** Given instead of `user` by programs that start from embeddings: float32 [batch, heads, dims]. */
   embedding?: SymbolicTensor;
   user?: Readonly<Record<string, unknown>>;
-  request: Symbols<typeof REQUEST_INPUTS>;
+  request: Symbols<typeof REQUEST_INPUTS> & Partial<Symbols<typeof RECALL_INPUTS>>;
   /** float32 [batch, weights]. */
   weights?: SymbolicTensor;
   /** Given to programs that also search a fresh segment. */
@@ -102,11 +107,11 @@ export class RetrievalModule extends Module {
   ): Candidates & { freshStats?: SymbolicTensor; freshScanned?: SymbolicTensor } {
     const requests = { ...request, plans: { offsets: request.planOffsets, steps: request.planSteps } };
     if (fresh === undefined) return call('index', this.index, user, requests, { k, eligible: this.eligible });
-    const { metric } = this.index.parts;
+    const { metric, firstRound } = this.index.parts;
     const queries = toQueries(user, metric, this.index.rotation);
     const main = user.trace.scoped('index', () => {
       const segment = { ...this.index.segment(), live: fresh.mainLive };
-      return searchSegment(queries, segment, requests, { k, metric, eligible: this.eligible });
+      return searchSegment(queries, segment, requests, { k, metric, eligible: this.eligible, firstRound });
     });
     const second = user.trace.scoped('fresh', () => {
       const eligible = { ...fresh, hashes: this.eligible.hashes };

@@ -22,7 +22,12 @@ export interface RetrieveRequest {
   k?: number;
   /** Candidates that are reranked (models with a reranker or a value formula); default: as tuned, else 1000; raised to k. */
   candidates?: number;
-  /** Clusters per head to look at first; default: tuned at publish. */
+  /**
+   * Share of the true list to find, in (0, 1]; default: that of the model, 0.98 unless it was tuned. The true list is that of an
+   * exhaustive float32 search over what may come back: clusters are scanned until the request expects to miss no more. 1 scans all.
+   */
+  recall?: number;
+  /** Instead of a recall target: clusters per head to look at. */
   probes?: number;
   /** Eligible rows to reach before probing stops; default: enough to keep filtered recall, at least the candidates. */
   minCandidates?: number;
@@ -53,6 +58,8 @@ export interface RetrieveStats {
   /** Candidates that entered the reranker or the final list. */
   candidates: number;
   exact: boolean;
+  /** Of requests with a recall target: share of the true list that the request expects to have found. */
+  expectedRecall?: number;
   /** With `exact: false`: share of rows that may have been let through wrongly. */
   falsePositiveRate?: number;
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { Random } from '../../lib/data/random.js';
 import type { Vectors } from '../../lib/io/vectors.js';
-import { type Heads, shareFound, Truth } from '../../lib/retrieval/truth.js';
+import { type Heads, shareFound, Truth } from '../../lib/index/truth.js';
 
 type Metric = 'ip' | 'cosine' | 'l2';
 const METRICS: readonly Metric[] = ['ip', 'cosine', 'l2'];

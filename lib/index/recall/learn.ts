@@ -1,0 +1,51 @@
+// What a search up to a recall target must know of its clusters, learnt from sample queries and their true lists.
+import { type Tensor, tensor } from '../../tensor/tensor.js';
+import type { Progress } from '../progress.js';
+import { Truth } from '../truth.js';
+import { clusterStats } from './cluster_stats.js';
+import { type ClusteredRows, itemScore, type SampleQueries, sampled } from './sample.js';
+import { type SampleList, tailTable } from './tail.js';
+
+/** Ranks of true lists whose scores serve as thresholds. */
+const DEPTHS = [10, 100, 1000];
+/** Length of the true lists: enough to take away what a request excludes or a filter keeps back. */
+const LIST_LENGTH = 1100;
+
+/** What was learnt, and what from. */
+export interface Learned {
+  /** float32 [5, C] and int32 [256], see native/ops/recall_estimate.h. */
+  clusterStats: Tensor;
+  tail: Tensor;
+  rows: ClusteredRows;
+  queries: SampleQueries;
+  /** Score of a sample query and an item. */
+  itemScore(query: number, item: number): number;
+  /** True lists of the queries, without the items that they are. */
+  lists: SampleList[];
+}
+
+export async function learnClusters(rows: ClusteredRows, queries: SampleQueries, progress: Progress): Promise<Learned> {
+  const { vectors, dims, metric, bias } = rows;
+  const items = vectors.length / dims;
+  const matrix = { data: vectors as Float32Array<ArrayBuffer>, shape: [items, dims] as const };
+  // A prior is added before a score becomes a distance, which doubles it.
+  const priors = metric === 'l2' ? bias && Float64Array.from(bias, (value) => 2 * value) : bias;
+  const truth = new Truth(matrix, metric === 'cosine' ? 'ip' : metric, priors);
+  const heads = Array.from({ length: queries.count }, (_, q) => [queries.vectors.subarray(q * dims, (q + 1) * dims)]);
+  const found = await truth.lists(heads, {
+    depth: Math.min(items, LIST_LENGTH + 1),
+    onRows: (done, total) => progress.step('truth', done, total),
+  });
+  const lists = found.map((list, q) => ({ items: list.rows.filter((item) => item !== queries.items[q]) }));
+  const sample = await sampled(rows, queries);
+  const stats = await clusterStats(sample);
+  const tail = tailTable(sample, stats, lists, DEPTHS);
+  return {
+    clusterStats: tensor(stats, { shape: [stats.length / sample.count, sample.count] }) as Tensor,
+    tail: tensor(tail) as Tensor,
+    rows,
+    queries,
+    itemScore: (query, item) => itemScore(sample, query, item),
+    lists,
+  };
+}
