@@ -68,7 +68,8 @@ export function searchSegment(
   const { k } = options;
   const { scores, ordinals, ...told } = bestPerHead(queries, segment, requests, options);
   const [batch, heads] = queries.quantized.shape as [string, number | string];
-  if (heads === 1) {
+  // Scores that differed may be equal once an offset is added, and are put in order again by merging.
+  if (heads === 1 && !queries.offsets) {
     const shape = [batch, k];
     return { scores: reshape(scores, shape), ordinals: reshape(ordinals, shape), ...told };
   }

@@ -1,11 +1,13 @@
 import { tensor } from 'silverlode';
 import type { FilterNode } from '../../lib/filter/ast.js';
 import type { Metric } from '../cases/ivf_index.js';
+import type { Input as RotateInput } from '../cases/rotate.js';
 import { type Attribute, matches } from './filter.js';
 import { l2Normalize } from './l2_normalize.js';
 import { int8Score, type Quantized, quantizedRow, squaredNorm } from './metric.js';
 import { byRank, plainScore, type Ranked } from './order.js';
 import { quantizeInt8 } from './quantize_int8.js';
+import { rotate } from './rotate.js';
 
 /** A catalogue as `publish` gets it; items are known by their ordinal. */
 export interface ReferenceCatalogue {
@@ -17,6 +19,12 @@ export interface ReferenceCatalogue {
   readonly attributes?: readonly Attribute[];
 }
 
+/** Of a model whose items are centred and rotated. */
+export interface ReferenceRotation {
+  readonly mean: Float32Array;
+  readonly signs: Int8Array;
+}
+
 export interface ReferenceRequest {
   readonly heads: readonly Float32Array[];
   readonly k: number;
@@ -24,16 +32,25 @@ export interface ReferenceRequest {
   readonly exclude?: ReadonlySet<number> | undefined;
 }
 
+interface ReferenceQuery {
+  readonly query: Quantized;
+  /** Added to every score. */
+  readonly offset: number | undefined;
+}
+
 /** Retrieval as it is meant: quantise everything, score every eligible item with every head, sort in full. */
 export class ReferenceRetrieval {
   private readonly rows: readonly Quantized[];
 
-  constructor(private readonly catalogue: ReferenceCatalogue) {
-    this.rows = this.quantize(catalogue.data);
+  constructor(
+    private readonly catalogue: ReferenceCatalogue,
+    private readonly rotation?: ReferenceRotation,
+  ) {
+    this.rows = this.quantize(this.items(catalogue.data));
   }
 
   retrieve(request: ReferenceRequest): Ranked[] {
-    const heads = request.heads.flatMap((head) => this.quantize(Float32Array.from(head)));
+    const heads = request.heads.map((head) => this.query(Float32Array.from(head)));
     return this.eligible(request)
       .map((id) => ({ id, score: Math.max(...heads.map((head) => this.score(head, id))) }))
       .map(({ id, score }) => ({ id, score: plainScore(score) }))
@@ -49,18 +66,40 @@ export class ReferenceRetrieval {
     );
   }
 
-  private score(query: Quantized, item: number): number {
+  private score({ query, offset }: ReferenceQuery, item: number): number {
     const { metric = 'ip', bias } = this.catalogue;
     const row = this.rows[item] as Quantized;
     const own = bias?.[item] ?? 0;
     if (metric === 'l2') return int8Score(query, row, Math.fround(-squaredNorm(row) / 2 + own), metric);
-    return int8Score(query, row, bias && own, metric);
+    const score = int8Score(query, row, bias && own, metric);
+    return offset === undefined ? score : Math.fround(score + offset);
   }
 
-  private quantize(data: Float32Array<ArrayBuffer>): Quantized[] {
+  private query(head: Float32Array<ArrayBuffer>): ReferenceQuery {
+    const { vectors, offsets } = this.transformed(head, this.catalogue.metric === 'l2');
+    return { query: this.quantize(vectors)[0] as Quantized, offset: this.rotation && offsets[0] };
+  }
+
+  private items(data: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
+    return this.transformed(data, true).vectors;
+  }
+
+  /** Vectors of unit length for cosine, minus the mean where `centre`, rotated. */
+  private transformed(data: Float32Array<ArrayBuffer>, centre: boolean) {
     const { dims, metric } = this.catalogue;
     const shape = [data.length / dims, dims];
-    const vectors = metric === 'cosine' ? l2Normalize({ x: tensor(data, { shape }) }) : data;
+    const x = tensor(data, { shape });
+    const values = metric === 'cosine' ? tensor(l2Normalize({ x }), { shape }) : x;
+    if (this.rotation === undefined)
+      return { vectors: values.view() as Float32Array<ArrayBuffer>, offsets: new Float32Array(data.length / dims) };
+    const [mean, signs] = [tensor(this.rotation.mean), tensor(this.rotation.signs)];
+    const { rotated, offsets } = rotate({ values, signs, mean, centre } as unknown as RotateInput);
+    return { vectors: rotated as Float32Array<ArrayBuffer>, offsets };
+  }
+
+  private quantize(vectors: Float32Array<ArrayBuffer>): Quantized[] {
+    const dims = this.rotation?.signs.length ?? this.catalogue.dims;
+    const shape = [vectors.length / dims, dims];
     const { quantized, scales } = quantizeInt8({ values: tensor(vectors, { shape }) });
     const width = quantized.length / scales.length;
     return Array.from(scales, (_, row) => quantizedRow(quantized, scales, width, row));
