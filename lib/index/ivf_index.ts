@@ -10,7 +10,7 @@ import { type Tensor, tensor } from '../tensor/tensor.js';
 import { clusterItems } from './clustering.js';
 import type { FilterIndex } from './filter_index.js';
 import { inPieces, Progress } from './progress.js';
-import { chooseRotation, itemVectors, type Rotation, type RotationFacts } from './rotation.js';
+import { chooseRotation, itemVectors, meanProducts, type Rotation, type RotationFacts } from './rotation.js';
 import { type Candidates, type SearchRequests, type SearchSegment, searchSegment, toQueries } from './search.js';
 
 export type { Candidates, SearchRequests } from './search.js';
@@ -101,7 +101,7 @@ export class IvfIndex extends Module {
   /** Undefined where vectors are quantised as they are. */
   get rotation(): Rotation | undefined {
     const { mean, signs } = this;
-    return mean && signs && { mean, signs };
+    return mean && signs && { mean, signs, aligned: this.parts.rotation.aligned };
   }
 
   get clusters(): number {
@@ -125,8 +125,10 @@ export class IvfIndex extends Module {
       throw new SilverlodeError('SHAPE_MISMATCH', `index.bias has ${bias.length} entries for ${items} items`);
     }
     progress.step('rotate', 0, 1);
-    const { rotation, ...facts } = await chooseRotation(embeddings as Tensor, metric, options.rotate ?? 'auto', seed);
-    const vectors = (await itemVectors(embeddings as Tensor, metric, rotation)) as Tensor<'float32'>;
+    const chosen = { metric, wanted: options.rotate ?? 'auto', biased: bias !== undefined, seed };
+    const { rotation, facts } = await chooseRotation(embeddings as Tensor, chosen);
+    const made = await itemVectors(embeddings as Tensor, metric, rotation);
+    const vectors = made.vectors as Tensor<'float32'>;
     progress.step('rotate', 1, 1);
     const clusters = clusterCount(options.clusters ?? 'auto', items);
     const clustering = await clusterItems({ given: embeddings, vectors, clusters, metric, bias, seed, progress });
@@ -138,9 +140,10 @@ export class IvfIndex extends Module {
     const rows = await gatherRows(items8.quantized, ordinals);
     const scales = await gatherRows(items8.scales, ordinals);
     const centroids8 = await quantizeInt8(clustering.centroids as Tensor);
-    const rowBias = await biasOf(rows, scales, metric, bias, layout.ordinals);
-    const centroidBias =
-      metric === 'l2' ? await biasOf(centroids8.quantized, centroids8.scales, metric, undefined, undefined) : undefined;
+    const rowBias = await biasOf(rows, scales, metric, made.products ?? bias, layout.ordinals);
+    const centroidBias = rotation?.aligned
+      ? (tensor(await meanProducts(clustering.centroids as Tensor, rotation)) as Tensor)
+      : await biasOf(centroids8.quantized, centroids8.scales, metric, undefined, undefined);
     progress.step('index', 1, 1);
     return new IvfIndex(
       { metric, dims, items, flat: clusters === 1, rotation: facts },
@@ -155,7 +158,8 @@ export class IvfIndex extends Module {
         centroids: centroids8.quantized,
         centroidScales: centroids8.scales,
         centroidBias,
-        ...rotation,
+        mean: rotation?.mean,
+        signs: rotation?.signs,
       },
     );
   }

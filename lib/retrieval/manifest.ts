@@ -74,7 +74,7 @@ export function parseManifest(bytes: Uint8Array): Manifest {
     ['dims', positive(manifest?.dims)],
     ['metric', ['ip', 'cosine', 'l2'].includes(manifest?.metric)],
     ['clusters', positive(manifest?.clusters)],
-    ['rotation', manifest?.rotation === undefined || typeof manifest.rotation?.applied === 'boolean'],
+    ['rotation', manifest?.rotation === undefined || isRotation(manifest.rotation)],
     ['probes', positive(manifest?.probes)],
     ['candidates', manifest?.candidates === undefined || positive(manifest.candidates)],
     ['clusterRows', manifest?.clusterRows > 0],
@@ -95,6 +95,10 @@ export function parseManifest(bytes: Uint8Array): Manifest {
       field: bad[0],
     });
   return manifest;
+}
+
+function isRotation(facts: RotationFacts | null): boolean {
+  return typeof facts?.applied === 'boolean' && typeof facts.aligned === 'boolean';
 }
 
 function isList(value: unknown, fits: (entry: unknown) => boolean): boolean {

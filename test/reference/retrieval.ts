@@ -23,6 +23,8 @@ export interface ReferenceCatalogue {
 export interface ReferenceRotation {
   readonly mean: Float32Array;
   readonly signs: Int8Array;
+  /** Whether queries lose their part along the mean too. */
+  readonly aligned: boolean;
 }
 
 export interface ReferenceRequest {
@@ -34,19 +36,23 @@ export interface ReferenceRequest {
 
 interface ReferenceQuery {
   readonly query: Quantized;
-  /** Added to every score. */
-  readonly offset: number | undefined;
+  /** Added to every score, and multiplied with the sum. */
+  readonly offset: number;
+  readonly factor: number;
 }
 
 /** Retrieval as it is meant: quantise everything, score every eligible item with every head, sort in full. */
 export class ReferenceRetrieval {
   private readonly rows: readonly Quantized[];
+  private readonly bias: ArrayLike<number> | undefined;
 
   constructor(
     private readonly catalogue: ReferenceCatalogue,
     private readonly rotation?: ReferenceRotation,
   ) {
-    this.rows = this.quantize(this.items(catalogue.data));
+    const { vectors, offsets } = this.transformed(catalogue.data, 'mean');
+    this.rows = this.quantize(vectors);
+    this.bias = rotation?.aligned ? offsets : catalogue.bias;
   }
 
   retrieve(request: ReferenceRequest): Ranked[] {
@@ -66,35 +72,33 @@ export class ReferenceRetrieval {
     );
   }
 
-  private score({ query, offset }: ReferenceQuery, item: number): number {
-    const { metric = 'ip', bias } = this.catalogue;
+  private score({ query, offset, factor }: ReferenceQuery, item: number): number {
+    const { bias } = this;
+    const { metric = 'ip' } = this.catalogue;
     const row = this.rows[item] as Quantized;
     const own = bias?.[item] ?? 0;
     if (metric === 'l2') return int8Score(query, row, Math.fround(-squaredNorm(row) / 2 + own), metric);
     const score = int8Score(query, row, bias && own, metric);
-    return offset === undefined ? score : Math.fround(score + offset);
+    return this.rotation ? Math.fround(Math.fround(score + offset) * factor) : score;
   }
 
   private query(head: Float32Array<ArrayBuffer>): ReferenceQuery {
-    const { vectors, offsets } = this.transformed(head, this.catalogue.metric === 'l2');
-    return { query: this.quantize(vectors)[0] as Quantized, offset: this.rotation && offsets[0] };
+    const subtract = this.catalogue.metric === 'l2' ? 'mean' : this.rotation?.aligned ? 'aligned' : 'nothing';
+    const { vectors, offsets, factors } = this.transformed(head, subtract);
+    return { query: this.quantize(vectors)[0] as Quantized, offset: offsets[0] ?? 0, factor: factors[0] ?? 1 };
   }
 
-  private items(data: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
-    return this.transformed(data, true).vectors;
-  }
-
-  /** Vectors of unit length for cosine, minus the mean where `centre`, rotated. */
-  private transformed(data: Float32Array<ArrayBuffer>, centre: boolean) {
+  /** Vectors of unit length for cosine, then centred and rotated where the model says so. */
+  private transformed(data: Float32Array<ArrayBuffer>, subtract: RotateInput['subtract']) {
     const { dims, metric } = this.catalogue;
     const shape = [data.length / dims, dims];
     const x = tensor(data, { shape });
     const values = metric === 'cosine' ? tensor(l2Normalize({ x }), { shape }) : x;
     if (this.rotation === undefined)
-      return { vectors: values.view() as Float32Array<ArrayBuffer>, offsets: new Float32Array(data.length / dims) };
+      return { vectors: values.view() as Float32Array<ArrayBuffer>, offsets: [], factors: [] };
     const [mean, signs] = [tensor(this.rotation.mean), tensor(this.rotation.signs)];
-    const { rotated, offsets } = rotate({ values, signs, mean, centre } as unknown as RotateInput);
-    return { vectors: rotated as Float32Array<ArrayBuffer>, offsets };
+    const { rotated, ...rest } = rotate({ values, signs, mean, subtract } as unknown as RotateInput);
+    return { vectors: rotated as Float32Array<ArrayBuffer>, ...rest };
   }
 
   private quantize(vectors: Float32Array<ArrayBuffer>): Quantized[] {
