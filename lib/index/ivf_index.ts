@@ -35,8 +35,8 @@ export interface IvfOptions {
   metric?: Metric;
   /** Per item, added to its score. */
   bias?: Float32Array | readonly number[];
-  /** float32 [n, dims] of embeddings that users have, for what is measured on sample queries; default: items in their place. */
-  queries?: Float32Array;
+  /** float32 [n, dims]: embeddings that users have, for what is measured on sample queries; default: items in their place. */
+  queries?: Tensor<'float32'> | undefined;
   /**
    * Whether items are centred by their mean and rotated before they become int8, queries likewise: better scores where a few
    * coordinates or a common mean outweigh the rest, as in embeddings of language models. `'auto'` (default): where a sample
@@ -110,7 +110,7 @@ export class IvfIndex extends Module {
   /** Undefined where vectors are quantised as they are. */
   get rotation(): Rotation | undefined {
     const { mean, signs } = this;
-    return mean && signs && { mean, signs };
+    return mean && signs && { mean, signs, aligned: this.parts.rotation.aligned };
   }
 
   get clusters(): number {
@@ -134,8 +134,10 @@ export class IvfIndex extends Module {
       throw new SilverlodeError('SHAPE_MISMATCH', `index.bias has ${bias.length} entries for ${items} items`);
     }
     progress.step('rotate', 0, 1);
-    const { rotation, ...facts } = await chooseRotation(embeddings as Tensor, metric, options.rotate ?? 'auto', seed);
-    const vectors = (await itemVectors(embeddings as Tensor, metric, rotation)) as Tensor<'float32'>;
+    const chosen = { metric, wanted: options.rotate ?? 'auto', biased: bias !== undefined, seed };
+    const { rotation, facts } = await chooseRotation(embeddings as Tensor, chosen);
+    const made = await itemVectors(embeddings as Tensor, metric, rotation);
+    const vectors = made.vectors as Tensor<'float32'>;
     progress.step('rotate', 1, 1);
     const clusters = clusterCount(options.clusters ?? 'auto', items);
     const clustering = await clusterItems({ given: embeddings, vectors, clusters, metric, bias, seed, progress });
@@ -147,9 +149,11 @@ export class IvfIndex extends Module {
     const rows = await gatherRows(items8.quantized, ordinals);
     const scales = await gatherRows(items8.scales, ordinals);
     const centroids8 = await quantizeInt8(clustering.centroids as Tensor);
-    const rowBias = await biasOf(rows, scales, metric, bias, layout.ordinals);
-    const centroidBias =
-      metric === 'l2' ? await biasOf(centroids8.quantized, centroids8.scales, metric, undefined, undefined) : undefined;
+    const itemBias = made.products ?? bias;
+    const meanBias = itemBias && meansOf(itemBias, clustering.clusters, clusters);
+    const rowBias = await biasOf(rows, scales, metric, itemBias, layout.ordinals);
+    const ids = Int32Array.from({ length: clusters }, (_, cluster) => cluster);
+    const centroidBias = await biasOf(centroids8.quantized, centroids8.scales, metric, meanBias, ids);
     progress.step('index', 1, 1);
     const clustered: ClusteredRows = {
       vectors: vectors.view(),
@@ -157,10 +161,12 @@ export class IvfIndex extends Module {
       metric,
       clusters: clustering.clusters,
       centroids: clustering.centroids.view(),
-      bias,
+      bias: itemBias,
+      centroidBias: meanBias,
+      priors: bias !== undefined,
     };
     const learned =
-      clusters === 1 ? undefined : await learn(clustered, options.queries, rotation, dims, seed, progress);
+      clusters === 1 ? undefined : await learn(clustered, embeddings, options.queries, rotation, progress, seed);
     const index = new IvfIndex(
       { metric, dims, items, flat: clusters === 1, rotation: facts, ...(learned && { firstRound: FIRST_ROUND }) },
       {
@@ -176,7 +182,8 @@ export class IvfIndex extends Module {
         centroidBias,
         clusterStats: learned?.clusterStats,
         tail: learned?.tail,
-        ...rotation,
+        mean: rotation?.mean,
+        signs: rotation?.signs,
       },
     );
     if (learned) index.learned = learned;
@@ -216,18 +223,28 @@ export class IvfIndex extends Module {
 
 async function learn(
   rows: ClusteredRows,
-  queries: Float32Array | undefined,
+  items: Tensor<'float32'>,
+  given: Tensor<'float32'> | undefined,
   rotation: Rotation | undefined,
-  dims: number,
-  seed: number,
   progress: Progress,
+  seed: number,
 ): Promise<Learned> {
   const most = sampleSize(rows.vectors.length);
-  const sample =
-    queries === undefined
-      ? await itemQueries(rows, rotation, most, seed)
-      : await givenQueries(queries, dims, rows.metric, rotation, most);
-  return learnClusters(rows, sample, progress);
+  let queries = given && (await givenQueries(given, rows.metric, rotation, most));
+  if (!queries?.count) queries = await itemQueries(items, rows.metric, rotation, most, seed);
+  return learnClusters(rows, queries, progress);
+}
+
+/** Mean of what the members of every cluster add to their scores, 0 for one without. */
+function meansOf(bias: ArrayLike<number>, clusters: Int32Array, count: number): Float32Array {
+  const sums = new Float64Array(count);
+  const sizes = new Int32Array(count);
+  for (let item = 0; item < clusters.length; item++) {
+    const cluster = clusters[item] as number;
+    sums[cluster] = (sums[cluster] as number) + (bias[item] as number);
+    sizes[cluster] = (sizes[cluster] as number) + 1;
+  }
+  return Float32Array.from(sums, (sum, cluster) => sum / Math.max(1, sizes[cluster] as number));
 }
 
 /** Never more clusters than items. */

@@ -1,7 +1,7 @@
 // Recording a search over one segment of index rows, and over two that share their queries.
 import { concat } from '../ops/concat.js';
 import type { Length } from '../ops/dispatch.js';
-import { add } from '../ops/elementwise.js';
+import { add, multiply } from '../ops/elementwise.js';
 import type { FilterIndexTensors } from '../ops/filter_index.js';
 import { type Clusters, ivfProbe, type Metric, type ProbeRequests, type Queries } from '../ops/ivf_probe.js';
 import { type IndexRows, ivfScan } from '../ops/ivf_scan.js';
@@ -10,7 +10,7 @@ import { mergeTopK } from '../ops/merge_top_k.js';
 import { quantizeInt8 } from '../ops/quantize_int8.js';
 import { reshape } from '../ops/reshape.js';
 import type { SymbolicTensor } from '../program/trace.js';
-import { queryVectors, type Rotation } from './rotation.js';
+import { type QueryVectors, queryVectors, type Rotation } from './rotation.js';
 
 /** Symbolic inputs of a search, one entry per request. */
 export interface SearchRequests extends ProbeRequests {
@@ -47,15 +47,13 @@ export interface SearchOptions {
   firstRound?: number | undefined;
 }
 
-/** int8 queries, and what is added to the scores of each: float32 [batch, heads]. */
-export interface SearchQueries extends Queries<SymbolicTensor> {
-  offsets?: SymbolicTensor;
-}
+/** int8 queries, and what is added to and multiplied with the scores of each: float32 [batch, heads]. */
+export type SearchQueries = Queries<SymbolicTensor> & Pick<QueryVectors, 'offsets' | 'factors'>;
 
 /** User embeddings float32 [batch, heads, dims] as an index quantises them. */
 export function toQueries(user: SymbolicTensor, metric: Metric, rotation?: Rotation): SearchQueries {
-  const { vectors, offsets } = queryVectors(user, metric, rotation);
-  return { ...quantizeInt8(vectors), ...(offsets && { offsets }) };
+  const { vectors, ...rest } = queryVectors(user, metric, rotation);
+  return { ...quantizeInt8(vectors), ...rest };
 }
 
 /** Probe, filter the probed clusters, scan, merge heads. */
@@ -66,9 +64,12 @@ export function searchSegment(
   options: SearchOptions,
 ): Candidates {
   const { k } = options;
-  const { scores, ordinals, ...told } = bestPerHead(queries, segment, requests, options);
+  const { scores: found, ordinals, ...told } = bestPerHead(queries, segment, requests, options);
   const [batch, heads] = queries.quantized.shape as [string, number | string];
-  if (heads === 1) {
+  const { factors } = queries;
+  const scores = factors ? multiply(found, reshape(factors, [batch, heads, 1])) : found;
+  // Scores that differed may be equal once an offset is added, and are put in order again by merging.
+  if (heads === 1 && !queries.offsets) {
     const shape = [batch, k];
     return { scores: reshape(scores, shape), ordinals: reshape(ordinals, shape), ...told };
   }

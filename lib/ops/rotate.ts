@@ -5,8 +5,13 @@ import { type As, dispatch, type OpResult } from './dispatch.js';
 export interface Rotated<I extends AnyTensor> {
   /** float32 [..., Dp], Dp = D rounded up to 32. */
   rotated: As<I, 'float32'>;
-  /** float32 [...]: inner products of the given values with the mean, summed in float64; 0 without a mean. */
+  /**
+   * float32 [...]: inner products with the mean, summed in float64: of the values as given, divided by their factor, or of the
+   * centred values under `'mean'`; 0 without a mean.
+   */
   offsets: As<I, 'float32'>;
+  /** float32 [...]: what values were divided by under `'aligned'`, else 1. */
+  factors: As<I, 'float32'>;
 }
 
 /**
@@ -17,15 +22,16 @@ export interface Rotated<I extends AnyTensor> {
  *
  * @param values float32 [..., D]
  * @param signs int8 [Dp], each 1 or -1
- * @param options `mean` float32 [D]; `centre`: whether it is subtracted before rotating (default false)
+ * @param options `mean` float32 [D]; `subtract`: whether it is subtracted before rotating, under `'aligned'` from values divided
+ *   by a factor that makes their part along the mean equal to it (default `'nothing'`)
  */
 export function rotate<I extends AnyTensor>(
   values: I,
   signs: AnyTensor,
-  { mean, centre = false }: { mean?: AnyTensor; centre?: boolean } = {},
+  { mean, subtract = 'nothing' }: { mean?: AnyTensor | undefined; subtract?: 'nothing' | 'mean' | 'aligned' } = {},
 ): OpResult<I, Rotated<I>> {
-  return dispatch<I, Rotated<I>>('rotate', [values, signs, mean], { centre: Number(centre) }, (outputs) => {
-    const [rotated, offsets] = outputs;
-    return { rotated, offsets };
+  return dispatch<I, Rotated<I>>('rotate', [values, signs, mean], { subtract }, (outputs) => {
+    const [rotated, offsets, factors] = outputs;
+    return { rotated, offsets, factors };
   });
 }

@@ -1,4 +1,5 @@
 // What a model is, and what a request will do, in words for people and tools.
+import { NOT_ROTATED } from '../index/rotation.js';
 import { type CheckedRequest, defaultCandidates } from './requests.js';
 import type { Version } from './version.js';
 
@@ -32,7 +33,7 @@ export interface RetrievalPlan {
 /** What a model is made of. */
 export function describeModel({ main, items }: Version): Record<string, unknown> {
   const { dims, metric, clusters, flat, probes, recall = null, scored, heads, tasks, columns, weights } = main.manifest;
-  const { tower, filter, ids, rotation = { applied: false, errorRatio: null } } = main.manifest;
+  const { tower, filter, ids, rotation = NOT_ROTATED } = main.manifest;
   const tensors = [...main.tensors].map(([name, { dtype, shape, nbytes }]) => ({ name, dtype, shape, bytes: nbytes }));
   return {
     items,

@@ -53,7 +53,7 @@ export class MainSegment {
   /** What items are centred by and rotated with, undefined in a model without it. */
   get rotation(): Rotation | undefined {
     const [mean, signs] = [this.tensors.get('index.mean'), this.tensors.get('index.signs')];
-    return mean && signs && { mean, signs };
+    return mean && signs && { mean, signs, aligned: this.manifest.rotation?.aligned ?? false };
   }
 
   get bytes(): number {

@@ -90,7 +90,7 @@ export function parseManifest(bytes: Uint8Array): Manifest {
     ['dims', positive(manifest?.dims)],
     ['metric', ['ip', 'cosine', 'l2'].includes(manifest?.metric)],
     ['clusters', positive(manifest?.clusters)],
-    ['rotation', manifest?.rotation === undefined || typeof manifest.rotation?.applied === 'boolean'],
+    ['rotation', manifest?.rotation === undefined || isRotation(manifest.rotation)],
     ['probes', positive(manifest?.probes)],
     ['recall', manifest?.recall === undefined || areRecallFacts(manifest.recall)],
     ['candidates', manifest?.candidates === undefined || positive(manifest.candidates)],
@@ -119,6 +119,10 @@ function areRecallFacts({ target, open, narrowed, clusters }: RecallFacts): bool
   const isPair = (pair: unknown) => Array.isArray(pair) && pair.length === 2 && pair.every(isShare);
   const areShares = (list: unknown) => isList(list, isPair) && (list as unknown[]).length > 0;
   return (target === null || isShare(target)) && areShares(open) && areShares(narrowed) && clusters > 0;
+}
+
+function isRotation(facts: RotationFacts | null): boolean {
+  return typeof facts?.applied === 'boolean' && typeof facts.aligned === 'boolean';
 }
 
 function isList(value: unknown, fits: (entry: unknown) => boolean): boolean {

@@ -334,7 +334,9 @@ export class RetrievalModel {
         'the model is from a version that knew no updates; publish it again',
       );
     const { features, biased } = main.freshSizes;
-    return checkUpdate(update, { manifest: main.manifest, features, biased });
+    // Biases of aligned models are products with the mean.
+    const takesPriors = biased && !main.rotation?.aligned;
+    return checkUpdate(update, { manifest: main.manifest, features, biased: takesPriors });
   }
 
   /** Applies what a journal holds beyond the model, and keeps it from then on. */

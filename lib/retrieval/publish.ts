@@ -6,7 +6,7 @@ import type { NativeDevice } from '../native/addon.js';
 import { onDevice, openDevice, withSignal } from '../native/device.js';
 import type { Reranker } from '../nn/reranker.js';
 import { floatToFloat16 } from '../tensor/half.js';
-import { Tensor, tensorInPieces } from '../tensor/tensor.js';
+import { Tensor, tensor, tensorInPieces } from '../tensor/tensor.js';
 import type { FormulaExpr } from '../value/ast.js';
 import { requireFinite } from './check_items.js';
 import { type CheckedCatalogue, checkPublish } from './check_publish.js';
@@ -117,7 +117,9 @@ async function build(
   const columns = await readAttributes(items.attributes ?? {}, shape[0], { signal, onProgress });
   // A reranker multiplies the rows with the user's vector, so what it reads must be as given.
   const rotate = readsRows(options) ? false : index.rotate;
-  const ivf = await IvfIndex.build(embeddings, { ...index, rotate, queries: checked.queries?.data }, seed, progress);
+  const queries =
+    checked.queries && tensor(checked.queries.data, { shape: [checked.queries.data.length / shape[1], shape[1]] });
+  const ivf = await IvfIndex.build(embeddings, { ...index, rotate, queries }, seed, progress);
   const eligible = await FilterIndex.build(columns, {
     ...filter,
     ordinals: ivf.ordinals.view() as Int32Array,

@@ -1,14 +1,22 @@
 #include "ops/rotate.h"
 
+#include <iterator>
+
 #include "ops/check.h"
 
 namespace silverlode {
 
 Status Rotate::parse(const Attributes& attributes, Params& params) {
-  SILVERLODE_RETURN_IF_ERROR(attributes.get_or("centre", params.centre, int64_t{0}));
-  if (params.centre == 0 || params.centre == 1) return ok_status();
-  return make_error(Code::kInvalidArgument, "%s: centre must be 0 or 1, got %lld", kName,
-                    static_cast<long long>(params.centre));
+  static constexpr const char* kNames[] = {"nothing", "mean", "aligned"};
+  std::string subtract;
+  SILVERLODE_RETURN_IF_ERROR(attributes.get_or("subtract", subtract, std::string("nothing")));
+  for (int32_t i = 0; i < static_cast<int32_t>(std::size(kNames)); ++i) {
+    if (subtract != kNames[i]) continue;
+    params.subtract = static_cast<Subtract>(i);
+    return ok_status();
+  }
+  return make_error(Code::kInvalidArgument, "%s: subtract must be nothing, mean or aligned, got '%.64s'", kName,
+                    subtract.c_str());
 }
 
 Status Rotate::infer(const Params& params, const DimValues&, Inputs inputs, OutputSpecs& outputs) {
@@ -27,10 +35,11 @@ Status Rotate::infer(const Params& params, const DimValues&, Inputs inputs, Outp
   SILVERLODE_RETURN_IF_ERROR(check_tensor(kName, "signs", inputs[1], DType::kI8, Shape{rotated.dim(-1)}));
   const TensorView mean = optional_input(inputs, 2);
   if (!mean.absent()) SILVERLODE_RETURN_IF_ERROR(check_tensor(kName, "mean", mean, DType::kF32, Shape{dim}));
-  if (params.centre == 1 && mean.absent()) {
-    return make_error(Code::kInvalidArgument, "%s: centre is 1 but there is no 'mean'", kName);
+  if (params.subtract != Subtract::kNothing && mean.absent()) {
+    return make_error(Code::kInvalidArgument, "%s: there is no 'mean' to subtract", kName);
   }
   outputs.add(DType::kF32, rotated);
+  outputs.add(DType::kF32, offsets);
   outputs.add(DType::kF32, offsets);
   return ok_status();
 }
@@ -41,10 +50,11 @@ void Rotate::bind(const Params& params, const DimValues&, Inputs inputs, Outputs
   args.mean = optional_input(inputs, 2).as<const float>();
   args.rotated = outputs[0].as<float>();
   args.offsets = outputs[1].as<float>();
+  args.factors = outputs[2].as<float>();
   args.rows = outputs[1].elements();
   args.dim = inputs[0].shape.dim(-1);
   args.padded_dim = outputs[0].shape.dim(-1);
-  args.centre = params.centre == 1;
+  args.subtract = params.subtract;
 }
 
 }  // namespace silverlode

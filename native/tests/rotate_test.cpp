@@ -26,10 +26,10 @@ struct Given {
   }
 };
 
-OpResult run_rotate(const Given& given, int64_t centre, bool with_mean = true, int32_t threads = 1,
+OpResult run_rotate(const Given& given, const char* subtract, bool with_mean = true, int32_t threads = 1,
                     SimdLevel level = best_simd_level()) {
   Attributes attributes;
-  attributes.values["centre"] = centre;
+  attributes.values["subtract"] = std::string(subtract);
   std::vector<TensorView> inputs = {given.values.view(), given.signs.view()};
   if (with_mean) inputs.push_back(given.mean.view());
   return run_op<Rotate>(rotate_entry(), attributes, inputs, threads, level);
@@ -57,13 +57,13 @@ std::vector<double> multiplied(const Given& given, int64_t row, bool centre) {
 
 TEST(Rotate, IsTheMatrixOfItsDefinition) {
   for (int64_t dim : {1, 32, 33, 96, 100, 224, 500}) {
-    for (int64_t centre : {0, 1}) {
+    for (bool centre : {false, true}) {
       const Given given(5, dim, 7);
-      const OpResult result = run_rotate(given, centre);
+      const OpResult result = run_rotate(given, centre ? "mean" : "nothing");
       ASSERT_TRUE(result.status.ok()) << result.status.text;
       const std::vector<float> rotated = result.values<float>(0), offsets = result.values<float>(1);
       for (int64_t row = 0; row < 5; ++row) {
-        const std::vector<double> expected = multiplied(given, row, centre == 1);
+        const std::vector<double> expected = multiplied(given, row, centre);
         double offset = 0;
         for (int64_t d = 0; d < dim; ++d) {
           const auto at = static_cast<size_t>(d);
@@ -79,33 +79,62 @@ TEST(Rotate, IsTheMatrixOfItsDefinition) {
   }
 }
 
+// values * x = factor * (v * (x - mean) + mean * (x - mean) + offset) for every x.
+TEST(Rotate, AlignedScoresAreScores) {
+  const int64_t dim = 50;
+  Given given(40, dim, 3);
+  for (float& value : given.mean.values) value *= 10;
+  for (int64_t i = 0; i < 20 * dim; ++i) {
+    given.values.values[static_cast<size_t>(i)] += given.mean.values[static_cast<size_t>(i % dim)];
+  }
+  const std::vector<float> v = run_rotate(given, "aligned").values<float>(0),
+                           x = run_rotate(given, "mean").values<float>(0);
+  const std::vector<float> offsets = run_rotate(given, "aligned").values<float>(1);
+  const std::vector<float> factors = run_rotate(given, "aligned").values<float>(2);
+  const std::vector<float> products = run_rotate(given, "mean").values<float>(1);
+  const auto dot = [](const float* a, const float* b, int64_t n) {
+    double sum = 0;
+    for (int64_t i = 0; i < n; ++i) sum += static_cast<double>(a[i]) * b[i];
+    return sum;
+  };
+  for (size_t i = 0; i < 40; ++i) {
+    EXPECT_GT(factors[i], 0.0f);
+    for (size_t j = 0; j < 20; ++j) {
+      const double exact = dot(&given.values.values[i * dim], &given.values.values[j * dim], dim);
+      const double sum = dot(&v[i * 64], &x[j * 64], 64) + products[j] + offsets[i];
+      EXPECT_NEAR(factors[i] * sum, exact, 1e-5 * std::fabs(exact) + 0.02) << i << " " << j;
+    }
+  }
+}
+
 TEST(Rotate, SameBitsOnEveryLevelAndThreadCount) {
   const Given given(3000, 70, 11);
-  const OpResult first = run_rotate(given, 1, true, 1, SimdLevel::kSerial);
+  const OpResult first = run_rotate(given, "aligned", true, 1, SimdLevel::kSerial);
   for (SimdLevel level : supported_levels()) {
-    for (int32_t threads : {1, 2, 5}) EXPECT_EQ(run_rotate(given, 1, true, threads, level).bytes(), first.bytes());
+    for (int32_t threads : {1, 2, 5})
+      EXPECT_EQ(run_rotate(given, "aligned", true, threads, level).bytes(), first.bytes());
   }
 }
 
 TEST(Rotate, OffsetsAreZeroWithoutAMean) {
-  const OpResult result = run_rotate(Given(3, 40, 2), 0, false);
+  const OpResult result = run_rotate(Given(3, 40, 2), "nothing", false);
   EXPECT_EQ(result.values<float>(1), std::vector<float>(3, 0.0f));
 }
 
 TEST(Rotate, ShapesAndAttributes) {
   const Given given(2, 3, 1);
-  EXPECT_EQ(run_rotate(given, 0).outputs[0].shape, (Shape{2, 32}));
-  EXPECT_EQ(run_rotate(given, 0).outputs[1].shape, (Shape{2}));
-  EXPECT_EQ(run_rotate(given, 2).status.code, Code::kInvalidArgument);
-  EXPECT_EQ(run_rotate(given, 1, false).status.code, Code::kInvalidArgument);
+  EXPECT_EQ(run_rotate(given, "nothing").outputs[0].shape, (Shape{2, 32}));
+  EXPECT_EQ(run_rotate(given, "nothing").outputs[1].shape, (Shape{2}));
+  EXPECT_EQ(run_rotate(given, "most").status.code, Code::kInvalidArgument);
+  EXPECT_EQ(run_rotate(given, "mean", false).status.code, Code::kInvalidArgument);
   Given few_signs = given;
   few_signs.signs.shape = {31};
-  EXPECT_EQ(run_rotate(few_signs, 0).status.code, Code::kShapeMismatch);
+  EXPECT_EQ(run_rotate(few_signs, "nothing").status.code, Code::kShapeMismatch);
   Given long_mean = given;
   long_mean.mean = {{4}, std::vector<float>(4)};
-  EXPECT_EQ(run_rotate(long_mean, 0).status.code, Code::kShapeMismatch);
-  EXPECT_TRUE(run_rotate(Given(0, 3, 1), 0).status.ok());
-  EXPECT_TRUE(run_rotate(Given(3, 0, 1), 0).status.ok());
+  EXPECT_EQ(run_rotate(long_mean, "nothing").status.code, Code::kShapeMismatch);
+  EXPECT_TRUE(run_rotate(Given(0, 3, 1), "nothing").status.ok());
+  EXPECT_TRUE(run_rotate(Given(3, 0, 1), "aligned").status.ok());
 }
 
 }  // namespace

@@ -5,7 +5,8 @@ import { defineCases, normals, tensorOf } from './op_case.js';
 interface Sizes {
   rows: number;
   dim: number;
-  mean?: 'given' | 'subtracted';
+  /** With a mean, and what is subtracted. */
+  subtract?: 'nothing' | 'mean' | 'aligned';
   scale?: number;
   values?: 'outlier' | 'zero';
 }
@@ -14,12 +15,12 @@ export interface Input {
   values: Tensor<'float32'>;
   signs: Tensor<'int8'>;
   mean?: Tensor<'float32'> | undefined;
-  centre: boolean;
+  subtract: NonNullable<Sizes['subtract']>;
 }
 
 const padded = (dim: number) => Math.ceil(dim / 32) * 32;
 
-function make({ rows, dim, mean, scale = 1, values }: Sizes, random: Random): Input {
+function make({ rows, dim, subtract, scale = 1, values }: Sizes, random: Random): Input {
   const data = normals(random, rows * dim);
   for (let i = 0; i < data.length; i++) {
     if (values === 'zero') data[i] = i % 2 ? 0 : -0;
@@ -33,29 +34,30 @@ function make({ rows, dim, mean, scale = 1, values }: Sizes, random: Random): In
       padded(dim),
     ),
     mean:
-      mean &&
+      subtract &&
       tensorOf(
         normals(random, dim).map((x) => x * scale),
         dim,
       ),
-    centre: mean === 'subtracted',
+    subtract: subtract ?? 'nothing',
   };
 }
 
 export const cases = defineCases<Sizes, Input>(
   [
     ...[1, 31, 32, 33, 64, 65, 96, 100, 128, 160, 200, 256, 384, 768, 1000].map((dim) => ({ rows: 3, dim })),
-    ...[1, 33, 64, 100, 224].map((dim) => ({ rows: 5, dim, mean: 'given' as const })),
-    ...[1, 33, 64, 100, 224].map((dim) => ({ rows: 5, dim, mean: 'subtracted' as const })),
-    { rows: 4, dim: 100, values: 'outlier', mean: 'subtracted' },
-    { rows: 4, dim: 37, values: 'zero', mean: 'given' },
-    ...[1e-45, 1e-38, 1e-20, 1e15, 1e36].map((scale) => ({ rows: 5, dim: 70, scale, mean: 'subtracted' as const })),
+    ...(['nothing', 'mean', 'aligned'] as const).flatMap((subtract) =>
+      [1, 33, 64, 100, 224].map((dim) => ({ rows: 5, dim, subtract })),
+    ),
+    { rows: 4, dim: 100, values: 'outlier', subtract: 'mean' },
+    { rows: 4, dim: 37, values: 'zero', subtract: 'aligned' },
+    ...[1e-45, 1e-38, 1e-20, 1e15, 1e36].map((scale) => ({ rows: 5, dim: 70, scale, subtract: 'aligned' as const })),
     { name: 'no rows', rows: 0, dim: 5 },
     { name: 'no columns', rows: 3, dim: 0 },
-    { name: 'enough for several tasks', rows: 2001, dim: 48, mean: 'given' },
-    { bench: true, rows: 1, dim: 128, mean: 'given' },
-    { bench: true, rows: 10_000, dim: 128, mean: 'given' },
-    { bench: true, rows: 10_000, dim: 768, mean: 'subtracted' },
+    { name: 'enough for several tasks', rows: 2001, dim: 48, subtract: 'aligned' },
+    { bench: true, rows: 1, dim: 128, subtract: 'aligned' },
+    { bench: true, rows: 10_000, dim: 128, subtract: 'nothing' },
+    { bench: true, rows: 10_000, dim: 768, subtract: 'mean' },
   ],
   make,
   ({ rows, dim }) => ({
@@ -64,4 +66,4 @@ export const cases = defineCases<Sizes, Input>(
   }),
 );
 
-export const run = ({ values, signs, mean, centre }: Input) => ops.rotate(values, signs, { mean, centre });
+export const run = ({ values, signs, mean, subtract }: Input) => ops.rotate(values, signs, { mean, subtract });

@@ -35,6 +35,20 @@ property('inner products and distances stay', 20, async (random) => {
   expect(dot(rotated.view(), width)).toBeCloseTo(dot(values, dim), 3);
 });
 
+test('aligned values have nothing along the mean; opposed ones keep a positive factor', async () => {
+  const signs = tensor(new Int8Array(32).fill(1)) as never;
+  const mean = tensor([3, 4]);
+  const values = tensor([6, 8, 10, 5, -3, -4, 0, 0], { shape: [4, 2] });
+  const { rotated, offsets, factors } = await ops.rotate(values, signs, { mean, subtract: 'aligned' });
+  expect([...factors.view()]).toEqual([2, 2, 1 / 1024, 0]);
+  expect([...offsets.view()]).toEqual([25, 25, -25 * 1024, 0]);
+  const [first, , , last] = [0, 1, 2, 3].map((row) => rotated.view().subarray(row * 32, row * 32 + 32));
+  expect([...(first as Float32Array), ...(last as Float32Array)].every((x) => x === 0)).toBe(true);
+  expect([...rotated.view().subarray(32, 34)]).toEqual(
+    [2 - 1.5, 2 + 1.5].map((x) => Math.fround(x * Math.fround(1 / Math.sqrt(32)))),
+  );
+});
+
 test('wrong inputs', async () => {
   const signs = tensor(new Int8Array(32).fill(1)) as never;
   await expectCode('UNSUPPORTED_DTYPE', () => ops.rotate(tensor(new Int8Array(4)) as never, signs));
@@ -42,5 +56,5 @@ test('wrong inputs', async () => {
   await expectCode('SHAPE_MISMATCH', () => ops.rotate(tensor([1], { shape: [] }), signs));
   await expectCode('SHAPE_MISMATCH', () => ops.rotate(tensor(new Float32Array(33)), signs));
   await expectCode('SHAPE_MISMATCH', () => ops.rotate(tensor([1, 2]), signs, { mean: tensor([1]) }));
-  await expectCode('INVALID_ARGUMENT', () => ops.rotate(tensor([1, 2]), signs, { centre: true }));
+  await expectCode('INVALID_ARGUMENT', () => ops.rotate(tensor([1, 2]), signs, { subtract: 'mean' }));
 });

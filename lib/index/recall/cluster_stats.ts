@@ -1,6 +1,6 @@
 // How the scores of a cluster's members lie around what its centroid promises; see native/ops/recall_estimate.h.
 import { breathe } from '../progress.js';
-import { centroidScore, distanceOf, product, type Sampled } from './sample.js';
+import { centroidScore, distanceOf, itemScore, type Sampled } from './sample.js';
 
 /** Rows of `clusterStats`. */
 export const GAIN = 0;
@@ -65,58 +65,51 @@ function nearestQueries(sample: Sampled, cluster: number): number[] {
   return near.map(({ query }) => query);
 }
 
-/** Of q · x + b per unit of |q|; priors have a variance of their own. */
+/** Of scores per unit of |q|, but for what priors add. */
 function ofProducts(sample: Sampled, cluster: number, members: Int32Array, near: readonly number[]): Moments {
   const { rows, queries, querySquares } = sample;
+  const biasVariance = rows.priors ? varianceOf(rows.bias as ArrayLike<number>, members) : 0;
   let squares = 0;
   let looked = 0;
   for (const query of near) {
     const expected = centroidScore(sample, query, cluster);
-    let sum = 0;
     for (const item of members) {
       if (item === queries.items[query]) continue;
-      sum += (product(sample, query, item) - expected) ** 2;
+      const deviation = itemScore(sample, query, item) - expected;
+      squares += (deviation * deviation - biasVariance) / (querySquares[query] as number);
       looked += 1;
     }
-    squares += sum / (querySquares[query] as number);
   }
-  const { mean, variance } = priors(rows.bias, members);
-  return { shift: mean, variance: looked === 0 ? 0 : squares / looked, biasVariance: variance };
+  return { shift: 0, variance: looked === 0 ? 0 : Math.max(0, squares / looked), biasVariance };
 }
 
-/** Of the distances behind 2 (q · x + b) - |q|² - |x|², around that of a centroid which is as far off as its members are wide. */
+/** Of the distances behind scores, around that of a centroid which is as far off as its members are wide. */
 function ofDistances(sample: Sampled, cluster: number, members: Int32Array, near: readonly number[]): Moments {
-  const { rows, queries, querySquares, centroidSquares } = sample;
-  const { dims, vectors, bias } = rows;
-  const itemSquares = Float64Array.from(members, (item) => {
-    let sum = 0;
+  const { rows, queries, centroidSquares } = sample;
+  const { dims, vectors } = rows;
+  let sum = 0;
+  for (const item of members) {
     for (let i = item * dims; i < (item + 1) * dims; i++) sum += (vectors[i] as number) ** 2;
-    return sum;
-  });
-  const mean = itemSquares.reduce((sum, square) => sum + square, 0) / Math.max(1, members.length);
-  const width = Math.max(0, mean - (centroidSquares[cluster] as number));
-  const shift = 2 * priors(bias, members).mean - width;
+  }
+  const shift = -Math.max(0, sum / Math.max(1, members.length) - (centroidSquares[cluster] as number));
   let squares = 0;
   let looked = 0;
   for (const query of near) {
     const expected = distanceOf(centroidScore(sample, query, cluster) + shift);
-    for (let i = 0; i < members.length; i++) {
-      const item = members[i] as number;
+    for (const item of members) {
       if (item === queries.items[query]) continue;
-      const score = 2 * (product(sample, query, item) + (bias?.[item] ?? 0)) - (querySquares[query] as number);
-      squares += (distanceOf(score - (itemSquares[i] as number)) - expected) ** 2;
+      squares += (distanceOf(itemScore(sample, query, item)) - expected) ** 2;
       looked += 1;
     }
   }
   return { shift, variance: looked === 0 ? 0 : squares / looked, biasVariance: 0 };
 }
 
-function priors(bias: ArrayLike<number> | undefined, members: Int32Array): { mean: number; variance: number } {
-  if (bias === undefined || members.length === 0) return { mean: 0, variance: 0 };
+function varianceOf(values: ArrayLike<number>, members: Int32Array): number {
   let sum = 0;
-  for (const item of members) sum += bias[item] as number;
-  const mean = sum / members.length;
+  for (const item of members) sum += values[item] as number;
+  const mean = sum / Math.max(1, members.length);
   let squares = 0;
-  for (const item of members) squares += ((bias[item] as number) - mean) ** 2;
-  return { mean, variance: squares / members.length };
+  for (const item of members) squares += ((values[item] as number) - mean) ** 2;
+  return squares / Math.max(1, members.length);
 }

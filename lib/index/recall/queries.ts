@@ -1,15 +1,18 @@
 // Queries that stand for those to come, as the index quantises them: given ones, or items in their place.
 import { Random } from '../../data/random.js';
+import { gatherRows } from '../../ops/gather_rows.js';
 import type { Metric } from '../../ops/ivf_probe.js';
 import { l2Normalize } from '../../ops/l2_normalize.js';
 import { rotate } from '../../ops/rotate.js';
 import { type Tensor, tensor } from '../../tensor/tensor.js';
 import type { Rotation } from '../rotation.js';
-import type { ClusteredRows, SampleQueries } from './sample.js';
+import type { SampleQueries } from './sample.js';
 
 /** Queries at most; half as many where each is compared with many numbers. */
 const MOST = 128;
 const MANY_NUMBERS = 2 ** 25;
+/** Items looked at for every query that is wanted: some are zero, or the same. */
+const TRIES = 4;
 
 /** How many sample queries are worth their time beside rows of so many numbers. */
 export function sampleSize(numbers: number): number {
@@ -18,63 +21,54 @@ export function sampleSize(numbers: number): number {
 
 /** Some of the queries that a caller gives, float32 [n, dims]; zero vectors are left out. */
 export async function givenQueries(
-  given: Float32Array,
-  dims: number,
+  given: Tensor<'float32'>,
   metric: Metric,
   rotation: Rotation | undefined,
   most: number,
 ): Promise<SampleQueries> {
-  const rows = Array.from({ length: given.length / dims }, (_, i) => i).filter((i) => isNonZero(given, i, dims));
-  const step = Math.max(1, rows.length / most);
-  const count = Math.min(most, rows.length);
-  const chosen = new Float32Array(count * dims);
-  for (let i = 0; i < count; i++) {
-    const row = rows[Math.floor(i * step)] as number;
-    chosen.set(given.subarray(row * dims, (row + 1) * dims), i * dims);
-  }
-  let vectors = tensor(chosen, { shape: [count, dims] }) as Tensor;
-  if (metric === 'cosine') vectors = (await l2Normalize(vectors)) as Tensor;
-  if (rotation) {
-    const { mean, signs } = rotation;
-    vectors = (await rotate(vectors, signs, { mean, centre: metric === 'l2' })).rotated as Tensor;
-  }
-  return { vectors: vectors.view() as Float32Array, count, items: new Int32Array(count).fill(-1) };
+  const [count, dims] = given.shape as [number, number];
+  const values = given.view();
+  const rows = Array.from({ length: count }, (_, row) => row).filter((row) => isNonZero(values, row, dims));
+  const chosen = Array.from({ length: Math.min(most, rows.length) }, (_, i, n = Math.min(most, rows.length)) => {
+    return rows[Math.floor((i * rows.length) / n)] as number;
+  });
+  const queries = await quantisable(given, chosen, metric, rotation);
+  return { ...queries, items: new Int32Array(queries.count).fill(-1) };
 }
 
-/** Items as queries: drawn without replacement, zero vectors and repetitions left out. An item never counts for itself. */
+/** Items, float32 [n, dims], as queries: zero vectors and repetitions are left out. An item never counts for itself. */
 export async function itemQueries(
-  { vectors, dims, metric, clusters }: ClusteredRows,
+  items: Tensor<'float32'>,
+  metric: Metric,
   rotation: Rotation | undefined,
   most: number,
   seed: number,
 ): Promise<SampleQueries> {
-  const moved = metric === 'l2' || rotation === undefined ? undefined : await rotatedMean(rotation);
+  const [count, dims] = items.shape as [number, number];
+  const values = items.view();
   const random = new Random(seed);
-  const seen = new Set<string>();
-  const chosen: number[] = [];
-  const values = new Float32Array(most * dims);
-  for (let tries = 0; tries < 4 * most && chosen.length < most; tries++) {
-    const item = random.integer(clusters.length);
-    const query = vectors.slice(item * dims, (item + 1) * dims);
-    if (moved) for (let d = 0; d < dims; d++) query[d] = (query[d] as number) + (moved[d] as number);
-    const key = query.join();
-    if (seen.has(key) || !isNonZero(query, 0, dims)) continue;
-    seen.add(key);
-    values.set(query, chosen.length * dims);
-    chosen.push(item);
+  const chosen = new Map<string, number>();
+  for (let tries = 0; tries < TRIES * most && chosen.size < most; tries++) {
+    const item = random.integer(count);
+    if (isNonZero(values, item, dims)) chosen.set(values.subarray(item * dims, (item + 1) * dims).join(), item);
   }
-  const count = chosen.length;
-  return { vectors: values.slice(0, count * dims), count, items: Int32Array.from(chosen) };
+  const drawn = [...chosen.values()];
+  return { ...(await quantisable(items, drawn, metric, rotation)), items: Int32Array.from(drawn) };
 }
 
-/** What queries have that items lack: they are rotated, but not centred. */
-async function rotatedMean({ mean, signs }: Rotation): Promise<Float32Array> {
-  const { rotated } = await rotate(mean.reshape([1, mean.shape[0] as number]), signs);
-  return rotated.view() as Float32Array;
+/** As `queryVectors` does it while a program is recorded. */
+async function quantisable(from: Tensor, rows: readonly number[], metric: Metric, rotation: Rotation | undefined) {
+  const count = rows.length;
+  let vectors = (await gatherRows(from, tensor(Int32Array.from(rows)) as Tensor)) as Tensor;
+  if (metric === 'cosine') vectors = (await l2Normalize(vectors)) as Tensor;
+  if (rotation !== undefined) {
+    const { mean, signs, aligned } = rotation;
+    const subtract = metric === 'l2' ? 'mean' : aligned ? 'aligned' : 'nothing';
+    vectors = (await rotate(vectors, signs, { mean, subtract })).rotated as Tensor;
+  }
+  return { vectors: vectors.view() as Float32Array, count };
 }
 
-/** Rounding of a rotation leaves a little where nothing was. */
 function isNonZero(values: Float32Array, row: number, dims: number): boolean {
-  const own = values.subarray(row * dims, (row + 1) * dims);
-  return own.some((value) => Math.abs(value) > 1e-6);
+  return values.subarray(row * dims, (row + 1) * dims).some((value) => value !== 0);
 }

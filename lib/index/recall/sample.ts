@@ -13,8 +13,11 @@ export interface ClusteredRows {
   clusters: Int32Array;
   /** float32 [C, dims]: the means of their members. */
   centroids: Float32Array;
-  /** Per item, added to its score. */
+  /** Added to the scores of items, and the means of that by cluster. */
   bias?: ArrayLike<number> | undefined;
+  centroidBias?: Float32Array | undefined;
+  /** Whether that are priors, which have nothing to do with queries. */
+  priors?: boolean;
 }
 
 /** Queries that stand for those to come. */
@@ -69,13 +72,13 @@ export async function sampled(rows: ClusteredRows, queries: SampleQueries): Prom
   };
 }
 
-/** Score of query `q` with a point at a centroid, without priors. */
+/** Score of query `q` with a point at a centroid. */
 export function centroidScore(
   { rows, products, count, querySquares, centroidSquares }: Sampled,
   q: number,
   c: number,
 ): number {
-  const product = products[q * count + c] as number;
+  const product = (products[q * count + c] as number) + (rows.centroidBias?.[c] ?? 0);
   if (rows.metric !== 'l2') return product;
   return 2 * product - (querySquares[q] as number) - (centroidSquares[c] as number);
 }

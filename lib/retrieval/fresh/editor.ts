@@ -185,9 +185,10 @@ export class Editor {
     const { metric, dims } = manifest;
     if (ids.length === 0) return 0;
     const given = tensor(update.embeddings, { shape: [ids.length, dims] }) as Tensor;
-    const { quantized, scales } = await quantizeInt8(await itemVectors(given, metric, rotation));
+    const { vectors, products } = await itemVectors(given, metric, rotation);
+    const { quantized, scales } = await quantizeInt8(vectors);
     const order = Int32Array.from(ids, (_, item) => item);
-    const prior = sizes.biased ? update.bias : undefined;
+    const prior = products ?? (sizes.biased ? update.bias : undefined);
     const bias = (await biasOf(quantized, scales, metric, prior, order))?.view() as Float32Array | undefined;
     const table = rerankRows(update.embeddings, sizes.embeddings?.dtype);
     const columnOf = this.#columnsOf(update.attributes);

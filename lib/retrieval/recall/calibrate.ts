@@ -3,6 +3,7 @@ import type { FilterIndex } from '../../index/filter_index.js';
 import { IvfIndex } from '../../index/ivf_index.js';
 import type { Progress } from '../../index/progress.js';
 import type { Learned } from '../../index/recall/learn.js';
+import { NOT_ROTATED } from '../../index/rotation.js';
 import type { NativeDevice } from '../../native/addon.js';
 import { Answerer } from '../answer.js';
 import { CatalogueIds } from '../item_ids.js';
@@ -139,8 +140,7 @@ function largestShare(target: number, tried: readonly (readonly [share: number, 
 function withoutRotation(index: IvfIndex, dims: number): IvfIndex {
   const { mean: _, signs: __, ...tensors } = Object.fromEntries(index.stateDict());
   const metric = index.parts.metric === 'cosine' ? 'ip' : index.parts.metric;
-  const rotation = { applied: false, errorRatio: null };
-  return new IvfIndex({ ...index.parts, metric, dims, rotation }, tensors);
+  return new IvfIndex({ ...index.parts, metric, dims, rotation: NOT_ROTATED }, tensors);
 }
 
 /** Index and filter as a model of their own, whose ids are the ordinals. */

@@ -122,7 +122,7 @@ export class Workloads {
   #shareFound({ k, seen = 0, filter }: Workload, query: number, ids: readonly number[]): number | undefined {
     const { lists, queries, itemScore } = this.learned;
     const holds = filter && this.holds.get(filter(this.#query(query)).split(':')[0] as string);
-    const all = (lists[query]?.items as Int32Array).subarray(seen);
+    const all = (lists[query] as (typeof lists)[0]).items.subarray(seen);
     const truth = (holds ? all.filter((item) => holds[item]) : all).subarray(0, k);
     if (truth.length < Math.min(k, SHORTEST)) return undefined;
     const among = new Set(truth);

@@ -1,6 +1,7 @@
 #include "ops/rotate.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "backends/cpu/backend.h"
 
@@ -43,12 +44,47 @@ void hadamard(float* x, int64_t size) {
   for (int64_t i = 0; i < size; i += kTile) hadamard_tile(x + i, scale);
 }
 
-void rotate_row(const Rotate::Args& args, const float* values, float* rotated) {
-  if (args.centre) {
-    for (int64_t d = 0; d < args.dim; ++d) rotated[d] = (values[d] - args.mean[d]) * static_cast<float>(args.signs[d]);
-  } else {
-    for (int64_t d = 0; d < args.dim; ++d) rotated[d] = values[d] * static_cast<float>(args.signs[d]);
+double product(const float* a, const float* b, int64_t n) {
+  double sum = 0;
+  for (int64_t i = 0; i < n; ++i) sum += static_cast<double>(a[i]) * static_cast<double>(b[i]);
+  return sum;
+}
+
+void subtract(const float* values, const float* mean, float* v, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) v[i] = values[i] - mean[i];
+}
+
+// v, and the offset and factor of a row.
+void align(const Rotate::Args& args, const float* values, float* v, float& offset, float& factor) {
+  const double along = product(values, args.mean, args.dim), own = product(values, values, args.dim);
+  const double mean = product(args.mean, args.mean, args.dim);
+  factor = mean == 0 ? 1.0f : Rotate::aligned_factor(along / mean, std::sqrt(own / mean));
+  offset = factor == 0.0f ? 0.0f : static_cast<float>(along / static_cast<double>(factor));
+  if (factor == 0.0f) {
+    std::fill(v, v + args.dim, 0.0f);
+    return;
   }
+  for (int64_t d = 0; d < args.dim; ++d) v[d] = values[d] / factor - args.mean[d];
+}
+
+void rotate_row(const Rotate::Args& args, int64_t row) {
+  const float* values = args.values + row * args.dim;
+  float* rotated = args.rotated + row * args.padded_dim;
+  float offset = 0.0f, factor = 1.0f;
+  switch (args.subtract) {
+    case Rotate::Subtract::kNothing:
+      std::copy(values, values + args.dim, rotated);
+      if (args.mean != nullptr) offset = static_cast<float>(product(values, args.mean, args.dim));
+      break;
+    case Rotate::Subtract::kMean:
+      subtract(values, args.mean, rotated, args.dim);
+      offset = static_cast<float>(product(rotated, args.mean, args.dim));
+      break;
+    case Rotate::Subtract::kAligned: align(args, values, rotated, offset, factor); break;
+  }
+  args.offsets[row] = offset;
+  args.factors[row] = factor;
+  for (int64_t d = 0; d < args.dim; ++d) rotated[d] *= static_cast<float>(args.signs[d]);
   std::fill(rotated + args.dim, rotated + args.padded_dim, 0.0f);
   for (int64_t begin = 0; begin < args.padded_dim;) {
     const int64_t size = Rotate::block_size(args.padded_dim - begin);
@@ -57,22 +93,11 @@ void rotate_row(const Rotate::Args& args, const float* values, float* rotated) {
   }
 }
 
-float offset_of(const Rotate::Args& args, const float* values) {
-  if (args.mean == nullptr) return 0.0f;
-  double sum = 0;
-  for (int64_t d = 0; d < args.dim; ++d) sum += static_cast<double>(values[d]) * static_cast<double>(args.mean[d]);
-  return static_cast<float>(sum);
-}
-
 Status run(Context& context, const Rotate::Args& args, Workspace) {
   const int64_t step = kTaskValues / std::max<int64_t>(args.dim, 1) + 1;
   runtime(context).pool.parallel_for((args.rows + step - 1) / step, [&](int64_t task, int32_t) {
     const int64_t end = std::min(args.rows, task * step + step);
-    for (int64_t row = task * step; row < end; ++row) {
-      const float* values = args.values + row * args.dim;
-      rotate_row(args, values, args.rotated + row * args.padded_dim);
-      args.offsets[row] = offset_of(args, values);
-    }
+    for (int64_t row = task * step; row < end; ++row) rotate_row(args, row);
   });
   return ok_status();
 }

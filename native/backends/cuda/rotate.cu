@@ -33,13 +33,13 @@ __device__ void hadamard(float* x, int64_t size, unsigned lane) {
   }
 }
 
-__device__ float offset_of(const float* values, const float* mean, int64_t dim) {
+__device__ double product(const float* a, const float* b, int64_t n) {
   double sum = 0;
-  for (int64_t d = 0; d < dim; ++d) sum += static_cast<double>(values[d]) * static_cast<double>(mean[d]);
-  return static_cast<float>(sum);
+  for (int64_t i = 0; i < n; ++i) sum += static_cast<double>(a[i]) * static_cast<double>(b[i]);
+  return sum;
 }
 
-// A warp per row.
+// A warp per row. Every lane sums in the same order, ascending, which costs no more than one lane that others wait for.
 __global__ void sl_rotate(const RunError* error, Rotate::Args args) {
   if (stopped(error)) return;
   const unsigned lane = threadIdx.x % 32;
@@ -47,21 +47,36 @@ __global__ void sl_rotate(const RunError* error, Rotate::Args args) {
   for (int64_t row = static_cast<int64_t>(blockIdx.x) * kWarps + threadIdx.x / 32; row < args.rows; row += stride) {
     const float* values = args.values + row * args.dim;
     float* rotated = args.rotated + row * args.padded_dim;
-    for (int64_t d = lane; d < args.padded_dim; d += 32) {
-      if (d >= args.dim) {
-        rotated[d] = 0.0f;
-        continue;
-      }
-      const float value = args.centre ? values[d] - args.mean[d] : values[d];
-      rotated[d] = value * static_cast<float>(args.signs[d]);
+    const bool centre = args.subtract == Rotate::Subtract::kMean;
+    const bool align = args.subtract == Rotate::Subtract::kAligned;
+    double along = 0;
+    if (args.mean != nullptr && !centre) along = product(values, args.mean, args.dim);
+    float factor = 1.0f;
+    if (align) {
+      const double mean = product(args.mean, args.mean, args.dim);
+      const double own = product(values, values, args.dim);
+      if (mean != 0) factor = Rotate::aligned_factor(along / mean, sqrt(own / mean));
+      along = factor == 0.0f ? 0 : along / static_cast<double>(factor);
     }
+    for (int64_t d = lane; d < args.padded_dim; d += 32) {
+      float v = d < args.dim && factor != 0.0f ? values[d] : 0.0f;
+      if (d < args.dim && align && factor != 0.0f) v = v / factor - args.mean[d];
+      if (d < args.dim && centre) v -= args.mean[d];
+      rotated[d] = v;
+    }
+    if (centre) {
+      __syncwarp();
+      along = product(rotated, args.mean, args.dim);
+      __syncwarp();
+    }
+    if (lane == 0) args.offsets[row] = static_cast<float>(along);
+    if (lane == 0) args.factors[row] = factor;
+    for (int64_t d = lane; d < args.dim; d += 32) rotated[d] *= static_cast<float>(args.signs[d]);
     for (int64_t begin = 0; begin < args.padded_dim;) {
       const int64_t size = Rotate::block_size(args.padded_dim - begin);
       hadamard(rotated + begin, size, lane);
       begin += size;
     }
-    // Ascending, so by one lane.
-    if (lane == 0) args.offsets[row] = args.mean == nullptr ? 0.0f : offset_of(values, args.mean, args.dim);
   }
 }
 

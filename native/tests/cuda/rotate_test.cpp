@@ -24,14 +24,15 @@ TEST(CudaRotate, HasTheBitsOfTheCpu) {
       const Tensor<float> values = random_values<float>({rows, dim}, random, normal);
       const Tensor<float> mean = random_values<float>({dim}, random, normal);
       const Tensor<int8_t> signs = random_values<int8_t>({(dim + 31) / 32 * 32}, random, sign);
-      const auto compare = [&](int64_t centre, const std::vector<TensorView>& inputs) {
+      const auto compare = [&](const char* subtract, const std::vector<TensorView>& inputs) {
         Attributes attributes;
-        attributes.values["centre"] = centre;
+        attributes.values["subtract"] = std::string(subtract);
         expect_same<Rotate>(rotate_entry(), cpu::rotate_entry(), attributes, inputs);
       };
-      compare(0, {values.view(), signs.view()});
-      compare(0, {values.view(), signs.view(), mean.view()});
-      compare(1, {values.view(), signs.view(), mean.view()});
+      compare("nothing", {values.view(), signs.view()});
+      for (const char* subtract : {"nothing", "mean", "aligned"}) {
+        compare(subtract, {values.view(), signs.view(), mean.view()});
+      }
     }
   }
 }
