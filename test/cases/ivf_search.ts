@@ -211,6 +211,14 @@ export const cases = defineCases<Sizes, Input>(
     ]),
     ...(['none', 'all'] as const).map((tail) => ({ ...many, tail, plan: 4 })),
     ...[0, 0.5, 1].map((deleted) => ({ ...many, deleted, batch: 2 })),
+    {
+      ...small,
+      name: 'more wanted than there are',
+      deleted: 0,
+      clusters: [512, 0, 0, 0, 0, 0, 0],
+      k: 600,
+      allowedMisses: 1000,
+    },
     ...[1, 2, 3, 4].flatMap(() => [
       { ...small, ...random, batch: 33 },
       { ...many, ...random, offsets: true },
