@@ -31,15 +31,17 @@
 //   -> 2 counts    int32   [batch, heads]     clusters scanned
 //   -> 3 stats     int64   [batch, 5]         clusters scanned by any head; eligible rows in them; live rows the filter was
 //                                             evaluated on; doubtful rows (hi & ~lo) among them; rows scored, all heads together
-//   -> 4 misses    float32 [batch]            rows of the true list expected elsewhere, mean over heads
+//   -> 4 misses    float32 [batch]            rows of the true list expected elsewhere, mean over heads; 0 for a head that has
+//                                             looked at every cluster, and where nothing is estimated (allowed_misses < 0)
 //
 // Clusters are ranked by what their best members are expected to score (ties: lower id). A head scans them in that order in
 // rounds that depend on rank alone: `first_round` of them, then a third more each time.
 //   allowed_misses >= 0   a head stops at the end of the first round after which it holds limits[b] rows, has seen
 //                         min_candidates eligible ones and expects no more than so many rows of its true list elsewhere
 //                         (recall_estimate.h). Clusters without an eligible row cost only the filter. `probes` is not read.
+//                         With limit 0 it stops after its first round.
 //   allowed_misses < 0    as in ivf_probe.h: the `probes` nearest clusters, then further ones up to min_candidates eligible
-//                         rows; probes <= 0 scans every cluster with an eligible row.
+//   (or NaN)              rows; probes <= 0 scans every cluster with an eligible row.
 // A head decides from its own query and request alone, so answers do not depend on the batch.
 //
 // Scores as in metric.h, each query_offset added with one rounding after selection. Errors as in ivf_probe.h and ivf_scan.h,

@@ -6,11 +6,12 @@
 // cluster_stats float32 [5, C], written when a model is published (lib/index/recall/):
 //   0 gain, 1 shift        a member is expected to score e = gain * s + shift, s the centroid's score
 //   2 variance, 3 bias_variance   of members' scores around e: variance * |q|² + bias_variance (metric l2: the first alone)
-//   4 rows                 members as published
+//   4 rows                 members as published, truncated; 0 for what is no count of rows (negative, NaN, 2^31 or more)
 // tail int32 [256]         share of members, times 2^20, that score above a threshold t, by z = (t - e) / spread in steps of
 //                          an eighth from -4 on; it falls, and is measured over all clusters together
 //
-// Metric l2 works with minus the distance in place of minus its square, around which members lie evenly: d(s) = -√-s.
+// Metric l2 works with minus the distance in place of minus its square, around which members lie evenly: d(e) and d(t) in place
+// of e and t, with d(s) = -√-s, NaN for NaN.
 #pragma once
 
 #include <cstdint>
@@ -26,8 +27,20 @@ constexpr double kTailOne = 1048576.0;
 // Clusters are ranked by e + 2 * spread: a wide cluster holds more good rows than its centroid promises.
 constexpr float kRankSpreads = 2.0f;
 
-// A cluster whose members all score alike.
+// A cluster whose members all score alike: its spread is not positive, or NaN.
 constexpr float kSteepest = 1e30f;
+
+// Where such members are taken to be for a threshold: a little below, since equal scores are no losses.
+constexpr float below(float expected) {
+  const float size = expected < 0.0f ? -expected : expected;
+  const float by_size = size * 1e-6f;
+  const float gap = by_size + 1e-20f;
+  return expected - gap;
+}
+
+constexpr int32_t stored_rows(float rows) {
+  return rows >= 0.0f && rows < 2147483648.0f ? static_cast<int32_t>(rows) : 0;
+}
 
 // Entry of the tail table for a threshold; `steepness` is kTailSteps / spread. NaN counts as z = -4: nothing is known.
 constexpr int32_t tail_entry(float threshold, float expected, float steepness) {
@@ -51,7 +64,7 @@ struct RecallEvidence {
   int64_t wanted = 0;   // k: exactly so many rows above the threshold were found
   int64_t eligible_seen = 0, rows_seen = 0;    // in all clusters seen
   int64_t eligible_round = 0, rows_round = 0;  // in those of this round
-  bool filtered = false;
+  bool filtered = false;  // the request has a plan
 };
 
 // Rows of the true list that are expected outside the clusters seen. Where more were found than expected, more are expected

@@ -4,9 +4,9 @@ import { emptyFilterIndex, HASHES, makeFilterIndex, makePlans, PLANS } from './f
 import { BOUNDARY_CLUSTERS, type IndexSizes, type Metric, makeIndex, makeQueries } from './ivf_index.js';
 import { defineCases, int8s, integers, tensorOf } from './op_case.js';
 
-interface Sizes extends IndexSizes {
+/** What the requests of a batch ask of probing. */
+export interface RequestSizes {
   batch: number;
-  heads: number;
   probes: number | 'random';
   minCandidates: number | 'random';
   /** One plan for all requests, or any; default: none. */
@@ -14,6 +14,10 @@ interface Sizes extends IndexSizes {
   exact?: 0 | 'random';
   /** Rows excluded per request. */
   exclude?: number | 'random';
+}
+
+interface Sizes extends IndexSizes, RequestSizes {
+  heads: number;
   centroids?: 'equal' | 'special';
 }
 
@@ -38,7 +42,7 @@ function makeCentroids({ clusters, dim, metric, centroids }: Sizes, random: Rand
   };
 }
 
-function makeExcludes({ batch, exclude = 0 }: Sizes, rows: number, random: Random) {
+function makeExcludes({ batch, exclude = 0 }: RequestSizes, rows: number, random: Random) {
   const lists = Array.from({ length: batch }, (_, request) => {
     const count = exclude === 'random' ? [0, 1, 50, rows][request % 4] : exclude;
     return Array.from({ length: count as number }, () => random.integer(rows + 3) - 3);
@@ -48,17 +52,14 @@ function makeExcludes({ batch, exclude = 0 }: Sizes, rows: number, random: Rando
   return { excludeOffsets: tensorOf(begins, batch), excludeRows: tensorOf(flat, flat.length) };
 }
 
-function make(sizes: Sizes, random: Random): Input {
-  const { batch, heads, dim, clusters, probes, minCandidates, plan = -1, exact, metric } = sizes;
-  const { clusterBegin, live } = makeIndex({ clusters, dim: 0 }, random);
-  const words = live.shape[0] as number;
+/** Requests to an index of `clusters` clusters in `words` mask words, and the filter index for their plans. */
+export function makeRequests(sizes: RequestSizes, clusters: number, words: number, random: Random) {
+  const { batch, probes, minCandidates, plan = -1, exact } = sizes;
   const each = (value: number | 'random', low: number, high: number) =>
     tensorOf(value === 'random' ? integers(random, batch, low, high) : new Int32Array(batch).fill(value), batch);
   return {
-    queries: makeQueries(batch, heads, dim, random),
-    clusters: { ...makeCentroids(sizes, random), clusterBegin, live },
     requests: {
-      probes: each(probes, -1, clusters.length + 2),
+      probes: each(probes, -1, clusters + 2),
       minCandidates: each(minCandidates, -1, 200),
       exact: each(exact ?? 1, 0, 1),
       planIndex: each(plan, -1, PLANS.length - 1),
@@ -66,6 +67,16 @@ function make(sizes: Sizes, random: Random): Input {
       ...makeExcludes(sizes, 64 * words, random),
     },
     index: plan === -1 ? emptyFilterIndex(words) : makeFilterIndex(64 * words, random),
+  };
+}
+
+function make(sizes: Sizes, random: Random): Input {
+  const { batch, heads, dim, clusters, metric } = sizes;
+  const { clusterBegin, live } = makeIndex({ clusters, dim: 0 }, random);
+  return {
+    queries: makeQueries(batch, heads, dim, random),
+    clusters: { ...makeCentroids(sizes, random), clusterBegin, live },
+    ...makeRequests(sizes, clusters.length, live.shape[0] as number, random),
     metric,
   };
 }

@@ -1,8 +1,6 @@
 import type { Tensor } from 'silverlode';
-import { HASHES } from '../cases/filter_index.js';
 import type { Input } from '../cases/ivf_probe.js';
-import { bitReader } from './bits.js';
-import { planReader } from './filter_plan.js';
+import { type ClusterRows, clusterRowsReader, excludesOf } from './cluster_rows.js';
 import { int8Score, quantizedRow } from './metric.js';
 import { byRank, type Ranked } from './order.js';
 
@@ -15,9 +13,7 @@ export function ivfProbe({ queries, clusters, requests, index, metric }: Input) 
   const n = clusters.centroids.shape[0] as number;
   const begins = int32s(clusters.clusterBegin);
   const words = clusters.live.shape[0] as number;
-  const live = bitReader((clusters.live as Tensor<'int64'>).view());
-  const steps = (requests.plans.steps as Tensor<'int64'>).view();
-  const verdict = planReader(index, steps, int32s(requests.plans.offsets), HASHES);
+  const rowsOf = clusterRowsReader(clusters, requests, index);
 
   const found = {
     clusters: new Int32Array(batch * heads * n).fill(-1),
@@ -28,20 +24,7 @@ export function ivfProbe({ queries, clusters, requests, index, metric }: Input) 
   };
   for (let request = 0; request < batch; request++) {
     const plan = int32s(requests.planIndex)[request] as number;
-    const excluded = new Set(excludesOf(requests, request));
-    const rowsOf = (cluster: number) => {
-      const [begin, end] = begins.subarray(cluster, cluster + 2) as unknown as [number, number];
-      const rows = Array.from({ length: end - begin }, (_, i) => begin + i).filter(live);
-      const verdicts = plan < 0 ? [] : rows.map((row) => verdict(plan, row));
-      const exact = int32s(requests.exact)[request] !== 0;
-      const passes = (i: number) => verdicts[i]?.[exact ? 'truth' : 'hi'] ?? true;
-      return {
-        live: rows.length,
-        doubtful: verdicts.filter(({ lo, hi }) => hi && !lo).length,
-        eligible: rows.filter((row, i) => passes(i) && !excluded.has(row)),
-      };
-    };
-    const clusterRows = Array.from({ length: n }, (_, cluster) => rowsOf(cluster));
+    const clusterRows = Array.from({ length: n }, (_, cluster) => rowsOf(request, cluster));
     const probes = Math.max(0, Math.min(n, int32s(requests.probes)[request] as number));
     const isEvery = probes === 0;
     const wanted = isEvery ? Number.POSITIVE_INFINITY : (int32s(requests.minCandidates)[request] as number);
@@ -53,7 +36,7 @@ export function ivfProbe({ queries, clusters, requests, index, metric }: Input) 
       const inOrder = isEvery ? begins.slice(0, n).keys() : nearest({ queries, clusters, metric } as Input, q, dim, n);
       for (const cluster of inOrder) {
         if (looked >= probes && eligible >= wanted) break;
-        const rows = (clusterRows[cluster] as (typeof clusterRows)[0]).eligible.length;
+        const rows = (clusterRows[cluster] as ClusterRows).eligible.length;
         seen.add(cluster);
         if (looked < probes || rows > 0) {
           found.clusters[q * n + (found.counts[q] as number)] = cluster;
@@ -64,16 +47,17 @@ export function ivfProbe({ queries, clusters, requests, index, metric }: Input) 
         eligible += rows;
       }
     }
-    const sum = (set: Set<number>, of: (rows: (typeof clusterRows)[0]) => number) =>
-      BigInt([...set].reduce((total, cluster) => total + of(clusterRows[cluster] as (typeof clusterRows)[0]), 0));
+    const sum = (set: Set<number>, of: (rows: ClusterRows) => number) =>
+      BigInt([...set].reduce((total, cluster) => total + of(clusterRows[cluster] as ClusterRows), 0));
     const filtered = plan < 0 ? new Set<number>() : seen;
-    found.maskOf[request] = excluded.size > 0 ? request : plan < 0 ? -1 : sharedMask(requests, request);
+    found.maskOf[request] =
+      excludesOf(requests, request).length > 0 ? request : plan < 0 ? -1 : sharedMask(requests, request);
     found.stats[4 * request] = BigInt(listed.size);
     found.stats[4 * request + 1] = sum(listed, (rows) => rows.eligible.length);
     found.stats[4 * request + 2] = sum(filtered, (rows) => rows.live);
     found.stats[4 * request + 3] = sum(filtered, (rows) => rows.doubtful);
     for (const cluster of listed) {
-      for (const row of (clusterRows[cluster] as (typeof clusterRows)[0]).eligible) {
+      for (const row of (clusterRows[cluster] as ClusterRows).eligible) {
         const word = request * words + (row >> 6);
         found.mask[word] = (found.mask[word] as bigint) | BigInt.asIntN(64, 1n << BigInt(row & 63));
       }
@@ -91,11 +75,6 @@ function nearest({ queries, clusters, metric }: Input, q: number, dim: number, n
     return { id, score: int8Score(query, centroid, bias?.[id], metric) };
   });
   return ranked.sort(byRank).map(({ id }) => id);
-}
-
-function excludesOf(requests: Input['requests'], request: number): number[] {
-  const [begin, end] = int32s(requests.excludeOffsets).subarray(request, request + 2);
-  return [...int32s(requests.excludeRows).subarray(begin, end)].filter((row) => row >= 0);
 }
 
 /** The first request with the same plan and exactness and nothing excluded. */

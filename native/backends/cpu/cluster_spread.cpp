@@ -12,14 +12,8 @@ namespace {
 // Clusters summed in one go: their entries stay in registers and the first-level cache.
 constexpr int64_t kPart = 256;
 
-// Minus the distance of a score that is minus its square.
-float distance_of(float score) { return -std::sqrt(score < 0.0f ? -score : 0.0f); }
-
-// Rows that all score alike do not lie above themselves: equal scores are no losses.
-float below(float score) { return score - (std::fabs(score) * 1e-6f + 1e-20f); }
-
-// A count from a model file, whatever that holds.
-int32_t stored_rows(float rows) { return rows >= 0.0f && rows < 2147483520.0f ? static_cast<int32_t>(rows) : 0; }
+// Minus the distance of a score that is minus its square; NaN for NaN.
+float distance_of(float score) { return -std::sqrt(score > 0.0f ? 0.0f : -score); }
 
 }  // namespace
 
@@ -54,7 +48,7 @@ void ClusterSpread::expect(int64_t head, int64_t cluster, int64_t n, const float
   }
   for (int64_t i = 0; i < n; ++i) {
     const float by_query = variance[i] * norm;
-    const float spread = std::sqrt(by_query + bias_variance[i]);
+    const float spread = std::sqrt(l2 ? by_query : by_query + bias_variance[i]);
     const float wide = kRankSpreads * spread;
     ranked[i] = expected[i] + wide;
     const float steep = kTailSteps / spread;

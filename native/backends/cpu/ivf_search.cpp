@@ -45,7 +45,7 @@ struct Search {
   void mask_round();
   Status scan_round();
   void decide(int64_t head);
-  double expect_misses(int64_t head, float kth) const;
+  double expect_misses(int64_t head, int64_t wanted, float kth) const;
   void write();
 
   Context& context;
@@ -127,22 +127,23 @@ void Search::decide(int64_t h) {
   ProbeHead& head = probe.head(h);
   if (head.done || !probe.is_adaptive(h)) return;
   const int64_t request = h / args.probe.heads;
-  if (args.scan.limits[request] <= 0) {
+  const int64_t wanted = std::min<int64_t>(args.scan.limits[request], args.scan.k);
+  if (wanted <= 0) {
     head.done = true;
     return;
   }
   float kth = 0.0f;
-  if (!scan.has_kth(h, kth)) return;
-  misses[h] = expect_misses(h, kth);
+  if (wanted > args.scan.n_rows || !scan.has_kth(h, kth)) return;
+  misses[h] = expect_misses(h, wanted, kth);
   head.done = misses[h] <= static_cast<double>(args.allowed_misses[request]) &&
               head.eligible >= args.probe.min_candidates[request];
 }
 
-double Search::expect_misses(int64_t h, float kth) const {
+double Search::expect_misses(int64_t h, int64_t wanted, float kth) const {
   const ProbeHead& head = state.heads[h];
   const int64_t request = h / args.probe.heads;
   RecallEvidence evidence = {
-      .wanted = std::min<int64_t>(args.scan.limits[request], args.scan.k),
+      .wanted = wanted,
       .eligible_seen = head.eligible,
       .rows_seen = head.rows,
       .eligible_round = head.eligible_round,

@@ -18,7 +18,7 @@ class Scan {
   void begin();
   // Scores the rows of the listed clusters; INVALID_ARGUMENT for entries out of range, ABORTED.
   Status scan(Context& context, const ScanLists& lists);
-  // The score of the k-th best row of a query, where it has k.
+  // The score of the k-th best row of a query, where it has as many as its limit, k and all rows allow.
   bool has_kth(int64_t query, float& score);
   // Scores and ordinals of all queries, and rows scored.
   void write(Context& context);
