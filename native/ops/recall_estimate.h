@@ -18,6 +18,7 @@
 namespace silverlode {
 
 constexpr int64_t kClusterStatRows = 5;
+constexpr int64_t kGainStat = 0, kShiftStat = 1, kVarianceStat = 2, kBiasVarianceStat = 3, kRowsStat = 4;
 constexpr int64_t kTailEntries = 256;
 constexpr float kTailSteps = 8.0f;    // entries per spread
 constexpr float kTailOrigin = 32.0f;  // entry of z = 0
@@ -28,6 +29,17 @@ constexpr float kRankSpreads = 2.0f;
 
 // A cluster whose members all score alike.
 constexpr float kSteepest = 1e30f;
+
+// The square of the distance that a score of metric l2 stands for.
+constexpr float squared_distance(float score) { return score < 0.0f ? -score : 0.0f; }
+
+// Rows that all score alike do not lie above themselves: equal scores are no losses.
+constexpr float below(float score) { return score - ((score < 0.0f ? -score : score) * 1e-6f + 1e-20f); }
+
+// A count from a model file, whatever that holds.
+constexpr int32_t stored_rows(float rows) {
+  return rows >= 0.0f && rows < 2147483520.0f ? static_cast<int32_t>(rows) : 0;
+}
 
 // Entry of the tail table for a threshold; `steepness` is kTailSteps / spread. NaN counts as z = -4: nothing is known.
 constexpr int32_t tail_entry(float threshold, float expected, float steepness) {

@@ -13,13 +13,7 @@ namespace {
 constexpr int64_t kPart = 256;
 
 // Minus the distance of a score that is minus its square.
-float distance_of(float score) { return -std::sqrt(score < 0.0f ? -score : 0.0f); }
-
-// Rows that all score alike do not lie above themselves: equal scores are no losses.
-float below(float score) { return score - (std::fabs(score) * 1e-6f + 1e-20f); }
-
-// A count from a model file, whatever that holds.
-int32_t stored_rows(float rows) { return rows >= 0.0f && rows < 2147483520.0f ? static_cast<int32_t>(rows) : 0; }
+float distance_of(float score) { return -std::sqrt(squared_distance(score)); }
 
 }  // namespace
 
