@@ -19,6 +19,7 @@
 namespace silverlode {
 
 constexpr int64_t kClusterStatRows = 5;
+constexpr int64_t kGainStat = 0, kShiftStat = 1, kVarianceStat = 2, kBiasVarianceStat = 3, kRowsStat = 4;
 constexpr int64_t kTailEntries = 256;
 constexpr float kTailSteps = 8.0f;    // entries per spread
 constexpr float kTailOrigin = 32.0f;  // entry of z = 0
@@ -30,6 +31,9 @@ constexpr float kRankSpreads = 2.0f;
 // A cluster whose members all score alike: its spread is not positive, or NaN.
 constexpr float kSteepest = 1e30f;
 
+// The square of the distance that a score of metric l2 stands for; NaN for NaN.
+constexpr float squared_distance(float score) { return score > 0.0f ? 0.0f : -score; }
+
 // Where such members are taken to be for a threshold: a little below, since equal scores are no losses.
 constexpr float below(float expected) {
   const float size = expected < 0.0f ? -expected : expected;
@@ -38,6 +42,7 @@ constexpr float below(float expected) {
   return expected - gap;
 }
 
+// A count from a model file, whatever that holds.
 constexpr int32_t stored_rows(float rows) {
   return rows >= 0.0f && rows < 2147483648.0f ? static_cast<int32_t>(rows) : 0;
 }

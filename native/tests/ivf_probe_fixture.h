@@ -160,41 +160,56 @@ inline std::vector<int32_t> reference_order(const Problem& problem, int64_t quer
   return order;
 }
 
-inline Answer reference(const Problem& problem) {
+struct Eligibility {
+  std::vector<uint64_t> lo, hi;    // what the plan says of live rows
+  std::vector<uint64_t> eligible;  // of the request
+};
+
+inline Eligibility eligibility(const Problem& problem, int64_t r) {
   const Catalogue& catalogue = problem.catalogue;
-  const int64_t words = catalogue.words();
+  const auto at = static_cast<size_t>(r);
+  const bool filtered = problem.plan_index[at] >= 0;
+  std::vector<uint64_t> lo = problem.live, hi = problem.live;
+  if (filtered) {
+    Plans plans;
+    plans.add(problem.plans[static_cast<size_t>(problem.plan_index[at])]);
+    const FilterEval::Args eval = {plans.ref(), catalogue.ref(), problem.live.data(),
+                                   lo.data(),   hi.data(),       catalogue.words()};
+    EXPECT_TRUE(run_op(cpu::filter_eval_entry(), eval).ok());
+  }
+  std::vector<uint64_t> eligible = hi;
+  const std::set<int32_t> excluded(problem.excludes[at].begin(), problem.excludes[at].end());
+  for (int64_t row = 0; row < catalogue.rows; ++row) {
+    bool match = bit(hi.data(), row);
+    if (filtered && problem.exact[at] != 0) {
+      const Plan& plan = problem.plans[static_cast<size_t>(problem.plan_index[at])];
+      match = bit(problem.live.data(), row) && truth(plan, catalogue, row);
+    }
+    if (excluded.count(static_cast<int32_t>(row)) != 0) match = false;
+    const uint64_t one = uint64_t{1} << (row % 64);
+    uint64_t& word = eligible[static_cast<size_t>(row / 64)];
+    word = match ? word | one : word & ~one;
+  }
+  return {lo, hi, eligible};
+}
+
+inline int64_t count_in(const Problem& problem, const std::vector<uint64_t>& bits, int32_t c) {
+  int64_t total = 0;
+  const auto cluster = static_cast<size_t>(c);
+  for (int64_t row = problem.cluster_begin[cluster]; row < problem.cluster_begin[cluster + 1]; ++row) {
+    total += bit(bits.data(), row);
+  }
+  return total;
+}
+
+inline Answer reference(const Problem& problem) {
+  const int64_t words = problem.catalogue.words();
   Answer answer;
   for (int64_t r = 0; r < problem.batch(); ++r) {
     const auto at = static_cast<size_t>(r);
     const bool filtered = problem.plan_index[at] >= 0;
-    std::vector<uint64_t> lo = problem.live, hi = problem.live;
-    if (filtered) {
-      Plans plans;
-      plans.add(problem.plans[static_cast<size_t>(problem.plan_index[at])]);
-      const FilterEval::Args eval = {plans.ref(), catalogue.ref(), problem.live.data(), lo.data(), hi.data(), words};
-      EXPECT_TRUE(run_op(cpu::filter_eval_entry(), eval).ok());
-    }
-    std::vector<uint64_t> eligible = hi;
-    const std::set<int32_t> excluded(problem.excludes[at].begin(), problem.excludes[at].end());
-    for (int64_t row = 0; row < catalogue.rows; ++row) {
-      bool match = bit(hi.data(), row);
-      if (filtered && problem.exact[at] != 0) {
-        const Plan& plan = problem.plans[static_cast<size_t>(problem.plan_index[at])];
-        match = bit(problem.live.data(), row) && truth(plan, catalogue, row);
-      }
-      if (excluded.count(static_cast<int32_t>(row)) != 0) match = false;
-      const uint64_t one = uint64_t{1} << (row % 64);
-      uint64_t& word = eligible[static_cast<size_t>(row / 64)];
-      word = match ? word | one : word & ~one;
-    }
-    const auto count = [&](const std::vector<uint64_t>& bits, int32_t c) {
-      int64_t total = 0;
-      const auto cluster = static_cast<size_t>(c);
-      for (int64_t row = problem.cluster_begin[cluster]; row < problem.cluster_begin[cluster + 1]; ++row) {
-        total += bit(bits.data(), row);
-      }
-      return total;
-    };
+    const auto [lo, hi, eligible] = eligibility(problem, r);
+    const auto count = [&](const std::vector<uint64_t>& bits, int32_t c) { return count_in(problem, bits, c); };
 
     std::set<int32_t> seen, listed;
     std::vector<std::vector<int32_t>> lists;

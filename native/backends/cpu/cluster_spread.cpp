@@ -13,7 +13,7 @@ namespace {
 constexpr int64_t kPart = 256;
 
 // Minus the distance of a score that is minus its square; NaN for NaN.
-float distance_of(float score) { return -std::sqrt(score > 0.0f ? 0.0f : -score); }
+float distance_of(float score) { return -std::sqrt(squared_distance(score)); }
 
 }  // namespace
 

@@ -22,8 +22,6 @@ struct ClusterSpread {
   void count_above(int64_t head, float score, int64_t& inside, int64_t& outside) const;
 
  private:
-  static constexpr int64_t kGainStat = 0, kShiftStat = 1, kVarianceStat = 2, kBiasVarianceStat = 3, kRowsStat = 4;
-
   const float* stats(int64_t row) const { return args_.cluster_stats + row * args_.probe.n_clusters; }
 
   const IvfSearch::Args& args_;

@@ -62,6 +62,11 @@ struct Search {
 
 Status check(const IvfSearch::Args& args) {
   SILVERLODE_RETURN_IF_ERROR(check_probe(IvfSearch::kName, args.probe));
+  const int32_t end = args.scan.cluster_begin[args.scan.n_clusters];
+  if (end > args.scan.n_rows) {
+    return make_error(Code::kInvalidArgument, "%s: cluster_begin ends at %d, there are %lld rows", IvfSearch::kName,
+                      end, static_cast<long long>(args.scan.n_rows));
+  }
   for (int64_t i = 0; i < kTailEntries; ++i) {
     if (args.tail[i] < 0 || args.tail[i] > static_cast<int32_t>(kTailOne)) {
       return make_error(Code::kInvalidArgument, "%s: tail[%lld] is %d, outside [0, 2^20]", IvfSearch::kName,
@@ -164,7 +169,7 @@ void Search::write() {
     for (int64_t h = request * heads; h < (request + 1) * heads; ++h) {
       sum += state.heads[h].seen == args.probe.n_clusters ? 0.0 : misses[h];
     }
-    args.out_misses[request] = static_cast<float>(sum / static_cast<double>(heads));
+    args.out_misses[request] = static_cast<float>(sum / static_cast<double>(std::max<int64_t>(heads, 1)));
   }
   if (args.query_offsets == nullptr) return;
   const int64_t k = args.scan.k;

@@ -8,11 +8,59 @@
 #include "ops/ivf_probe.h"
 
 #include "backends/cuda/backend.h"
-#include "backends/cuda/device/probe_walk.cuh"
+#include "backends/cuda/device/probe_steps.cuh"
 
 namespace silverlode::cuda {
 
 namespace {
+
+constexpr int32_t kEvaluations = 4;  // times that clusters can be asked for; the last time all that are left
+
+// Where to look next: the chunk follows the share of eligible rows found so far.
+__device__ inline int32_t next_asked(const Walk& walk, const ProbeHead& state, int32_t evaluation) {
+  const int64_t n_clusters = walk.args.n_clusters;
+  if (state.seen == 0) return static_cast<int32_t>(walk.nearest > 0 ? walk.nearest : n_clusters);
+  if (walk.own.owner >= 0 && evaluation == kEvaluations - 1) return static_cast<int32_t>(n_clusters);
+  const int64_t missing = walk.args.min_candidates[walk.request] - state.eligible;
+  const int64_t guess = missing * state.seen / (state.eligible > 0 ? state.eligible : 1) + 1;
+  const int64_t least = state.seen > 8 ? state.seen : 8;
+  const int64_t most = 16 * least;
+  const int64_t chunk = guess < least ? least : guess < most ? guess : most;
+  return static_cast<int32_t>(state.seen + chunk < n_clusters ? state.seen + chunk : n_clusters);
+}
+
+// A block per head. Without a plan there is nothing to wait for; with one, the head goes on when what it asked for is there.
+// What was looked at has its eligible rows in place of the score in `order`.
+__global__ void __launch_bounds__(kProbeThreads, 2)
+    sl_probe_walk(const RunError* error, IvfProbe::Args args, ProbeWork work, RankKey* order, const RankKey* excludes,
+                  int32_t evaluation) {
+  if (stopped(error)) return;
+  struct Memory;
+  const int64_t head = blockIdx.x;
+  const int64_t request = head / args.heads;
+  ProbeHead state = work.heads[head];
+  if (state.done != 0) return;
+  RankKey* own_order = order + head * work.order.capacity;
+  const int64_t nearest = clamped_probes(args, request);
+  const Walk walk = {args, work,    shared<WalkMemory, Memory>(), own_order, excludes,
+                     head, request, work.requests[request],       nearest,   nearest > 0};
+  __syncthreads();
+  for (;;) {
+    walk.look(state, [&](const LookedAt& at) {
+      if (at.cluster < 0) return;
+      if (at.listed) args.clusters[head * args.n_clusters + at.list_place] = at.cluster;
+      own_order[at.place] = uint64_t{static_cast<uint32_t>(at.rows)} << 32 | static_cast<uint32_t>(~at.cluster);
+    });
+    if (state.done != 0) break;
+    state.asked = next_asked(walk, state, evaluation);
+    if (walk.own.owner < 0) continue;
+    walk.ask(state, evaluation);
+    break;
+  }
+  if (threadIdx.x != 0) return;
+  work.heads[head] = state;
+  args.counts[head] = state.listed;
+}
 
 // A block per request: what its heads looked at together.
 __global__ void __launch_bounds__(kProbeThreads)
@@ -22,7 +70,7 @@ __global__ void __launch_bounds__(kProbeThreads)
   const ProbeRequest own = work.requests[request];
   const int64_t nearest = clamped_probes(args, request);
   const bool owns = own.owner == request;
-  int64_t stats[4] = {0, 0, 0, 0};
+  ProbeCount count;
   for (int64_t head = request * args.heads; head < (request + 1) * args.heads; ++head) {
     const int32_t seen = work.heads[head].seen;
     for (int32_t first = 0; first < seen; first += kProbeThreads) {
@@ -32,102 +80,34 @@ __global__ void __launch_bounds__(kProbeThreads)
         const RankKey entry = order[head * work.order.capacity + i];
         const auto cluster = static_cast<int32_t>(key_ordinal(entry));
         const auto eligible = static_cast<int64_t>(entry >> 32);
-        if (work.claim(work.seen, request, cluster) && own.owner >= 0) {
-          stats[2] += work.live[own.owner * args.n_clusters + cluster];
-          stats[3] += work.doubtful[own.owner * args.n_clusters + cluster];
-        }
-        if ((i < nearest || eligible > 0) && work.claim(work.listed, request, cluster)) {
-          stats[0] += 1;
-          stats[1] += eligible;
-          if (own.excludes()) copied = cluster;
-        }
+        const bool listed = i < nearest || eligible > 0;
+        const bool first_listed = count.add(args, work, request, own.owner, cluster, eligible, listed);
+        if (first_listed && own.excludes()) copied = cluster;
       }
       add_chunks(args, work, owns ? &work.counters->n_own : &work.counters->n_copies, owns,
                  static_cast<int32_t>(request), copied);
     }
   }
   for (int i = 0; i < 4; ++i) {
-    const int64_t total = block_scan<kProbeThreads>(stats[i]).total;
+    const int64_t total = block_scan<kProbeThreads>(count.stats[i]).total;
     if (threadIdx.x == 0) args.stats[request * 4 + i] = total;
   }
   if (threadIdx.x != 0) return;
   args.mask_of[request] = own.excludes() ? static_cast<int32_t>(request) : own.owner;
 }
 
-// Mask words of requests with excludes, a warp per chunk: from the owner's row or `live`, without the excluded rows. Owners
-// come last, since the others read their rows.
-__global__ void __launch_bounds__(kProbeThreads)
-    sl_probe_copy(const RunError* error, IvfProbe::Args args, ProbeWork work, const RankKey* excludes, bool owners) {
-  if (stopped(error)) return;
-  const int32_t n = owners ? work.counters->n_own : work.counters->n_copies;
-  const auto warps = static_cast<int32_t>(gridDim.x * (kProbeThreads / 32));
-  for (auto i = static_cast<int32_t>(blockIdx.x * (kProbeThreads / 32) + threadIdx.x / 32); i < n; i += warps) {
-    const ProbeChunk chunk = work.chunks[owners ? work.max_chunks - 1 - i : i];
-    const ProbeRequest own = work.requests[chunk.request];
-    const uint64_t* source = own.owner < 0 ? args.live : args.mask + own.owner * args.words;
-    uint64_t* mask = args.mask + chunk.request * args.words;
-    for (int64_t word = chunk.first_word + threadIdx.x % 32; word < chunk.first_word + chunk.n_words; word += 32) {
-      uint64_t bits = source[word];
-      for_each_excluded(excludes, own, chunk.request, word * 64, word * 64 + 64,
-                        [&](int64_t row) { bits &= ~(uint64_t{1} << (row % 64)); });
-      mask[word] = bits;
-    }
-  }
-}
-
 size_t workspace(const Context&, const IvfProbe::Args& args) {
   Carve carve;
-  ProbeWork(args, carve);
+  ProbeWork(args, kEvaluations, carve);
   return carve.bytes();
 }
 
 template <class Dots>
-Status score_clusters(const Runtime& device, const IvfProbe::Args& args, const ProbeWork& work) {
-  constexpr size_t kStagedBytes = 32 << 10;
-  int64_t tiles = 8;
-  while (Dots::kStaged && tiles > 1 && staged_bytes(args.dim, tiles) > kStagedBytes) --tiles;
-  const int64_t queries = tiles * kTileQueries;
-  const int64_t tasks = (args.batch * args.heads + queries - 1) / queries * ((args.n_clusters + 127) / 128);
-  return launch(device, sl_probe_scores<Dots>, grid_for(device, tasks, 1), kProbeThreads,
-                Dots::kStaged ? staged_bytes(args.dim, tiles) : sizeof(uint4), device.error, args, work,
-                static_cast<int32_t>(queries));
-}
-
-Status score_by_variant(const Runtime& device, const IvfProbe::Args& args, const ProbeWork& work) {
-  constexpr int64_t kMostStaged = 4096;  // dimensions of one tile of queries that fit into shared memory
-  const bool tensor_cores = device.limits.compute_capability >= 80;
-  if (args.dim > kMostStaged) {
-    if (tensor_cores) return score_clusters<DotPolicy<true, false, false>>(device, args, work);
-    return score_clusters<DotPolicy<false, false, false>>(device, args, work);
-  }
-  if (!tensor_cores) return score_clusters<DotPolicy<false, true, false>>(device, args, work);
-  if (args.dim > kNarrowDim) return score_clusters<DotPolicy<true, true, false>>(device, args, work);
-  return score_clusters<DotPolicy<true, true, true>>(device, args, work);
-}
-
-// Checks, and all that is known before the first cluster is looked at. `sorted` is which of the exclude lists is sorted.
-Status prepare(const Runtime& device, const IvfProbe::Args& args, const ProbeWork& work, int32_t& sorted) {
-  const auto zeroed =
-      static_cast<size_t>(static_cast<std::byte*>(work.zeroed_end) - reinterpret_cast<std::byte*>(work.counters));
-  SILVERLODE_RETURN_IF_ERROR(
-      status_of(cudaMemsetAsync(work.counters, 0, zeroed, device.stream), "clearing probe state"));
-  SILVERLODE_RETURN_IF_ERROR(
-      status_of(cudaMemsetAsync(work.first_of_plan, 0x7f, static_cast<size_t>(4 * args.plans.plans) * sizeof(int32_t),
-                                device.stream),
-                "clearing groups"));
-  const int64_t entries = std::max(args.n_clusters + 1, std::max(args.batch, args.n_exclude));
-  SILVERLODE_RETURN_IF_ERROR(
-      launch(device, sl_probe_check, grid_for(device, entries, 256), 256, 0, device.error, IvfProbe::kName, args));
-  SILVERLODE_RETURN_IF_ERROR(check_plans(device, IvfProbe::kName, args.filter, work.program));
-  if (args.n_exclude > 0) {
-    SILVERLODE_RETURN_IF_ERROR(
-        launch(device, sl_probe_excludes, grid_for(device, args.n_exclude, 256), 256, 0, device.error, args, work));
-    SILVERLODE_RETURN_IF_ERROR(sort_rows(device, work.excludes, 1, args.n_exclude, sorted));
-  }
-  const auto blocks = static_cast<unsigned>((args.batch + 127) / 128);
-  SILVERLODE_RETURN_IF_ERROR(
-      launch(device, sl_probe_requests, blocks, 128, 0, device.error, args, work, work.excludes.items[sorted]));
-  return launch(device, sl_probe_owners, blocks, 128, 0, device.error, args, work);
+__global__ void __launch_bounds__(kProbeThreads, 2)
+    sl_probe_scores(const RunError* error, IvfProbe::Args args, ProbeWork work, int32_t group_queries) {
+  if (stopped(error)) return;
+  score_clusters<Dots, false>(args, work.order, group_queries,
+                              [](int64_t, int64_t, float score, float) { return score; });
 }
 
 Status run(Context& context, const IvfProbe::Args& args, Workspace workspace) {
@@ -135,33 +115,34 @@ Status run(Context& context, const IvfProbe::Args& args, Workspace workspace) {
   const int64_t heads = args.batch * args.heads;
   const Runtime& device = runtime(context);
   Carve carve(workspace.data);
-  const ProbeWork work(args, carve);
+  const ProbeWork work(args, kEvaluations, carve);
   int32_t sorted = 0;
-  SILVERLODE_RETURN_IF_ERROR(prepare(device, args, work, sorted));
+  SILVERLODE_RETURN_IF_ERROR(prepare_probe(device, IvfProbe::kName, args, work, sorted));
   if (args.batch == 0) return ok_status();
   const RankKey* excludes = work.excludes.items[sorted];
 
   int32_t target = 0;
   if (heads > 0) {
-    SILVERLODE_RETURN_IF_ERROR(score_by_variant(device, args, work));
+    SILVERLODE_RETURN_IF_ERROR(by_dots(device, args.dim, [&](auto dots) {
+      const ScoreLaunch<decltype(dots)> scores(device, args);
+      return launch(device, sl_probe_scores<decltype(dots)>, scores.grid, kProbeThreads, scores.shared_bytes,
+                    device.error, args, work, scores.queries);
+    }));
     SILVERLODE_RETURN_IF_ERROR(sort_rows(device, work.order, heads, args.n_clusters, target));
   }
   RankKey* order = work.order.items[target];
   const bool filtered = args.plans.plans > 0;
-  const int64_t chunks = args.batch * (args.n_clusters + args.words / kChunkWords + 1);
   for (int32_t evaluation = 0; evaluation <= (filtered ? kEvaluations : 0); ++evaluation) {
     SILVERLODE_RETURN_IF_ERROR(launch(device, sl_probe_walk, static_cast<unsigned>(heads), kProbeThreads, 0,
                                       device.error, args, work, order, excludes, evaluation));
     if (!filtered || evaluation == kEvaluations) continue;
-    SILVERLODE_RETURN_IF_ERROR(launch(device, sl_probe_filter, grid_for(device, chunks, kFilterWarps, 5),
-                                      kFilterThreads, 0, device.error, args, work, evaluation));
+    SILVERLODE_RETURN_IF_ERROR(evaluate_filter(device, args, work, evaluation));
   }
   SILVERLODE_RETURN_IF_ERROR(launch(device, sl_probe_finish, static_cast<unsigned>(args.batch), kProbeThreads, 0,
                                     device.error, args, work, order));
   if (args.n_exclude == 0) return ok_status();
   for (const bool owners : {false, true}) {
-    SILVERLODE_RETURN_IF_ERROR(launch(device, sl_probe_copy, grid_for(device, chunks, kProbeThreads / 32),
-                                      kProbeThreads, 0, device.error, args, work, excludes, owners));
+    SILVERLODE_RETURN_IF_ERROR(copy_masks(device, args, work, work.counters, excludes, owners));
   }
   return ok_status();
 }

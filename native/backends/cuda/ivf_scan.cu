@@ -8,8 +8,6 @@
 // buffers (more only for 32 k queries over that), two lists of k and a bit per cluster and query.
 #include "ops/ivf_scan.h"
 
-#include <limits>
-
 #include "backends/cuda/backend.h"
 #include "backends/cuda/device/scan_alone.cuh"
 #include "backends/cuda/device/scan_tile.cuh"
@@ -18,27 +16,100 @@ namespace silverlode::cuda {
 
 namespace {
 
-struct ScanCandidates {
-  using Item = RankKey;
-  const ScanQuery* queries;
-  const RankKey* carried;
-  const RankKey* candidates;
-  const int32_t* limits;
-  int64_t heads, capacity, room, k;
+constexpr unsigned kListThreads = 256;
 
-  __device__ int64_t size(int64_t query) const {
-    const int64_t count = queries[query].count;
-    return queries[query].carried + (count < room ? count : room);
+// A block per query: checks its lists and joins the clusters in them. Nothing is written but the workspace.
+__global__ void __launch_bounds__(kListThreads)
+    sl_scan_join(RunError* error, const char* op, IvfScan::Args args, ScanWork work) {
+  for (int64_t query = blockIdx.x; query < work.n_queries; query += gridDim.x) {
+    const int64_t request = query / args.heads;
+    const int32_t count = args.counts[query];
+    const bool valid = count >= 0 && count <= args.n_clusters;
+    if (threadIdx.x == 0) {
+      const int32_t mask_row = args.mask_of[request];
+      if (!valid) raise(error, op, Fault::kCount, count, args.n_clusters);
+      if (mask_row < -1 || mask_row >= args.batch) raise(error, op, Fault::kIndex, mask_row, args.batch);
+    }
+    if (threadIdx.x < 32 && args.metric == Metric::kL2) {
+      const float norm = warp_query_norm(args.queries + query * args.dim, args.dim, args.query_scales[query]);
+      if (threadIdx.x == 0) work.queries[query].norm = norm;
+    }
+    if (!valid || args.limits[request] <= 0 || work.k <= 0) continue;
+    unsigned long long rows = 0;
+    for (int32_t rank = static_cast<int32_t>(threadIdx.x); rank < count; rank += kListThreads) {
+      const int32_t cluster = args.clusters[query * args.n_clusters + rank];
+      if (cluster < 0 || cluster >= args.n_clusters) {
+        raise(error, op, Fault::kCluster, cluster, args.n_clusters);
+        continue;
+      }
+      const int32_t begin = args.cluster_begin[cluster];
+      const int32_t end = args.cluster_begin[cluster + 1];
+      if (begin < 0 || begin > end || end > args.n_rows || begin % 64 != 0 || end % 64 != 0) {
+        raise(error, op, Fault::kClusterBounds, cluster, args.n_rows);
+        continue;
+      }
+      rows += static_cast<unsigned long long>(end - begin);
+      atomicOr(&work.members[int64_t{cluster} * work.member_words + query / 32], 1u << (query % 32));
+      if (atomicExch(&work.claimed[cluster], 1u) == 0) {
+        work.cluster_of_slot[atomicAdd(&work.counters->n_slots, 1)] = cluster;
+      }
+    }
+    if (rows > 0) atomicAdd(&work.counters->listed_rows, rows);
   }
-  __device__ int64_t wanted(int64_t query) const {
-    const int64_t limit = limits[query / heads];
-    return limit < 0 ? 0 : limit < k ? limit : k;
+}
+
+// One block: where the tiles of every slot begin, and which tiles belong to which round.
+__global__ void __launch_bounds__(kListThreads)
+    sl_scan_order(const RunError* error, IvfScan::Args args, ScanWork work) {
+  if (stopped(error)) return;
+  const int32_t n_slots = work.counters->n_slots;
+  int32_t begin = 0;
+  for (int32_t first = 0; first < n_slots; first += kListThreads) {
+    const int32_t slot = first + static_cast<int32_t>(threadIdx.x);
+    int32_t tiles = 0;
+    if (slot < n_slots) {
+      const int32_t cluster = work.cluster_of_slot[slot];
+      const int32_t words = (args.cluster_begin[cluster + 1] - args.cluster_begin[cluster]) / 64;
+      tiles = (words + kTileWords - 1) / kTileWords;
+    }
+    const ScanResult<int32_t> sum = block_scan<kListThreads>(tiles);
+    if (slot < n_slots) work.tile_begin[slot] = begin + sum.before;
+    begin += sum.total;
   }
-  __device__ RankKey item(int64_t query, int64_t i) const {
-    const int64_t n = queries[query].carried;
-    return i < n ? carried[query * capacity + i] : candidates[query * room + (i - n)];
+  if (threadIdx.x != 0) return;
+  ScanCounters& counters = *work.counters;
+  counters.n_tiles = begin;
+  // No query can see more rows in the first round than fit into its buffer; how many it sees on average depends on how far
+  // queries share clusters.
+  const double union_rows = static_cast<double>(begin) * 64 * kTileWords;
+  const double spread = union_rows * static_cast<double>(work.n_queries) /
+                        static_cast<double>(counters.listed_rows > 0 ? counters.listed_rows : 1);
+  double rows = static_cast<double>(work.first_rows) * (spread > 1 ? spread : 1);
+  if (rows > static_cast<double>(work.room)) rows = static_cast<double>(work.room);
+  for (int32_t round = 0; round < work.rounds; ++round, rows *= work.growth) {
+    const bool all = round == work.rounds - 1 || rows >= union_rows;
+    counters.round_end[round] = all ? begin : static_cast<int32_t>(rows / (64 * kTileWords));
   }
-};
+}
+
+__global__ void __launch_bounds__(kListThreads)
+    sl_scan_tiles(const RunError* error, IvfScan::Args args, ScanWork work) {
+  if (stopped(error)) return;
+  const int32_t n_tiles = work.counters->n_tiles;
+  for (int32_t i = static_cast<int32_t>(blockIdx.x * kListThreads + threadIdx.x); i < n_tiles;
+       i += static_cast<int32_t>(gridDim.x * kListThreads)) {
+    int32_t low = 0;
+    int32_t high = work.counters->n_slots;
+    while (low + 1 < high) {  // the last slot that begins at or before the tile
+      const int32_t middle = (low + high) / 2;
+      (work.tile_begin[middle] <= i ? low : high) = middle;
+    }
+    const int32_t cluster = work.cluster_of_slot[low];
+    const int32_t word = args.cluster_begin[cluster] / 64 + (i - work.tile_begin[low]) * kTileWords;
+    const int32_t left = args.cluster_begin[cluster + 1] / 64 - word;
+    work.tiles[i] = {cluster, word, left < kTileWords ? left : kTileWords};
+  }
+}
 
 // After a round: the lists hold the best so far, the buffers are free again.
 __global__ void sl_scan_carry(const RunError* error, ScanWork work) {
@@ -52,22 +123,6 @@ __global__ void sl_scan_carry(const RunError* error, ScanWork work) {
   own.count = 0;
 }
 
-__global__ void sl_scan_write(const RunError* error, IvfScan::Args args, ScanWork work, ScanCandidates source,
-                              const RankKey* lists) {
-  if (stopped(error)) return;
-  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
-  const int64_t first = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-  for (int64_t i = first; i < work.n_queries * args.k; i += stride) {
-    const int64_t query = i / args.k;
-    const int64_t at = i % args.k;
-    const bool found = at < work.lists.states[query].count && at < source.wanted(query);
-    const RankKey key = found ? lists[query * work.lists.capacity + at] : kEmptyKey;
-    args.out_scores[i] = found ? key_score(key) : -std::numeric_limits<float>::infinity();
-    args.out_ordinals[i] = found ? static_cast<int32_t>(key_ordinal(key)) : -1;
-  }
-  for (int64_t i = first; i < args.batch; i += stride) args.out_scanned[i] = static_cast<int64_t>(work.scanned[i]);
-}
-
 ScanWork lay_out(const Context& context, const IvfScan::Args& args, Carve& carve) {
   return ScanWork(args, runtime(context).limits.memory_bytes, carve);
 }
@@ -78,34 +133,8 @@ size_t workspace(const Context& context, const IvfScan::Args& args) {
   return carve.bytes();
 }
 
-template <int kTiles, class Dots>
-Status scan_round(const Runtime& device, const IvfScan::Args& args, const ScanWork& work, int32_t round) {
-  int64_t tiles = kTiles;
-  while (Dots::kStaged && tiles > 1 && staged_bytes(args.dim, tiles) > kStagedBytes) --tiles;
-  const size_t bytes = Dots::kStaged ? staged_bytes(args.dim, tiles) : sizeof(uint4);
-  const int64_t most = args.n_clusters + args.n_rows / (64 * kTileWords);
-  return launch(device, sl_scan_rows<kTiles, Dots>, grid_for(device, most, 1), kScanThreads, bytes, device.error, args,
-                work, static_cast<int32_t>(tiles * kTileQueries), round);
-}
-
-// Tensor cores from compute capability 8.0 on; queries in shared memory where one tile of them fits.
-template <int kTiles>
-Status scan_round_by_variant(const Runtime& device, const IvfScan::Args& args, const ScanWork& work, int32_t round) {
-  const bool tensor_cores = device.limits.compute_capability >= 80;
-  if (staged_bytes(args.dim, 1) > kStagedBytes) {
-    if (tensor_cores) return scan_round<1, DotPolicy<true, false, false>>(device, args, work, round);
-    return scan_round<1, DotPolicy<false, false, false>>(device, args, work, round);
-  }
-  if (!tensor_cores) return scan_round<kTiles, DotPolicy<false, true, false>>(device, args, work, round);
-  if (args.dim > kNarrowDim) return scan_round<kTiles, DotPolicy<true, true, false>>(device, args, work, round);
-  return scan_round<kTiles, DotPolicy<true, true, true>>(device, args, work, round);
-}
-
 Status list_work(const Runtime& device, const IvfScan::Args& args, const ScanWork& work) {
-  const auto zeroed =
-      static_cast<size_t>(static_cast<std::byte*>(work.zeroed_end) - reinterpret_cast<std::byte*>(work.counters));
-  SILVERLODE_RETURN_IF_ERROR(
-      status_of(cudaMemsetAsync(work.counters, 0, zeroed, device.stream), "clearing the work list"));
+  SILVERLODE_RETURN_IF_ERROR(work.clear(device, work.queries));
   SILVERLODE_RETURN_IF_ERROR(launch(device, sl_scan_join, grid_for(device, work.n_queries, 1, 16), kListThreads, 0,
                                     device.error, IvfScan::kName, args, work));
   SILVERLODE_RETURN_IF_ERROR(launch(device, sl_scan_order, 1, kListThreads, 0, device.error, args, work));
@@ -126,10 +155,7 @@ Status run(Context& context, const IvfScan::Args& args, Workspace workspace) {
   SILVERLODE_RETURN_IF_ERROR(list_work(device, args, work));
 
   int32_t target = 0;
-  const auto source = [&] {
-    return ScanCandidates{work.queries, work.lists.items[target], work.candidates, args.limits,
-                          args.heads,   work.lists.capacity,      work.room,       work.k};
-  };
+  const auto source = [&] { return candidates_of(args, work, target); };
   const int64_t longest = work.room + work.lists.capacity;
   for (int32_t round = 0; round < work.rounds; ++round) {
     if (round > 0) {
@@ -138,21 +164,11 @@ Status run(Context& context, const IvfScan::Args& args, Workspace workspace) {
       SILVERLODE_RETURN_IF_ERROR(launch(device, sl_scan_carry, static_cast<unsigned>((work.n_queries + 127) / 128), 128,
                                         0, device.error, work));
     }
-    SILVERLODE_RETURN_IF_ERROR(work.n_queries <= kTileQueries ? scan_round_by_variant<1>(device, args, work, round)
-                                                              : scan_round_by_variant<8>(device, args, work, round));
+    SILVERLODE_RETURN_IF_ERROR(scan_round(device, args, work, round));
   }
-  if (work.rounds > 1) {
-    const int64_t most = std::max<int64_t>(1, 2 * device.limits.sm_count / work.n_queries);
-    const auto parts = static_cast<int32_t>(std::clamp<int64_t>(work.room / (2 * work.lists.capacity), 1, most));
-    SILVERLODE_RETURN_IF_ERROR(launch(device, sl_scan_alone, static_cast<unsigned>(work.n_queries * parts),
-                                      kSelectThreads, 0, device.error, args, work, parts));
-  }
-  const ScanCandidates candidates = source();
-  target = 1 - target;
-  SILVERLODE_RETURN_IF_ERROR(select_rows(device, candidates, 0, work.n_queries, longest, work.lists, target));
-  SILVERLODE_RETURN_IF_ERROR(sort_rows(device, work.lists, work.n_queries, longest, target));
-  return launch(device, sl_scan_write, grid_for(device, work.n_queries * args.k, 256, 16), 256, 0, device.error, args,
-                work, candidates, work.lists.items[target]);
+  if (work.rounds > 1) SILVERLODE_RETURN_IF_ERROR(scan_alone(device, args, work, true));
+  SILVERLODE_RETURN_IF_ERROR(select_rows(device, source(), 0, work.n_queries, longest, work.lists, 1 - target));
+  return write_best(device, args, work, longest, 1 - target, nullptr);
 }
 
 }  // namespace

@@ -22,6 +22,7 @@ Status status_of(const RunError& error) {
     case Fault::kRow: return make_error(kCode, "%s: row %lld is not below %lld", op, value, limit);
     case Fault::kTerm: return make_error(kCode, "%s: term %lld is not in [0, %lld)", op, value, limit);
     case Fault::kNotFinite: return make_error(kCode, "%s: element %lld is not finite", op, value);
+    case Fault::kTail: return make_error(kCode, "%s: tail share %lld is not in [0, %lld]", op, value, limit);
     case Fault::kFormulaStep: return make_error(kCode, "%s: step %lld of the formula is not valid", op, value);
   }
   return make_error(Code::kInternal, "%s: unknown fault %d", op, error.fault);

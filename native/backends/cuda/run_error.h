@@ -27,6 +27,7 @@ enum class Fault : int32_t {
   kTerm,           // a term is not in [0, limit)
   kNotFinite,      // element `value` is NaN or infinite
   kFormulaStep,    // step `value` of a formula is not valid
+  kTail,           // a share of a tail is not in [0, limit]
 };
 
 struct RunError {

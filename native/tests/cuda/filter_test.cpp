@@ -1,8 +1,11 @@
 #include "tests/cuda/cuda_harness.h"
-#include "tests/cuda/filter_views.h"
+#include "tests/filter_views.h"
 
 namespace silverlode::cuda {
 namespace {
+
+using filter_test::index_views;
+using filter_test::view_of;
 
 using filter_test::Catalogue;
 using filter_test::Plan;

@@ -1,8 +1,12 @@
-#include "tests/cuda/filter_views.h"
+#include "tests/cuda/cuda_harness.h"
+#include "tests/filter_views.h"
 #include "tests/ivf_probe_fixture.h"
 
 namespace silverlode::cuda {
 namespace {
+
+using filter_test::index_views;
+using filter_test::view_of;
 
 using filter_test::Answer;
 using filter_test::Call;

@@ -1,4 +1,5 @@
-// What an ivf_probe keeps in its workspace, and the kernels that check a batch and prepare its requests.
+// What a walk through the clusters keeps in the workspace (ivf_probe, ivf_search), and the kernels that check a batch and
+// prepare its requests.
 #pragma once
 
 #include "backends/cuda/device/grid_select.cuh"
@@ -8,7 +9,6 @@
 
 namespace silverlode::cuda {
 
-constexpr int32_t kEvaluations = 4;  // times that clusters can be asked for; the last time all that are left
 constexpr int32_t kChunkWords = 64;  // mask words that a warp takes at a time
 constexpr int kProbeThreads = 256;
 
@@ -27,10 +27,11 @@ struct ProbeHead {
   int32_t seen, asked, listed, done;
 };
 
+// Of one evaluation.
 struct ProbeCounters {
-  int32_t n_chunks[kEvaluations];  // to evaluate
-  int32_t n_copies;                // chunks of masks that requests with excludes take from their owner: the first ones
-  int32_t n_own;                   // chunks of owners with excludes: the last ones
+  int32_t n_chunks;  // to evaluate
+  int32_t n_copies;  // chunks of masks that requests with excludes take from their owner: the first ones
+  int32_t n_own;     // chunks of owners with excludes: the last ones
 };
 
 // Some words of a cluster, for the mask row of a request.
@@ -42,10 +43,11 @@ struct ProbeChunk {
 };
 
 struct ProbeWork {
-  ProbeWork(const IvfProbe::Args& args, Carve& carve)
+  // `evaluations`: times that clusters can be asked for.
+  ProbeWork(const IvfProbe::Args& args, int32_t evaluations, Carve& carve)
       : cluster_words((args.n_clusters + 31) / 32),
         max_chunks(args.batch * (args.n_clusters + args.words / kChunkWords + 1)),
-        counters(carve.take<ProbeCounters>(1)),
+        counters(carve.take<ProbeCounters>(evaluations)),
         heads(carve.take<ProbeHead>(args.batch * args.heads)),
         claimed(carve.take<uint32_t>(args.batch * cluster_words)),
         seen(carve.take<uint32_t>(args.batch * cluster_words)),
@@ -62,14 +64,15 @@ struct ProbeWork {
         program(args.plans, carve) {}
 
   int64_t cluster_words, max_chunks;
+  int64_t own_rows = 0;  // mask row of the first request where requests with excludes do not write that of their group
 
   // All zero when a run starts, and next to each other.
-  ProbeCounters* counters;
-  ProbeHead* heads;   // [batch, heads]
-  uint32_t* claimed;  // [batch, cluster_words] by owner: clusters that are or will be evaluated
-  uint32_t* seen;     // [batch, cluster_words] looked at by any head
-  uint32_t* listed;   // [batch, cluster_words] listed by any head
-  int32_t* eligible;  // [batch, C] by owner, as are the next two
+  ProbeCounters* counters;  // [evaluations]
+  ProbeHead* heads;         // [batch, heads]
+  uint32_t* claimed;        // [batch, cluster_words] by owner: clusters that are or will be evaluated
+  uint32_t* seen;           // [batch, cluster_words] looked at by any head
+  uint32_t* listed;         // [batch, cluster_words] listed by any head
+  int32_t* eligible;        // [batch, C] by owner, as are the next two
   int32_t* doubtful;
   int32_t* live;
   void* zeroed_end;
@@ -185,11 +188,11 @@ __global__ void sl_probe_owners(const RunError* error, IvfProbe::Args args, Prob
   work.requests[request].owner = clean < args.batch ? clean : work.first_of_plan[group + 1];
 }
 
-// Keys of all clusters for all heads: 128 centroids and a group of queries at a time.
-template <class Dots>
-__global__ void __launch_bounds__(kProbeThreads, 2)
-    sl_probe_scores(const RunError* error, IvfProbe::Args args, ProbeWork work, int32_t group_queries) {
-  if (stopped(error)) return;
+// Keys of all clusters for all heads: 128 centroids and a group of queries at a time. `rank(head, cluster, score, norm)` is what
+// a cluster ranks by; the query's norm is there for metric l2 or if kNorms.
+template <class Dots, bool kNorms, class Rank>
+__device__ __forceinline__ void score_clusters(const IvfProbe::Args& args, const SortLists<RankKey>& order,
+                                               int32_t group_queries, const Rank& rank) {
   constexpr int kTiles = 8;
   constexpr int kWarps = kProbeThreads / 32;
   struct Members;
@@ -208,7 +211,7 @@ __global__ void __launch_bounds__(kProbeThreads, 2)
     for (int i = warp; i < n; i += kWarps) {
       const int64_t query = first + i;
       const float scale = args.query_scales[query];
-      const float norm = l2 ? warp_query_norm(args.queries + query * args.dim, args.dim, scale) : 0.0f;
+      const float norm = kNorms || l2 ? warp_query_norm(args.queries + query * args.dim, args.dim, scale) : 0.0f;
       if (lane == 0) {
         members[i] = static_cast<uint32_t>(query);
         scores[i] = {scale, norm};
@@ -236,9 +239,9 @@ __global__ void __launch_bounds__(kProbeThreads, 2)
         if (i >= n || row + 8 * (e / 2) >= args.n_clusters) continue;
         const float score = finish_score(Dots::to_float(dots[j][e]), args.centroid_scales[cluster],
                                          row_bias(args.centroid_bias, cluster), scores[i], l2);
-        work.order.items[0][(first + i) * work.order.capacity + cluster] =
-            make_key(score, static_cast<uint32_t>(cluster));
-        if (cluster == 0) work.order.states[first + i].count = static_cast<uint32_t>(args.n_clusters);
+        order.items[0][(first + i) * order.capacity + cluster] =
+            make_key(rank(first + i, cluster, score, scores[i].norm), static_cast<uint32_t>(cluster));
+        if (cluster == 0) order.states[first + i].count = static_cast<uint32_t>(args.n_clusters);
       }
     }
     __syncthreads();

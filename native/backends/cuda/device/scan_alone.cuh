@@ -2,6 +2,7 @@
 // own, by several blocks that keep the best k of their share of the tiles in a part of the query's buffer.
 #pragma once
 
+#include "backends/cuda/device/block_select.cuh"
 #include "backends/cuda/device/scan_work.cuh"
 
 namespace silverlode::cuda {
@@ -41,40 +42,10 @@ class BlockCollector {
   __device__ void shrink() {
     const uint32_t n = state_.count;
     __syncthreads();
-    if (threadIdx.x == 0) {
-      state_.select = {};
-      state_.select.needed = k_;
-    }
-    __syncthreads();
-    for (int pass = 0; state_.select.done == 0; ++pass) {
-      for (int i = static_cast<int>(threadIdx.x); i < kBins; i += kSelectThreads) bins_[i] = 0;
-      __syncthreads();
-      for (uint32_t first = 0; first < n; first += kSelectThreads) {
-        const uint32_t at = first + threadIdx.x;
-        add_to_bin(bins_, rank_digit(at < n ? keys_[at] : empty_item<RankKey>(), state_.select.cut, pass));
-      }
-      __syncthreads();
-      const Bin bin = bin_of_rank(bins_, state_.select.needed);
-      if (threadIdx.x == 0) narrow<RankKey>(state_.select, bin, pass, capacity_);
-      __syncthreads();
-    }
-    compact(n);
-  }
-
-  // In place: what is kept never moves behind where it was read.
-  __device__ void compact(uint32_t n) {
-    const SelectState known = state_.select;
-    uint32_t kept = 0;
-    for (uint32_t first = 0; first < n; first += kSelectThreads) {
-      const uint32_t at = first + threadIdx.x;
-      const RankKey key = at < n ? keys_[at] : empty_item<RankKey>();
-      const bool keep = at < n && selected(state_.select, known, key);
-      const ScanResult<uint32_t> sum = block_scan<kSelectThreads>(keep ? 1u : 0u);
-      if (keep) keys_[kept + sum.before] = key;
-      kept += sum.total;
-      __syncthreads();
-    }
-    bound_ = uint64_t{known.cut.words[0]} << 32 | known.cut.words[1];
+    find_cut(state_.select, bins_, n, k_, capacity_, [&](uint32_t i) { return keys_[i]; });
+    const Cut cut = state_.select.cut;
+    const uint32_t kept = compact(state_.select, keys_, n, keys_);
+    bound_ = uint64_t{cut.words[0]} << 32 | cut.words[1];
     if (threadIdx.x == 0) state_.count = kept;
     __syncthreads();
   }
@@ -100,9 +71,9 @@ __device__ inline int32_t dot_row(const int8_t* row, const int8_t* query, int64_
   return sum;
 }
 
-// `parts` blocks per query.
+// `parts` blocks per query. `all`: the tiles hold what was carried too.
 __global__ void __launch_bounds__(kSelectThreads, 3)
-    sl_scan_alone(const RunError* error, IvfScan::Args args, ScanWork work, int32_t parts) {
+    sl_scan_alone(const RunError* error, IvfScan::Args args, ScanWork work, int32_t parts, bool all) {
   if (stopped(error)) return;
   const int64_t query = blockIdx.x / parts;
   const auto part = static_cast<int32_t>(blockIdx.x % parts);
@@ -139,11 +110,18 @@ __global__ void __launch_bounds__(kSelectThreads, 3)
   }
   collector.finish();
   if (part == 0 && threadIdx.x == 0) {
-    state.carried = 0;
+    if (all) state.carried = 0;
     state.count = room * static_cast<uint32_t>(parts);
   }
 }
 
 }  // namespace
+
+inline Status scan_alone(const Runtime& device, const IvfScan::Args& args, const ScanWork& work, bool all) {
+  const int64_t most = std::max<int64_t>(1, 2 * device.limits.sm_count / work.n_queries);
+  const auto parts = static_cast<int32_t>(std::clamp<int64_t>(work.room / (2 * work.lists.capacity), 1, most));
+  return launch(device, sl_scan_alone, static_cast<unsigned>(work.n_queries * parts), kSelectThreads, 0, device.error,
+                args, work, parts, all);
+}
 
 }  // namespace silverlode::cuda

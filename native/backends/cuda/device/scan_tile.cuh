@@ -217,7 +217,7 @@ __global__ void __launch_bounds__(kScanThreads, kTiles == 1 && Dots::kTensor ? 3
   auto& group = shared<ScanGroup<kTiles>, Group>();
   ScanCounters& counters = *work.counters;
   const int32_t begin = round == 0 ? 0 : counters.round_end[round - 1];
-  const int32_t end = counters.round_end[round];
+  const int32_t end = round + 1 == work.rounds ? counters.n_tiles : counters.round_end[round];
   for (;;) {
     if (threadIdx.x == 0) group.tile = begin < end ? begin + atomicAdd(&counters.cursor[round], 1) : end;
     __syncthreads();
@@ -249,5 +249,33 @@ __global__ void __launch_bounds__(kScanThreads, kTiles == 1 && Dots::kTensor ? 3
 }
 
 }  // namespace
+
+template <int kTiles, class Dots>
+Status scan_tiles(const Runtime& device, const IvfScan::Args& args, const ScanWork& work, int32_t round) {
+  int64_t tiles = kTiles;
+  while (Dots::kStaged && tiles > 1 && staged_bytes(args.dim, tiles) > kStagedBytes) --tiles;
+  const size_t bytes = Dots::kStaged ? staged_bytes(args.dim, tiles) : sizeof(uint4);
+  const int64_t most = args.n_clusters + args.n_rows / (64 * kTileWords);
+  return launch(device, sl_scan_rows<kTiles, Dots>, grid_for(device, most, 1), kScanThreads, bytes, device.error, args,
+                work, static_cast<int32_t>(tiles * kTileQueries), round);
+}
+
+// Tensor cores from compute capability 8.0 on; queries in shared memory where one tile of them fits.
+template <int kTiles>
+Status scan_tiles_by_variant(const Runtime& device, const IvfScan::Args& args, const ScanWork& work, int32_t round) {
+  const bool tensor_cores = device.limits.compute_capability >= 80;
+  if (staged_bytes(args.dim, 1) > kStagedBytes) {
+    if (tensor_cores) return scan_tiles<1, DotPolicy<true, false, false>>(device, args, work, round);
+    return scan_tiles<1, DotPolicy<false, false, false>>(device, args, work, round);
+  }
+  if (!tensor_cores) return scan_tiles<kTiles, DotPolicy<false, true, false>>(device, args, work, round);
+  if (args.dim > kNarrowDim) return scan_tiles<kTiles, DotPolicy<true, true, false>>(device, args, work, round);
+  return scan_tiles<kTiles, DotPolicy<true, true, true>>(device, args, work, round);
+}
+
+inline Status scan_round(const Runtime& device, const IvfScan::Args& args, const ScanWork& work, int32_t round) {
+  return work.n_queries <= kTileQueries ? scan_tiles_by_variant<1>(device, args, work, round)
+                                        : scan_tiles_by_variant<8>(device, args, work, round);
+}
 
 }  // namespace silverlode::cuda

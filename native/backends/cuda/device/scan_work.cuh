@@ -1,6 +1,8 @@
-// What an ivf_scan keeps in its workspace, and the kernels that turn lists of clusters per query into a work list: every
-// probed cluster once, cut into tiles of rows, with the set of queries (request * heads + head) that probe it.
+// What a scan keeps in the workspace (ivf_scan, ivf_search). Its work list has every probed cluster once, cut into tiles of rows,
+// with the set of queries (request * heads + head) that probe it.
 #pragma once
+
+#include <limits>
 
 #include "backends/cuda/device/grid_select.cuh"
 #include "backends/cuda/device/warp_dots.cuh"
@@ -38,12 +40,12 @@ struct ScanQuery {
 struct ScanWork {
   ScanWork(const IvfScan::Args& args, size_t memory_bytes, Carve& carve);
 
-  // All zero when a run starts, and next to each other.
-  ScanCounters* counters;
+  // All zero when a run starts, and next to each other; the work list from `counters` on.
   ScanQuery* queries;           // [Q]
   unsigned long long* scanned;  // [batch]
-  uint32_t* claimed;            // [C] whether a cluster has a slot
-  uint32_t* members;            // [C, member_words] bit per query
+  ScanCounters* counters;
+  uint32_t* claimed;  // [C] whether a cluster is listed
+  uint32_t* members;  // [C, member_words] bit per query
   void* zeroed_end;
 
   int32_t* cluster_of_slot;  // [C]
@@ -59,6 +61,12 @@ struct ScanWork {
   int64_t first_rows;  // rows per query, on average, in the first of several rounds
   double growth;       // rows seen after a round, relative to before
 
+  // Clears from `first` on.
+  Status clear(const Runtime& device, void* first) const {
+    const auto bytes = static_cast<size_t>(static_cast<std::byte*>(zeroed_end) - static_cast<std::byte*>(first));
+    return status_of(cudaMemsetAsync(first, 0, bytes, device.stream), "clearing the work list");
+  }
+
   __device__ bool is_member(int32_t cluster, int64_t query) const {
     return (members[int64_t{cluster} * member_words + query / 32] >> (query % 32) & 1) != 0;
   }
@@ -70,9 +78,9 @@ constexpr size_t kMemoryShare = 512;
 constexpr size_t kDefaultMemory = size_t{64} << 30;
 
 inline ScanWork::ScanWork(const IvfScan::Args& args, size_t memory_bytes, Carve& carve)
-    : counters(carve.take<ScanCounters>(1)),
-      queries(carve.take<ScanQuery>(args.batch * args.heads)),
+    : queries(carve.take<ScanQuery>(args.batch * args.heads)),
       scanned(carve.take<unsigned long long>(args.batch)),
+      counters(carve.take<ScanCounters>(1)),
       claimed(carve.take<uint32_t>(args.n_clusters)),
       members(carve.take<uint32_t>(args.n_clusters * ((args.batch * args.heads + 31) / 32))),
       zeroed_end(carve.take<uint8_t>(0)),
@@ -102,103 +110,65 @@ inline ScanWork::ScanWork(const IvfScan::Args& args, size_t memory_bytes, Carve&
   for (rounds = 2; rounds < kMaxRounds && rows * growth < static_cast<double>(args.n_rows); ++rounds) rows *= growth;
 }
 
+// What the best k of a query are selected from.
+struct ScanCandidates {
+  using Item = RankKey;
+  const ScanQuery* queries;
+  const RankKey* carried;
+  const RankKey* candidates;
+  const int32_t* limits;
+  int64_t heads, capacity, room, k;
+
+  __device__ int64_t size(int64_t query) const {
+    const int64_t count = queries[query].count;
+    return queries[query].carried + (count < room ? count : room);
+  }
+  __device__ int64_t wanted(int64_t query) const {
+    const int64_t limit = limits[query / heads];
+    return limit < 0 ? 0 : limit < k ? limit : k;
+  }
+  __device__ RankKey item(int64_t query, int64_t i) const {
+    const int64_t n = queries[query].carried;
+    return i < n ? carried[query * capacity + i] : candidates[query * room + (i - n)];
+  }
+};
+
+inline ScanCandidates candidates_of(const IvfScan::Args& args, const ScanWork& work, int32_t target) {
+  return {work.queries, work.lists.items[target], work.candidates, args.limits,
+          args.heads,   work.lists.capacity,      work.room,       work.k};
+}
+
 namespace {
 
-constexpr unsigned kListThreads = 256;
-
-// A block per query: checks its lists and joins the clusters in them. Nothing is written but the workspace.
-__global__ void __launch_bounds__(kListThreads)
-    sl_scan_join(RunError* error, const char* op, IvfScan::Args args, ScanWork work) {
-  for (int64_t query = blockIdx.x; query < work.n_queries; query += gridDim.x) {
-    const int64_t request = query / args.heads;
-    const int32_t count = args.counts[query];
-    const bool valid = count >= 0 && count <= args.n_clusters;
-    if (threadIdx.x == 0) {
-      const int32_t mask_row = args.mask_of[request];
-      if (!valid) raise(error, op, Fault::kCount, count, args.n_clusters);
-      if (mask_row < -1 || mask_row >= args.batch) raise(error, op, Fault::kIndex, mask_row, args.batch);
-    }
-    if (threadIdx.x < 32 && args.metric == Metric::kL2) {
-      const float norm = warp_query_norm(args.queries + query * args.dim, args.dim, args.query_scales[query]);
-      if (threadIdx.x == 0) work.queries[query].norm = norm;
-    }
-    if (!valid || args.limits[request] <= 0 || work.k <= 0) continue;
-    unsigned long long rows = 0;
-    for (int32_t rank = static_cast<int32_t>(threadIdx.x); rank < count; rank += kListThreads) {
-      const int32_t cluster = args.clusters[query * args.n_clusters + rank];
-      if (cluster < 0 || cluster >= args.n_clusters) {
-        raise(error, op, Fault::kCluster, cluster, args.n_clusters);
-        continue;
-      }
-      const int32_t begin = args.cluster_begin[cluster];
-      const int32_t end = args.cluster_begin[cluster + 1];
-      if (begin < 0 || begin > end || end > args.n_rows || begin % 64 != 0 || end % 64 != 0) {
-        raise(error, op, Fault::kClusterBounds, cluster, args.n_rows);
-        continue;
-      }
-      rows += static_cast<unsigned long long>(end - begin);
-      atomicOr(&work.members[int64_t{cluster} * work.member_words + query / 32], 1u << (query % 32));
-      if (atomicExch(&work.claimed[cluster], 1u) == 0) {
-        work.cluster_of_slot[atomicAdd(&work.counters->n_slots, 1)] = cluster;
-      }
-    }
-    if (rows > 0) atomicAdd(&work.counters->listed_rows, rows);
-  }
-}
-
-// One block: where the tiles of every slot begin, and which tiles belong to which round.
-__global__ void __launch_bounds__(kListThreads)
-    sl_scan_order(const RunError* error, IvfScan::Args args, ScanWork work) {
+// The sorted lists as scores and ordinals; `query_offsets` are added, if any.
+__global__ void sl_scan_write(const RunError* error, IvfScan::Args args, ScanWork work, ScanCandidates source,
+                              const RankKey* lists, const float* query_offsets) {
   if (stopped(error)) return;
-  const int32_t n_slots = work.counters->n_slots;
-  int32_t begin = 0;
-  for (int32_t first = 0; first < n_slots; first += kListThreads) {
-    const int32_t slot = first + static_cast<int32_t>(threadIdx.x);
-    int32_t tiles = 0;
-    if (slot < n_slots) {
-      const int32_t cluster = work.cluster_of_slot[slot];
-      const int32_t words = (args.cluster_begin[cluster + 1] - args.cluster_begin[cluster]) / 64;
-      tiles = (words + kTileWords - 1) / kTileWords;
-    }
-    const ScanResult<int32_t> sum = block_scan<kListThreads>(tiles);
-    if (slot < n_slots) work.tile_begin[slot] = begin + sum.before;
-    begin += sum.total;
+  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
+  const int64_t first = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  for (int64_t i = first; i < work.n_queries * args.k; i += stride) {
+    const int64_t query = i / args.k;
+    const int64_t at = i % args.k;
+    const bool found = at < work.lists.states[query].count && at < source.wanted(query);
+    const RankKey key = found ? lists[query * work.lists.capacity + at] : kEmptyKey;
+    float score = found ? key_score(key) : -std::numeric_limits<float>::infinity();
+    if (query_offsets != nullptr) score += query_offsets[query];
+    args.out_scores[i] = score;
+    args.out_ordinals[i] = found ? static_cast<int32_t>(key_ordinal(key)) : -1;
   }
-  if (threadIdx.x != 0) return;
-  ScanCounters& counters = *work.counters;
-  counters.n_tiles = begin;
-  // No query can see more rows in the first round than fit into its buffer; how many it sees on average depends on how far
-  // queries share clusters.
-  const double union_rows = static_cast<double>(begin) * 64 * kTileWords;
-  const double spread = union_rows * static_cast<double>(work.n_queries) /
-                        static_cast<double>(counters.listed_rows > 0 ? counters.listed_rows : 1);
-  double rows = static_cast<double>(work.first_rows) * (spread > 1 ? spread : 1);
-  if (rows > static_cast<double>(work.room)) rows = static_cast<double>(work.room);
-  for (int32_t round = 0; round < work.rounds; ++round, rows *= work.growth) {
-    const bool all = round == work.rounds - 1 || rows >= union_rows;
-    counters.round_end[round] = all ? begin : static_cast<int32_t>(rows / (64 * kTileWords));
-  }
-}
-
-__global__ void __launch_bounds__(kListThreads)
-    sl_scan_tiles(const RunError* error, IvfScan::Args args, ScanWork work) {
-  if (stopped(error)) return;
-  const int32_t n_tiles = work.counters->n_tiles;
-  for (int32_t i = static_cast<int32_t>(blockIdx.x * kListThreads + threadIdx.x); i < n_tiles;
-       i += static_cast<int32_t>(gridDim.x * kListThreads)) {
-    int32_t low = 0;
-    int32_t high = work.counters->n_slots;
-    while (low + 1 < high) {  // the last slot that begins at or before the tile
-      const int32_t middle = (low + high) / 2;
-      (work.tile_begin[middle] <= i ? low : high) = middle;
-    }
-    const int32_t cluster = work.cluster_of_slot[low];
-    const int32_t word = args.cluster_begin[cluster] / 64 + (i - work.tile_begin[low]) * kTileWords;
-    const int32_t left = args.cluster_begin[cluster + 1] / 64 - word;
-    work.tiles[i] = {cluster, word, left < kTileWords ? left : kTileWords};
-  }
+  if (args.out_scanned == nullptr) return;
+  for (int64_t i = first; i < args.batch; i += stride) args.out_scanned[i] = static_cast<int64_t>(work.scanned[i]);
 }
 
 }  // namespace
+
+// Sorts the lists in items[target] and writes them.
+inline Status write_best(const Runtime& device, const IvfScan::Args& args, const ScanWork& work, int64_t longest,
+                         int32_t target, const float* query_offsets) {
+  const ScanCandidates source = candidates_of(args, work, target);
+  SILVERLODE_RETURN_IF_ERROR(sort_rows(device, work.lists, work.n_queries, longest, target));
+  return launch(device, sl_scan_write, grid_for(device, work.n_queries * args.k, 256, 16), 256, 0, device.error, args,
+                work, source, work.lists.items[target], query_offsets);
+}
 
 }  // namespace silverlode::cuda

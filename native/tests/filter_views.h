@@ -3,10 +3,10 @@
 
 #include <vector>
 
-#include "tests/cuda/cuda_harness.h"
+#include "ops/op.h"
 #include "tests/filter_fixture.h"
 
-namespace silverlode::cuda {
+namespace silverlode::filter_test {
 
 template <class T>
 TensorView view_of(const std::vector<T>& values, DType dtype, const Shape& shape) {
@@ -14,7 +14,7 @@ TensorView view_of(const std::vector<T>& values, DType dtype, const Shape& shape
 }
 
 // The seven tensors of the index.
-inline std::vector<TensorView> index_views(const filter_test::Catalogue& c) {
+inline std::vector<TensorView> index_views(const Catalogue& c) {
   const int64_t words = c.words();
   return {view_of(c.slices, DType::kI64, {c.n_slices, words}),
           view_of(c.bloom, DType::kI64, {static_cast<int64_t>(c.bloom.size()) / 8, 8}),
@@ -25,4 +25,4 @@ inline std::vector<TensorView> index_views(const filter_test::Catalogue& c) {
           view_of(c.terms, DType::kI32, {static_cast<int64_t>(c.terms.size())})};
 }
 
-}  // namespace silverlode::cuda
+}  // namespace silverlode::filter_test
