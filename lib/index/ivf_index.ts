@@ -28,7 +28,7 @@ export interface IvfOptions {
   /** A number, `'flat'` (one cluster: the exact int8 scan) or `'auto'` (default): flat below 50 000 items, else by size. */
   clusters?: number | 'auto' | 'flat';
   metric?: Metric;
-  /** Per item, added to its score. */
+  /** Per item, added to its score; with `l2` to half of it, so that it counts twice. */
   bias?: Float32Array | readonly number[];
   /**
    * Whether items are centred by their mean and rotated before they become int8, queries likewise: better scores where a few
@@ -258,7 +258,7 @@ export async function biasOf(
 }
 
 /** -|x̂|²/2: the integer sum is exact; one rounding to float32, halved exactly. */
-function halfNorm(values: Int8Array, row: number, dims: number, scale: number): number {
+export function halfNorm(values: Int8Array, row: number, dims: number, scale: number): number {
   let squares = 0;
   for (let d = row * dims; d < (row + 1) * dims; d++) squares += (values[d] as number) ** 2;
   return -Math.fround(squares * scale * scale) / 2;

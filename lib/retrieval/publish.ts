@@ -1,5 +1,4 @@
 // Publishing: a catalogue and trained modules become one model.
-import { Random } from '../data/random.js';
 import { type AttributeColumns, readAttributes } from '../index/attributes.js';
 import { FilterIndex } from '../index/filter_index.js';
 import { IvfIndex, type IvfOptions } from '../index/ivf_index.js';
@@ -19,6 +18,7 @@ import { CatalogueIds } from './item_ids.js';
 import type { Manifest, Programs } from './manifest.js';
 import { RetrievalModel } from './model.js';
 import { REQUEST_INPUTS, RetrievalModule, type Tower } from './retrieval_module.js';
+import { standInQueries } from './stand_in_queries.js';
 import type { TuneOptions } from './tune.js';
 import type { ItemIds } from './types.js';
 
@@ -61,7 +61,7 @@ export interface PublishOptions {
   value?: string | FormulaExpr;
   /** Defaults of the formula's request weights. */
   weights?: Readonly<Record<string, number>>;
-  /** float32 [queries, dims], or [queries, heads · dims]: typical queries to tune probes with; default: a sample of the items. */
+  /** float32 [queries, dims], or [queries, heads · dims]: typical queries to tune probes with; default: a sample of the items, which stand in for them. */
   queries?: { data: Float32Array; shape: readonly number[] };
   device?: string;
   threads?: number;
@@ -76,6 +76,8 @@ export interface PublishOptions {
 /** Numbers looked at between two turns of the event loop. */
 const CHECK_NUMBERS = 2 ** 18;
 const TUNE_QUERIES = 256;
+const ITEMS_STAND_IN =
+  'no queries were given, so a sample of the items stands in for them: give typical ones where users are not like items';
 /** On the sample. Real queries differ from it and int8 itself loses a little; so 0.98 of exact search is kept with these. */
 const TUNE_RECALL = 0.99;
 
@@ -149,9 +151,11 @@ async function build(
     device,
   );
   if (index.probes === undefined && manifest.clusters > 1) {
-    progress.step('tune', 0, 1);
-    const queries = checked.queries ?? sampleQueries(embeddings.view(), shape, manifest.heads ?? 1, seed);
-    await model.tune({ queries, recall: TUNE_RECALL, candidates: false, signal });
+    if (checked.queries) progress.step('tune', 0, 1);
+    const { queries } = checked;
+    const tuning = { recall: TUNE_RECALL, candidates: false, signal };
+    if (queries !== undefined) await model.tune({ queries, ...tuning });
+    else await tuneOnItems(model, embeddings, ids, { manifest, seed, progress }, tuning);
     progress.step('tune', 1, 1);
   }
   return model;
@@ -256,19 +260,19 @@ function towerHeads(program: ProgramSpec | null, dims: number): number | null {
   return reshape === undefined ? null : ((reshape.attributes.shape as number[])[1] as number);
 }
 
-/** Items as queries, where no real ones are given. */
-function sampleQueries(
-  data: Float32Array,
-  [items, dims]: readonly [number, number],
-  heads: number,
-  seed: number,
-): TuneOptions['queries'] {
-  const random = new Random(seed);
-  const count = Math.min(items, TUNE_QUERIES);
-  const queries = new Float32Array(count * heads * dims);
-  for (let q = 0; q < count * heads; q++) {
-    const item = random.integer(items);
-    queries.set(data.subarray(item * dims, (item + 1) * dims), q * dims);
-  }
-  return { data: queries, shape: [count, heads * dims] };
+/** A sample of the items as queries, each left out of its own lists. */
+async function tuneOnItems(
+  model: RetrievalModel,
+  embeddings: Tensor<'float32'>,
+  ids: CatalogueIds,
+  { manifest, seed, progress }: { manifest: Manifest; seed: number; progress: Progress },
+  tuning: Omit<TuneOptions, 'queries'>,
+): Promise<void> {
+  progress.step('tune', 0, 1, ITEMS_STAND_IN);
+  const heads = manifest.heads ?? 1;
+  const shape = [manifest.items, manifest.dims] as const;
+  const { items, ...queries } = await standInQueries(embeddings.view(), shape, heads, TUNE_QUERIES, seed);
+  if (items.length === 0) return; // every score is the same
+  const exclude = Array.from({ length: queries.shape[0] }, (_, q) => ids.list(items, q * heads, (q + 1) * heads));
+  await model.tune({ queries, exclude, ...tuning });
 }
