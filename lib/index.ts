@@ -19,6 +19,7 @@ export type { Freshness, UpdateResult } from './retrieval/catalogue.js';
 export type { FollowOptions, LogEntry, UpdateLog } from './retrieval/fresh/follow.js';
 export type { FsyncPolicy } from './retrieval/fresh/journal.js';
 export type { FeatureValues, Update, UpsertItems } from './retrieval/fresh/updates.js';
+export type { MeasuredRecall, RecallOptions } from './retrieval/measured_recall.js';
 export { type LoadOptions, RetrievalModel, type RetrievalPlan } from './retrieval/model.js';
 export {
   type FilterOptions,

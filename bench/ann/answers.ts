@@ -22,6 +22,7 @@ export interface Judgement {
  *
  * @param truth Exact lists under the same filter, int32 [queries, K].
  * @param mask One byte per item: 1 where it is eligible; undefined: all `items` are.
+ * @param score The true score of an item; see `recallOf`.
  */
 export function judge(
   { ids, offsets }: Answers,
@@ -29,6 +30,7 @@ export function judge(
   truth: Int32Array,
   items: number,
   mask?: Uint8Array,
+  score?: (query: number, item: number) => number,
 ): Judgement {
   const queries = offsets.length - 1;
   const eligible = mask === undefined ? items : mask.reduce((sum, byte) => sum + byte, 0);
@@ -42,5 +44,7 @@ export function judge(
     if (mask !== undefined) violations += list.reduce((sum, id) => sum + Number(mask[id] !== 1), 0);
     missing += Math.max(0, Math.min(k, eligible) - new Set(list).size);
   }
-  return { recall: recallOf(found, truth, queries, depth), depth, violations, missing };
+  const eligibleScore =
+    score && ((query: number, item: number) => (mask?.[item] === 0 ? Number.NEGATIVE_INFINITY : score(query, item)));
+  return { recall: recallOf(found, truth, queries, depth, eligibleScore), depth, violations, missing };
 }

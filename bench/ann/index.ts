@@ -20,7 +20,7 @@ const suite: Suite = {
   note:
     'Whole calls from JavaScript: retrieve for one request, retrieveBatch for batches. Recall is against the exact float32 lists under the same ' +
     'filter; "violations" are items that a filter excludes, "missing" what lists lack of min(k, eligible): both must be 0. Curves sweep probes; ' +
-    'costs are at the probes that publish tuned (recall 0.99 of the exhaustive int8 result on a sample of the items), on all threads unless ' +
+    'an item that scores as much as the last of the list counts. Costs are at default settings, on all threads unless ' +
     '--threads says otherwise. "1 thread" is one compute thread beside the one that calls.',
   async *run(options: BenchOptions): AsyncGenerator<BenchResult> {
     options.progress?.('making the set and its exact lists, unless they are kept');

@@ -3,6 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { publish, RetrievalModel } from 'silverlode';
+import type { Vectors } from '../../lib/io/vectors.js';
+import { Truth } from '../../lib/index/truth.js';
 import type { Metric } from '../data/given_set.js';
 import { type LoadedSet, readSet } from '../data/set_files.js';
 import { type SetFiles, truthOf } from '../data/standard_set.js';
@@ -19,6 +21,8 @@ const AUTOMATIC = 50_000;
 export interface Subject {
   model: RetrievalModel;
   set: LoadedSet;
+  /** The true score of an item for a query of the set. */
+  score(query: number, item: number): number;
   /** As in names of results: `1 thread`. */
   threads: string;
 }
@@ -43,6 +47,9 @@ export async function openSubjects(
   progress: BenchOptions['progress'],
 ): Promise<Subject[]> {
   const set = await readSet(files, { rows: true });
+  const truth = new Truth({ data: set.rows as Vectors['data'], shape: [set.items, set.dims] }, metric);
+  const scorers = Array.from({ length: files.queries }, (_, query) => truth.scorer([set.query(query)]));
+  const score: Subject['score'] = (query, item) => (scorers[query] as (item: number) => number)(item);
   const attributes: Record<string, boolean[]> = {};
   for (const filter of files.filters) attributes[filter] = Array.from(await set.mask(filter), (byte) => byte === 1);
   progress?.(`publishing ${set.items} x ${set.dims}`);
@@ -61,6 +68,7 @@ export async function openSubjects(
     const open = async (count: number): Promise<Subject> => ({
       model: await RetrievalModel.load(file, { device: 'cpu', threads: count || undefined, maxBatch: MAX_BATCH }),
       set,
+      score,
       threads: count === 0 ? 'all threads' : count === 1 ? '1 thread' : `${count} threads`,
     });
     return await Promise.all(threads.map(open));
@@ -84,11 +92,18 @@ export function ask({ model, set }: Subject, first: number, count: number, { fil
 
 /** Recall and faults of all queries, as figures. */
 export async function judged(subject: Subject, asked: Ask): Promise<Record<string, number>> {
-  const { set } = subject;
+  const { set, score } = subject;
   const { ids, offsets } = await ask(subject, 0, set.files.queries, asked);
   const mask = asked.filter === '' ? undefined : await set.mask(asked.filter);
   const truth = await truthOf(set.files, asked.filter);
-  const { recall, depth, ...faults } = judge({ ids: ids as Int32Array, offsets }, asked.k, truth, set.items, mask);
+  const { recall, depth, ...faults } = judge(
+    { ids: ids as Int32Array, offsets },
+    asked.k,
+    truth,
+    set.items,
+    mask,
+    score,
+  );
   return { [`recall@${depth}`]: recall, ...faults };
 }
 

@@ -117,33 +117,14 @@ function randomMasks(items: number): Record<string, Uint8Array> {
 }
 
 /** How exact lists come about: by the metric, and the unfiltered ones from the source where it has enough of them. */
-function extrasOf({ items, queries, metric, nearest }: GivenVectors): SetExtras {
-  const [rows, dims] = items.shape;
-  const extras: SetExtras = {};
-  if (metric === 'cosine') extras.scored = { data: unitRows(items), shape: items.shape };
-  if (metric === 'l2')
-    extras.offsets = Float32Array.from({ length: rows }, (_, row) => -squared(items.data, row, dims) / 2);
+function extrasOf({ queries, metric, nearest }: GivenVectors): SetExtras {
+  const extras: SetExtras = { metric };
   if (nearest !== undefined && nearest.depth >= K) {
     extras.nearest = new Int32Array(queries.shape[0] * K);
     for (let query = 0; query < queries.shape[0]; query++)
       extras.nearest.set(nearest.data.subarray(query * nearest.depth, query * nearest.depth + K), query * K);
   }
   return extras;
-}
-
-function squared(data: Float32Array, row: number, dims: number): number {
-  let sum = 0;
-  for (let at = row * dims; at < (row + 1) * dims; at++) sum += (data[at] as number) ** 2;
-  return sum;
-}
-
-function unitRows({ data, shape: [rows, dims] }: Vectors): Vectors['data'] {
-  const unit = new Float32Array(data.length);
-  for (let row = 0; row < rows; row++) {
-    const length = Math.sqrt(squared(data, row, dims)) || 1;
-    for (let at = row * dims; at < (row + 1) * dims; at++) unit[at] = (data[at] as number) / length;
-  }
-  return unit;
 }
 
 /** A folder name that changes with the files. */

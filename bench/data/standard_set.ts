@@ -6,6 +6,7 @@ import { type Catalogue, makeCatalogue } from '../../lib/data/synthetic.js';
 import { writeVecs } from '../../lib/io/vecs.js';
 import type { Vectors } from '../../lib/io/vectors.js';
 import { exactNeighbours } from './exact.js';
+import type { Metric } from './given_set.js';
 
 /** Truth is kept to this depth. */
 export const K = 100;
@@ -66,9 +67,8 @@ export async function standardSet(size: SetSize, folder = SETS_FOLDER): Promise<
 
 /** What else a set may bring along. */
 export interface SetExtras {
-  /** Rows to compute exact lists with where they are not the items themselves, and what is added to their scores. */
-  scored?: Vectors;
-  offsets?: Float32Array;
+  /** Default: inner products. */
+  metric?: Metric;
   /** Unfiltered exact lists that are known already, int32 [queries, K]. */
   nearest?: Int32Array;
 }
@@ -79,19 +79,19 @@ export async function writeSet(
   items: Vectors,
   queries: Vectors,
   masks: Readonly<Record<string, Uint8Array>>,
-  { scored = items, offsets, nearest }: SetExtras = {},
+  { metric, nearest }: SetExtras = {},
 ): Promise<void> {
   const partial = `${folder}.partial-${process.pid}`;
   await rm(partial, { recursive: true, force: true });
   await mkdir(partial, { recursive: true });
   await writeVecs(join(partial, 'items.fbin'), { dtype: 'float32', ...items });
   await writeVecs(join(partial, 'queries.fbin'), { dtype: 'float32', ...queries });
-  const all = nearest ?? (await exactNeighbours(scored, queries, K, undefined, offsets));
+  const all = nearest ?? (await exactNeighbours(items, queries, K, { metric }));
   await writeFile(join(partial, truthFile('')), all);
   for (const [filter, mask] of Object.entries(masks)) {
     const eligible = Int32Array.from(mask.keys()).filter((item) => mask[item] === 1);
     await writeFile(join(partial, `${filter}.u8`), mask);
-    await writeFile(join(partial, truthFile(filter)), await exactNeighbours(scored, queries, K, eligible, offsets));
+    await writeFile(join(partial, truthFile(filter)), await exactNeighbours(items, queries, K, { metric, eligible }));
   }
   await rename(partial, folder).catch(async (error: unknown) => {
     await rm(partial, { recursive: true, force: true });
@@ -112,17 +112,26 @@ export async function truthOf({ folder }: SetFiles, filter: string): Promise<Int
  *
  * @param found int32 [queries, K], -1 where a list is shorter.
  * @param depth How many of each exact list count.
+ * @param score With it an item counts that scores at least as much as the last of the list, whichever it is: for sets with equal scores.
  */
-export function recallOf(found: Int32Array, truth: Int32Array, queries: number, depth = K): number {
+export function recallOf(
+  found: Int32Array,
+  truth: Int32Array,
+  queries: number,
+  depth = K,
+  score?: (query: number, item: number) => number,
+): number {
   let hits = 0;
   let wanted = 0;
   for (let query = 0; query < queries; query++) {
-    const list = new Set(found.subarray(query * K, (query + 1) * K));
-    for (const id of truth.subarray(query * K, query * K + depth)) {
-      if (id < 0) break;
-      wanted++;
-      if (list.has(id)) hits++;
-    }
+    const exact = truth.subarray(query * K, query * K + depth).filter((id) => id >= 0);
+    const list = new Set(found.subarray(query * K, (query + 1) * K).filter((id) => id >= 0));
+    const least = score && exact.reduce((lowest, id) => Math.min(lowest, score(query, id)), Number.POSITIVE_INFINITY);
+    wanted += exact.length;
+    hits +=
+      score === undefined
+        ? exact.filter((id) => list.has(id)).length
+        : Math.min(exact.length, [...list].filter((id) => score(query, id) >= (least as number)).length);
   }
   return wanted === 0 ? 1 : hits / wanted;
 }

@@ -65,12 +65,13 @@ export async function measure(
   const figures: Record<string, number> = {};
   let lacks = 0;
   for (const [at, depth] of depthsOf(each.k).entries()) {
-    const recalls = recallsAt(judged, at);
+    const recalls = sharesAt(judged, at);
     if (recalls.length === 0) continue;
     const { mean, tenth, worst } = summary(recalls);
     lacks = Math.max(lacks, MUST_HOLD.mean - mean, MUST_HOLD.tenth - tenth);
     Object.assign(figures, { [`recall@${depth}`]: mean, [`p10@${depth}`]: tenth, [`worst@${depth}`]: worst });
-    figures[`int8@${depth}`] = summary(recallsAt(everyRow, at)).mean;
+    figures[`int8@${depth}`] = meanOf(sharesAt(everyRow, at));
+    if (depth < each.k) figures[`held@${depth}`] = meanOf(sharesAt(judged, at, 'held'));
   }
   const mean = (value: (stats: RetrieveStats) => number) => meanOf(answers.map(({ stats }) => value(stats)));
   Object.assign(figures, {
@@ -100,8 +101,8 @@ function judgedAll(each: Case, questions: readonly Question[], answers: readonly
   return questions.map(({ limits, want, score }, i) => judge(answers[i]?.ids as number[], each, limits, want, score));
 }
 
-const recallsAt = (judged: readonly Judged[], at: number): number[] =>
-  judged.map(({ recalls }) => recalls[at]).filter((recall) => recall !== undefined);
+const sharesAt = (judged: readonly Judged[], at: number, which: 'recalls' | 'held' = 'recalls'): number[] =>
+  judged.map((one) => one[which][at]).filter((share) => share !== undefined);
 
 const meanOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 

@@ -1,7 +1,7 @@
 """Embeds texts with all-MiniLM-L6-v2 (Apache-2.0), whose weights a package ships: python embed.py FOLDER < texts, one a line.
 
 Writes float32 [texts, 384]: FOLDER/sentences.npy, the mean over tokens scaled to length 1, as the model is meant to be used, and
-FOLDER/cls.npy, the first token of the last layer as it is. A text is cut after 64 tokens.
+FOLDER/cls.npy, the first token of the last layer as it is. A text is cut after 48 tokens.
 """
 
 import io
@@ -25,7 +25,9 @@ class Bert:
         self.weights = weights
 
     def linear(self, x, name):
-        return x @ self.weights[f"{name}.weight"].T + self.weights[f"{name}.bias"]
+        weight = self.weights[f"{name}.weight"]
+        y = x.reshape(-1, x.shape[-1]) @ weight.T + self.weights[f"{name}.bias"]  # one product of all tokens
+        return y.reshape(*x.shape[:-1], weight.shape[0])
 
     def norm(self, x, name):
         x = x - x.mean(-1, keepdims=True)
@@ -62,7 +64,7 @@ def main(folder):
     archive = zipfile.ZipFile(pathlib.Path(all_minilm_l6_v2.__file__).with_name("model.zip"))
     bert = Bert(load(archive.read("model.safetensors")))
     tokenizer = Tokenizer.from_str(archive.read("tokenizer.json").decode())
-    tokenizer.enable_truncation(64)
+    tokenizer.enable_truncation(48)
     tokenizer.enable_padding()
     texts = io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8").read().splitlines()
     sentences, cls = (np.empty((len(texts), 384), np.float32) for _ in range(2))

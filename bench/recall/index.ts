@@ -88,7 +88,7 @@ const suite: Suite = {
   note:
     'Recall against exact lists, of what may come back, by float64 scores of the float32 vectors; a found item counts when its true score is at ' +
     'least that of the last of the true list. "p10": the query at the end of the worst tenth; "worst": the mean of that tenth; "lacks": how far a ' +
-    'mean is below 0.97 or a p10 below 0.9; "int8": the mean recall of the exhaustive int8 search. "cpu us": processor time of a whole call of ' +
+    'mean is below 0.97 or a p10 below 0.9; "int8": the mean recall of the exhaustive int8 search; "held": the mean share of the true first 10 anywhere in the list. "cpu us": processor time of a whole call of ' +
     'retrieve, one request at a time, all threads together; "scanned": rows scored. Default settings.',
   async *run(options: BenchOptions): AsyncGenerator<BenchResult> {
     for (const name of options.sets ?? Object.keys(SETS)) {

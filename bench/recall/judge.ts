@@ -30,6 +30,8 @@ export function wanted({ k }: Case, { order, scores }: Asked, { allows }: Limits
 export interface Judged {
   /** By depth, see `depthsOf`; undefined where nothing may come back. */
   recalls: readonly (number | undefined)[];
+  /** By depth: share of the first true entries that is anywhere in the list; better where only their order is lost. */
+  held: readonly (number | undefined)[];
   /** Items that may not come back, and entries that are lacking or there twice. */
   violations: number;
   missing: number;
@@ -46,9 +48,17 @@ export function judge(
   const judged = (item: number) => (allows(item) ? score(item) : Number.NEGATIVE_INFINITY);
   return {
     recalls: depthsOf(k).map((depth) => shareFound(list, depth, ids, judged)),
+    held: depthsOf(k).map((depth) => shareHeld(list, depth, ids, judged)),
     violations: ids.filter((item) => !allows(item)).length,
     missing: Math.min(k, eligible) - new Set(ids).size,
   };
+}
+
+function shareHeld({ scores }: TrueList, depth: number, ids: readonly number[], score: (item: number) => number) {
+  const entries = Math.min(depth, scores.length);
+  const least = scores[entries - 1];
+  if (least === undefined) return undefined;
+  return Math.min(1, [...new Set(ids)].filter((item) => score(item) >= least).length / entries);
 }
 
 /** Mean, the query at the end of the worst tenth, and the mean of that tenth. */

@@ -1,6 +1,7 @@
 // How good the answers are: against exact search, against what people liked, and against the filters' own meaning.
 import { type RetrievalModel, type RetrieveRequest, type RetrieveResult, SilverlodeError } from 'silverlode';
 import type { DemoData, DemoFilter, Person } from './data.js';
+import { exactScore, type Matrix } from './exact.js';
 import type { OnProgress } from './progress.js';
 
 const BATCH = 64;
@@ -22,9 +23,19 @@ export async function retrieveAll(
   return results;
 }
 
-/** overlap@k: the mean share of the exact list that was found. */
-export function overlap(found: readonly ArrayLike<unknown>[], exact: readonly ArrayLike<unknown>[]): number {
-  return mean(exact.map((list, i) => share(found[i] as ArrayLike<unknown>, list)));
+/** overlap@k: the mean share of the exact lists that was found; of items that score the same, any will do. */
+export function overlap(
+  found: readonly (readonly number[])[],
+  exact: readonly Int32Array[],
+  queries: readonly Float32Array[],
+  rows: Matrix,
+): number {
+  const shares = exact.map((list, i) => {
+    const score = (row: number) => exactScore(queries[i] as Float32Array, rows, row);
+    const least = Math.min(...Array.from(list, score));
+    return Math.min(1, (found[i] ?? []).filter((row) => score(row) >= least).length / list.length);
+  });
+  return mean(shares);
 }
 
 /** recall@k: the mean share of the held-out items among the first k recommended. */

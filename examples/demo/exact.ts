@@ -3,22 +3,26 @@ import { setImmediate as breathe } from 'node:timers/promises';
 import type { OnProgress } from './progress.js';
 
 /** Vectors, one per row. */
-interface Matrix {
+export interface Matrix {
   data: Float32Array;
   shape: readonly [number, number];
 }
 
+/** Inner product of the query with one row, in float64. */
+export function exactScore(query: Float32Array, { data, shape: [, dims] }: Matrix, row: number): number {
+  let score = 0;
+  for (let d = 0; d < dims; d++) score += (query[d] as number) * (data[row * dims + d] as number);
+  return score;
+}
+
 /** The k rows of largest inner product with the query, best first, summed in float64; without those in `seen`. */
 export function exactTopK(query: Float32Array, rows: Matrix, k: number, seen: Iterable<number> = []): Int32Array {
-  const [count, dims] = rows.shape;
-  const { data } = rows;
   const left = new Set(seen);
   const ids = new Int32Array(k);
   const scores = new Float64Array(k);
   let found = 0;
-  for (let row = 0, at = 0; row < count; row++) {
-    let score = 0;
-    for (let d = 0; d < dims; d++) score += (query[d] as number) * (data[at++] as number);
+  for (let row = 0; row < rows.shape[0]; row++) {
+    const score = exactScore(query, rows, row);
     if ((found === k && score <= (scores[k - 1] as number)) || left.has(row)) continue;
     let place = found < k ? found++ : k - 1;
     for (; place > 0 && (scores[place - 1] as number) < score; place--) {

@@ -58,8 +58,10 @@ export async function evaluate(data: DemoData, models: DemoModels, onProgress?: 
   const exactTop100 = queries.exactTop100 ?? (await exactTopKs(embeddings, items.embeddings, 100, onProgress));
   const overlapOf = async (model: typeof flat) =>
     overlap(
-      (await retrieveAll(model, embeddings, onProgress)).map(({ ids }) => ids),
+      (await retrieveAll(model, embeddings, onProgress)).map(({ ids }) => ids as number[]),
       exactTop100,
+      queries.embeddings,
+      items.embeddings,
     );
 
   const exactUnseen = await exactTopKs(people, items.embeddings, 100, onProgress);
@@ -124,10 +126,10 @@ export function reportText(report: Report): string {
   const findings = ({ expressions, violations, missed }: FilterFindings) =>
     `${expressions} expressions, ${violations} violations, ${missed} missed`;
   const rows: [string, string][] = [
-    ['overlap@100, flat int8', `${share(report.overlapAt100)} of exact float32 search`],
+    ['overlap@100, flat int8', `${share(report.overlapAt100)} of exact float32 search: what int8 keeps`],
     [
       'overlap@100, IVF',
-      `${share(ivf.overlapAt100)} with ${ivf.probes} of ${ivf.clusters} clusters, the default of this model`,
+      `${share(ivf.overlapAt100)} of the same with ${ivf.probes} of ${ivf.clusters} clusters, the default of this model`,
     ],
     [
       'held-out recall@100',

@@ -189,6 +189,7 @@ function defineTune(program: Command, output: () => Output): void {
     .argument('<model>', 'model file')
     .requiredOption('--queries <file>', `typical queries: ${VECTOR_FILES}`)
     .option('--recall <share>', 'share of the exhaustive result to reach', share, 0.98)
+    .option('--embeddings <file>', 'the embeddings that were published: tells the true recall too')
     .option('-k <n>', 'length of the lists compared', positive, 100)
     .option(
       '--max-candidates <n>',
@@ -204,6 +205,10 @@ function defineBench(program: Command, output: () => Output): void {
   define(program, 'bench', 'measure latency, throughput, recall and stages of a model')
     .argument('<model>', 'model file')
     .requiredOption('--queries <file>', `typical queries: ${VECTOR_FILES}`)
+    .option(
+      '--embeddings <file>',
+      'the embeddings that were published: recall is then against float32 search, else against int8',
+    )
     .option('--filter <text>', 'filter of every request')
     .option('-k <n>', 'results', positive, 100)
     .option('--probes <n>', 'clusters to look at first (default: as tuned)', positive)

@@ -50,6 +50,12 @@ export class Progress {
     this.#bar.update(done);
   }
 
+  /** Tells whoever waits something about the stage that comes next. */
+  hint(text: string): void {
+    this.stop();
+    this.#stream?.write(`hint: ${text}\n`);
+  }
+
   /** Leaves the last bar as it is and goes to a new line. Errors and results are printed after this. */
   stop(): void {
     this.#bar?.stop();

@@ -23,6 +23,8 @@ const WORD_ROWS = 64;
 const BLOCK_ROWS = 512;
 /** Clusters of the first round before recall targets are calibrated. */
 const FIRST_ROUND = 4;
+const ITEMS_STAND_IN =
+  'no queries were given, so a sample of the items stands in for them: give typical ones where users are not like items';
 /** Rows whose bias is computed between two turns of the event loop. */
 const BIAS_ROWS = 4096;
 /** Catalogues below this size are scanned whole under `clusters: 'auto'`. */
@@ -33,7 +35,7 @@ export interface IvfOptions {
   /** A number, `'flat'` (one cluster: the exact int8 scan) or `'auto'` (default): flat below 50 000 items, else by size. */
   clusters?: number | 'auto' | 'flat';
   metric?: Metric;
-  /** Per item, added to its score. */
+  /** Per item, added to its score; with `l2` to half of it, so that it counts twice. */
   bias?: Float32Array | readonly number[];
   /** float32 [n, dims]: embeddings that users have, for what is measured on sample queries; default: items in their place. */
   queries?: Tensor<'float32'> | undefined;
@@ -231,6 +233,7 @@ async function learn(
 ): Promise<Learned> {
   const most = sampleSize(rows.vectors.length);
   let queries = given && (await givenQueries(given, rows.metric, rotation, most));
+  if (given === undefined) progress.step('truth', 0, 1, ITEMS_STAND_IN);
   if (!queries?.count) queries = await itemQueries(items, rows.metric, rotation, most, seed);
   return learnClusters(rows, queries, progress);
 }
@@ -314,7 +317,7 @@ export async function biasOf(
 }
 
 /** -|x̂|²/2: the integer sum is exact; one rounding to float32, halved exactly. */
-function halfNorm(values: Int8Array, row: number, dims: number, scale: number): number {
+export function halfNorm(values: Int8Array, row: number, dims: number, scale: number): number {
   let squares = 0;
   for (let d = row * dims; d < (row + 1) * dims; d++) squares += (values[d] as number) ** 2;
   return -Math.fround(squares * scale * scale) / 2;

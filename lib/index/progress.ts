@@ -5,6 +5,8 @@ export interface ProgressEvent {
   stage: string;
   done: number;
   total: number;
+  /** What a person should know of how the stage is done; only on its first event. */
+  hint?: string;
 }
 
 /** Reports progress and honours an AbortSignal between steps. */
@@ -15,10 +17,10 @@ export class Progress {
   ) {}
 
   /** @throws SilverlodeError `ABORTED` with the signal's reason as cause. */
-  step(stage: string, done: number, total: number): void {
+  step(stage: string, done: number, total: number, hint?: string): void {
     if (this.signal?.aborted)
       throw new SilverlodeError('ABORTED', `aborted during ${stage}`, {}, { cause: this.signal.reason });
-    this.onProgress?.({ stage, done, total });
+    this.onProgress?.({ stage, done, total, ...(hint === undefined ? {} : { hint }) });
   }
 }
 

@@ -74,13 +74,14 @@ export class Truth {
   async lists(queries: readonly Heads[], { depth, eligible, onRows }: TrueListOptions): Promise<TrueList[]> {
     const lists: TrueList[] = [];
     const total = eligible?.length ?? this.rows.shape[0];
-    const heads = queries[0]?.length ?? 1;
-    const step = Math.max(1, Math.floor(BLOCK_EMBEDDINGS / heads));
+    const most = queries.reduce((heads, query) => Math.max(heads, query.length), 1);
+    const step = Math.max(1, Math.floor(BLOCK_EMBEDDINGS / most));
     const mean = this.#mean();
     for (let query = 0; query < queries.length; query += step) {
       const some = queries.slice(query, query + step);
-      const best = new BestRows(some.length * heads, Math.min(depth + MARGIN, total));
-      const asked = this.#embeddings(some.flat(), mean);
+      const flat = some.flat();
+      const best = new BestRows(flat.length, Math.min(depth + MARGIN, total));
+      const asked = this.#embeddings(flat, mean);
       for (let first = 0; first < total; first += BLOCK_ROWS) {
         onRows?.(query * total + first * some.length, queries.length * total);
         const block = this.#block(first, Math.min(BLOCK_ROWS, total - first), eligible, mean);
@@ -90,8 +91,10 @@ export class Truth {
         for (const made of [block.rows, block.offsets, scores, ...Object.values(top)]) made.dispose();
       }
       asked.dispose();
-      for (const [i, one] of some.entries()) {
-        lists.push(this.#ordered(one, best.rowsOf(i * heads, heads), depth));
+      let embedding = 0;
+      for (const heads of some) {
+        lists.push(this.#ordered(heads, best.rowsOf(embedding, heads.length), depth));
+        embedding += heads.length;
         await breathe();
       }
     }

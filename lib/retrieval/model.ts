@@ -16,11 +16,12 @@ import { CatalogueIds } from './item_ids.js';
 import { checkLoadOptions, type LoadLimits, type LoadOptions } from './load_options.js';
 import { MainSegment, type ModelParts, requireTensor } from './main_segment.js';
 import { type Manifest, parseManifest } from './manifest.js';
+import { type MeasuredRecall, measureRecall, type RecallOptions, requireEmbeddings } from './measured_recall.js';
 import { readModelFile, writeModelFile } from './model_file.js';
 import { type CheckedRequest, RequestChecker } from './requests.js';
 import { asError } from './results.js';
 import type { StageProfile } from './stage_profile.js';
-import { type TuneOptions, type TuneResult, tuneModel } from './tune.js';
+import { type TuneOptions, type TuneResult, tuneModel, tuneRequests } from './tune.js';
 import type { ItemIds, RetrieveBatchRequest, RetrieveBatchResult, RetrieveRequest, RetrieveResult } from './types.js';
 
 export type { RetrievalPlan } from './explain.js';
@@ -205,7 +206,8 @@ export class RetrievalModel {
    *
    * The lists compared are final ones: `probes` is the least number of clusters per head, `candidates` the least number handed
    * to the reranker, with which the mean overlap with the lists from all clusters and `maxCandidates` candidates reaches
-   * `recall`. Half of what the target allows to lose is left to each; numbers are found to a sixteenth.
+   * `recall`. Half of what the target allows to lose is left to each; numbers are found to a sixteenth. `embeddings` add what
+   * share of the lists of exhaustive float32 search that is.
    *
    * @throws SilverlodeError `INVALID_ARGUMENT`, `SHAPE_MISMATCH`; `ABORTED` when the signal fires.
    * @example
@@ -215,12 +217,37 @@ export class RetrievalModel {
    */
   tune(options: TuneOptions): Promise<TuneResult> {
     return this.#track(async () => {
-      const answer = (requests: readonly RetrieveRequest[]) => this.#answerer.all(requests, options.signal);
+      const { embeddings, signal } = options;
+      const requests = tuneRequests(options, this.#manifest);
+      if (embeddings !== undefined) requireEmbeddings(embeddings, this.#catalogue.current());
+      const answer = (some: readonly RetrieveRequest[]) => this.#answerer.all(some, signal);
       const bounds = { items: this.items, maxCandidates: this.#limits.maxCandidates };
       const tuned = await tuneModel(answer, this.#manifest, bounds, options);
       this.#manifest.probes = tuned.probes;
       if (tuned.candidates !== undefined) this.#manifest.candidates = tuned.candidates;
-      return tuned;
+      if (embeddings === undefined) return tuned;
+      return { ...tuned, trueRecall: (await this.measureRecall(requests, { embeddings, signal })).recall };
+    });
+  }
+
+  /**
+   * Recall of requests against exhaustive search of the embeddings that the model was published from, in float32 and float64:
+   * what `tune` cannot know without them, since a model holds int8 rows alone. Requests are by embedding, of a model that does
+   * not rerank and has not changed since it was published.
+   *
+   * @throws SilverlodeError `INVALID_ARGUMENT`, `SHAPE_MISMATCH`, whatever a request fails with; `ABORTED` when the signal fires.
+   * @example
+   * ```ts
+   * const { recall, worstTenth } = await model.measureRecall(requests, { embeddings: { data, shape: [items, 64] } });
+   * ```
+   */
+  measureRecall(requests: readonly RetrieveRequest[], options: RecallOptions): Promise<MeasuredRecall> {
+    return this.#track(async () => {
+      const version = this.#catalogue.current();
+      await version.main.ids.prepareLookup();
+      const checked = requests.map((request) => this.#checker.check(request));
+      const answer = (some: readonly RetrieveRequest[]) => this.#answerer.all(some, options.signal);
+      return version.main.use(() => measureRecall(version, requests, checked, answer, options));
     });
   }
 

@@ -1,3 +1,4 @@
+// Publishing: a catalogue and trained modules become one model.
 import { type AttributeColumns, readAttributes } from '../index/attributes.js';
 import { FilterIndex } from '../index/filter_index.js';
 import { IvfIndex, type IvfOptions } from '../index/ivf_index.js';
@@ -56,7 +57,7 @@ export interface PublishOptions {
   value?: string | FormulaExpr;
   /** Defaults of the formula's request weights. */
   weights?: Readonly<Record<string, number>>;
-  /** float32 [queries, dims], or [queries, heads · dims]: typical queries to tune probes with; default: a sample of the items. */
+  /** float32 [queries, dims], or [queries, heads · dims]: typical queries to tune probes with; default: a sample of the items, which stand in for them. */
   queries?: { data: Float32Array; shape: readonly number[] };
   device?: string;
   threads?: number;

@@ -2,11 +2,16 @@
 import { SilverlodeError } from '../errors.js';
 import { Progress, type ProgressEvent } from '../index/progress.js';
 import type { Manifest } from './manifest.js';
-import type { ItemId, RetrieveRequest, RetrieveResult } from './types.js';
+import type { RecallOptions } from './measured_recall.js';
+import type { IdSet, ItemId, RetrieveRequest, RetrieveResult } from './types.js';
 
 export interface TuneOptions {
   /** float32 [queries, dims], finite; of a model for several embeddings per user [queries, heads · dims]. */
   queries: { data: Float32Array; shape: readonly number[] };
+  /** Per query, ids that its lists leave out: what a user has seen, or the item that stands in for one. */
+  exclude?: readonly (IdSet | undefined)[];
+  /** float32 [items, dims], as published and in publish order: with them the true recall is told too; see `measureRecall`. */
+  embeddings?: RecallOptions['embeddings'];
   /** Share of the exhaustive result to reach, in (0, 1], default 0.98. */
   recall?: number;
   /** Length of the lists compared, default 100. */
@@ -21,7 +26,7 @@ export interface TuneOptions {
   signal?: AbortSignal;
 }
 
-/** A setting and the mean share of the exhaustive lists that it finds. */
+/** A setting and the mean share of the lists of the exhaustive int8 search that it finds. */
 export interface TuneStep {
   probes: number;
   /** Only where candidates were tuned. */
@@ -30,6 +35,8 @@ export interface TuneStep {
 }
 
 export interface TuneResult extends TuneStep {
+  /** With `embeddings`: the mean share of the true lists, of exhaustive float32 search, that the chosen setting finds. */
+  trueRecall?: number;
   /** Every setting that was tried. */
   tried: TuneStep[];
 }
@@ -62,7 +69,7 @@ export async function tuneModel(
   options: TuneOptions,
 ): Promise<TuneResult> {
   const { recall = 0.98, k = 100, candidates: wantsCandidates = true, signal } = options;
-  const users = checkOptions(options, manifest, recall, k);
+  const requests = tuneRequests(options, manifest);
   const progress = new Progress(options.onProgress, signal);
   const { clusters } = manifest;
   const tunesCandidates = manifest.scored && wantsCandidates;
@@ -71,15 +78,15 @@ export async function tuneModel(
   const answer = async (stage: string, probes: number, candidates: number | undefined): Promise<ItemId[][]> => {
     const lists: ItemId[][] = [];
     const step = Math.max(1, Math.min(MAX_REQUESTS, Math.floor(MAX_PAIRS / (candidates ?? 1))));
-    for (let first = 0; first < users.length; first += step) {
-      progress.step(stage, first, users.length);
-      const run = users.slice(first, first + step);
-      for (const result of await retrieve(run.map((embedding) => ({ embedding, k, probes, candidates })))) {
+    for (let first = 0; first < requests.length; first += step) {
+      progress.step(stage, first, requests.length);
+      const run = requests.slice(first, first + step);
+      for (const result of await retrieve(run.map((request) => ({ ...request, probes, candidates })))) {
         if (result instanceof SilverlodeError) throw result;
         lists.push(result.ids);
       }
     }
-    progress.step(stage, users.length, users.length);
+    progress.step(stage, requests.length, requests.length);
     return lists;
   };
   const truth = await answer('reference', clusters, most);
@@ -101,13 +108,11 @@ export async function tuneModel(
   return { probes, ...(candidates === undefined ? {} : { candidates }), recall: reached, tried };
 }
 
-/** The users one by one. @throws SilverlodeError */
-function checkOptions(
-  { queries, candidates, maxCandidates }: TuneOptions,
+/** The queries one by one, at default settings. @throws SilverlodeError for whatever of the options is wrong. */
+export function tuneRequests(
+  { queries, exclude, recall = 0.98, k = 100, candidates, maxCandidates }: TuneOptions,
   manifest: Manifest,
-  recall: number,
-  k: number,
-): Float32Array[][] {
+): RetrieveRequest[] {
   if (!(recall > 0 && recall <= 1)) throw invalid(`recall must lie in (0, 1], got ${recall}`);
   if (!Number.isInteger(k) || k < 1) throw invalid(`k must be a positive integer, got ${String(k)}`);
   if (candidates !== undefined && typeof candidates !== 'boolean')
@@ -122,9 +127,12 @@ function checkOptions(
     const width = heads === 1 ? `${dims}` : `${heads} x ${dims}`;
     throw new SilverlodeError('SHAPE_MISMATCH', `queries must be float32 [queries, ${width}], at least one`);
   }
-  return Array.from({ length: count }, (_, q) =>
-    Array.from({ length: heads }, (_, h) => data.slice((q * heads + h) * dims, (q * heads + h + 1) * dims)),
-  );
+  if (exclude !== undefined && exclude.length !== count)
+    throw new SilverlodeError('SHAPE_MISMATCH', `exclude has ${exclude.length} entries for ${count} queries`);
+  return Array.from({ length: count }, (_, q) => {
+    const head = (h: number) => data.slice((q * heads + h) * dims, (q * heads + h + 1) * dims);
+    return { embedding: Array.from({ length: heads }, (_, h) => head(h)), k, exclude: exclude?.[q] };
+  });
 }
 
 function mostCandidates({ maxCandidates }: TuneOptions, bounds: Bounds, k: number): number {

@@ -68,8 +68,10 @@ describe('exactNeighbours', () => {
     expectLists(await exactNeighbours(rows, queries, k), k, slowNeighbours(rows, queries, k, dot));
     const eligible = Int32Array.from(Array(rows.shape[0]).keys()).filter(() => random.chance(0.1));
     const wanted = slowNeighbours(rows, queries, k, dot, (row) => eligible.includes(row));
-    expectLists(await exactNeighbours(rows, queries, k, eligible), k, wanted);
-    expect([...(await exactNeighbours(rows, queries, k, new Int32Array(0)))]).toEqual(Array(7 * k).fill(-1));
+    expectLists(await exactNeighbours(rows, queries, k, { eligible }), k, wanted);
+    expect([...(await exactNeighbours(rows, queries, k, { eligible: new Int32Array(0) }))]).toEqual(
+      Array(7 * k).fill(-1),
+    );
   });
 
   test('goes over rows and queries in blocks, and the lower row wins ties across them', async () => {
@@ -278,11 +280,7 @@ describe.skipIf(dataFolder('ann-sift128-mnist10k') === undefined)('real sets', (
     const { rows, queries } = await readSet(set, { rows: true });
     const all: Vectors = { data: rows as Vectors['data'], shape: [set.items, set.dims] };
     const asked: Vectors = { data: queries as Vectors['data'], shape: [set.queries, set.dims] };
-    const offsets = Float32Array.from({ length: set.items }, (_, row) => {
-      const vector = rows.subarray(row * set.dims, (row + 1) * set.dims);
-      return -dot(vector, vector) / 2;
-    });
-    const computed = await exactNeighbours(all, asked, K, undefined, offsets);
+    const computed = await exactNeighbours(all, asked, K, { metric });
     expect(recallOf(computed, await truthOf(set, ''), set.queries)).toBeGreaterThan(0.999);
   });
 });
@@ -298,6 +296,16 @@ describe('judge', () => {
     expect(judge(answers, 3, truth, 10, mask)).toEqual({ recall: 3 / 4, depth: 3, violations: 1, missing: 2 });
     expect(judge(answers, 3, truth, 10)).toMatchObject({ violations: 0, missing: 2 });
     expect(judge(answers, 1, truth, 10, mask)).toMatchObject({ recall: 1, depth: 1, missing: 0 });
+  });
+
+  test('counts an item that scores as much as the last of the exact list, where scores are known', () => {
+    const scores = [0, 9, 3, 3, 5, 4, 3, 8];
+    const score = (_query: number, item: number) => scores[item] as number;
+    const answers = { ids: Int32Array.of(4, 5, 3, 7), offsets: Int32Array.of(0, 3, 4) };
+    expect(judge(answers, 3, truth, 10)).toMatchObject({ recall: 3 / 4 });
+    expect(judge(answers, 3, truth, 10, undefined, score)).toMatchObject({ recall: 1 });
+    const masked = { ids: Int32Array.of(4, 5, 1, 0), offsets: Int32Array.of(0, 3, 4) };
+    expect(judge(masked, 3, truth, 10, mask, score)).toMatchObject({ recall: 2 / 4, violations: 2 });
   });
 
   test('takes an item that comes twice for one', () => {

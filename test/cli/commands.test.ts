@@ -277,6 +277,11 @@ describe('tune', () => {
     expect(tuned).toMatchObject({ path: out, recall: 1 });
     expect((await json('inspect', out)).probes).toBe(tuned.probes);
     expect((await json('inspect', model)).probes).toBe(1);
+    expect(tuned).toMatchObject({ against: 'exhaustive int8 search' });
+    expect(tuned).not.toHaveProperty('trueRecall');
+    const measured = await json(...tuning, '--embeddings', path('items.npy'), '--recall', 1, '--out', out);
+    expect(measured).toMatchObject({ recall: 1, trueRecall: expect.any(Number) });
+    expect(measured.trueRecall).toBeGreaterThan(0.9);
     expect(await text(...tuning)).toMatch(/^probes +recall\n[\s\S]*\nrecall +(1|0\.9[89]\d*)\n$/);
     expect((await json('inspect', model)).probes).toBeGreaterThan(1);
   });
@@ -291,6 +296,10 @@ describe('bench', () => {
     expect(measured).toMatchObject({ path: model, device: 'cpu', items: ITEMS, dims: DIMS, k: 5 });
     expect(measured.recall).toBeGreaterThan(0);
     expect(measured.recall).toBeLessThan(1);
+    expect(measured.against).toBe('exhaustive int8 search');
+    const true32 = await json(...bench, '--embeddings', path('items.npy'));
+    expect(true32).toMatchObject({ against: 'exhaustive float32 search', int8Recall: expect.any(Number) });
+    expect(true32.recall).toBeLessThan(true32.int8Recall);
     for (const [i, batch] of [1, 3].entries()) {
       const { runs, p50Ms, p99Ms, requestsPerSecond } = measured.batches[i];
       expect(measured.batches[i].batch).toBe(batch);

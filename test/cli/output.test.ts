@@ -112,11 +112,13 @@ describe('Progress', () => {
       using progress = new Progress({ stream });
       progress.update('reading', 1, 4);
       progress.update('reading', 4, 4);
+      progress.hint('items stand in for queries');
       progress.update('clustering', 0, 10);
     }
     const text = written.join('');
     expect(text).toMatch(/reading .* 25 %/);
     expect(text).toMatch(/reading .* 100 %/);
+    expect(text).toMatch(/100 %[\s\S]*hint: items stand in for queries\n[\s\S]*clustering .* 0 %/);
     expect(text).toMatch(/clustering .* 0 %/);
     expect(process.listenerCount('SIGINT')).toBe(0);
   });
@@ -129,6 +131,7 @@ describe('Progress', () => {
       const { written, stream } = terminal(isTTY);
       using progress = new Progress({ stream, quiet });
       progress.update('reading', 1, 4);
+      progress.hint('items stand in for queries');
       expect(written).toEqual([]);
     }
   });

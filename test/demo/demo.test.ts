@@ -1,6 +1,7 @@
 import { dataFolder, loadGoodbooks } from 'silverlode/data';
 import { describe, expect, test } from 'vitest';
 import type { DemoData } from '../../examples/demo/data.js';
+import { overlap } from '../../examples/demo/evaluate.js';
 import { exactTopK } from '../../examples/demo/exact.js';
 import { goodbooksData } from '../../examples/demo/goodbooks.js';
 import { publishModels } from '../../examples/demo/models.js';
@@ -30,6 +31,15 @@ test('brute force finds the best rows, best first, and leaves out what was seen'
   const query = new Float32Array([1, 5]);
   expect([...exactTopK(query, rows, 3)]).toEqual([1, 3, 2]);
   expect([...exactTopK(query, rows, 3, [1, 2])]).toEqual([3, 0]);
+});
+
+test('of items that score the same any counts, each list as a share of its exact one', () => {
+  const rows = { data: new Float32Array([1, 0, 3, 0, 2, 0, 3, 0]), shape: [4, 2] as const };
+  const query = new Float32Array([1, 5]);
+  const exact = [Int32Array.of(1)];
+  expect(overlap([[3]], exact, [query], rows)).toBe(1);
+  expect(overlap([[2]], exact, [query], rows)).toBe(0);
+  expect(overlap([[1, 0]], [Int32Array.of(1, 3)], [query], rows)).toBe(0.5);
 });
 
 test('the demo on a small synthetic catalogue', async () => {

@@ -13,6 +13,7 @@ export interface BenchFlags {
   device?: string;
   threads?: number;
   queries: string;
+  embeddings?: string;
   filter?: string;
   k: number;
   probes?: number;
@@ -33,8 +34,9 @@ interface BatchFigures {
 const RECALL_QUERIES = 256;
 
 /**
- * Measures a model: latency and throughput per batch size, recall against the search of all clusters, and the stages of the
- * largest batch beside the read bandwidth measured in the same run.
+ * Measures a model: latency and throughput per batch size, recall, and the stages of the largest batch beside the read bandwidth
+ * measured in the same run. Recall is against exhaustive float32 search where the embeddings are given, else against the search of
+ * all clusters, which is int8.
  *
  * @throws SilverlodeError `DEVICE_UNAVAILABLE` on an emulated device, whose times mean nothing; `SHAPE_MISMATCH`.
  */
@@ -57,7 +59,11 @@ export async function runBench(path: string, flags: BenchFlags, output: Output):
   const requests = Array.from({ length: shape[0] }, (_, i): RetrieveRequest => {
     return { embedding: data.subarray(i * model.dims, (i + 1) * model.dims), filter, k, probes };
   });
-  const recall = await recallOf(model, requests.slice(0, RECALL_QUERIES), signal);
+  const sample = requests.slice(0, RECALL_QUERIES);
+  const recall =
+    flags.embeddings === undefined
+      ? await int8RecallOf(model, sample, signal)
+      : await trueRecallOf(model, sample, flags.embeddings, signal);
   const figures: BatchFigures[] = [];
   for (const batch of batches) {
     const onProgress = (done: number) => progress.update(`batches of ${batch}`, done, seconds);
@@ -66,7 +72,7 @@ export async function runBench(path: string, flags: BenchFlags, output: Output):
   const stages = await model.profile(take(requests, 0, maxBatch));
   progress.stop();
   const { variant } = await model.explain(requests[0] as RetrieveRequest);
-  const facts = { path, device: device?.id, variant, items: model.items, dims: model.dims, k, recall };
+  const facts = { path, device: device?.id, variant, items: model.items, dims: model.dims, k, ...recall };
   output.result({ ...facts, batches: figures, stages }, () =>
     [
       properties(facts),
@@ -88,14 +94,26 @@ async function answers(model: RetrievalModel, requests: readonly RetrieveRequest
   });
 }
 
-async function recallOf(model: RetrievalModel, requests: readonly RetrieveRequest[], signal: AbortSignal) {
+async function trueRecallOf(
+  model: RetrievalModel,
+  requests: readonly RetrieveRequest[],
+  path: string,
+  signal: AbortSignal,
+) {
+  const embeddings = await readVectors(path, { signal });
+  const { recall, worstTenth, int8Recall } = await model.measureRecall(requests, { embeddings, signal });
+  return { recall, against: 'exhaustive float32 search', worstTenth, int8Recall };
+}
+
+async function int8RecallOf(model: RetrievalModel, requests: readonly RetrieveRequest[], signal: AbortSignal) {
   const probes = model.describe().clusters as number;
   const truth = await answers(
     model,
     requests.map((request) => ({ ...request, probes })),
     signal,
   );
-  return recallAgainst(truth, await answers(model, requests, signal));
+  const recall = recallAgainst(truth, await answers(model, requests, signal));
+  return { recall, against: 'exhaustive int8 search' };
 }
 
 /** Native runs of `batch` requests one after the other for some seconds, after a warm-up. */

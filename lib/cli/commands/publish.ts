@@ -63,7 +63,10 @@ export async function runPublish(flags: PublishFlags, output: Output): Promise<v
     threads,
     seed,
     signal,
-    onProgress: ({ stage, done, total }) => progress.update(stage, done, total),
+    onProgress: ({ stage, done, total, hint }) => {
+      if (hint !== undefined) progress.hint(hint);
+      progress.update(stage, done, total);
+    },
   });
   await model.save(flags.out, { signal });
   progress.stop();

@@ -1,5 +1,4 @@
 // Queries that stand for those to come, as the index quantises them: given ones, or items in their place.
-import { Random } from '../../data/random.js';
 import { gatherRows } from '../../ops/gather_rows.js';
 import type { Metric } from '../../ops/ivf_probe.js';
 import { l2Normalize } from '../../ops/l2_normalize.js';
@@ -7,12 +6,11 @@ import { rotate } from '../../ops/rotate.js';
 import { type Tensor, tensor } from '../../tensor/tensor.js';
 import type { Rotation } from '../rotation.js';
 import type { SampleQueries } from './sample.js';
+import { standInQueries } from './stand_ins.js';
 
 /** Queries at most; half as many where each is compared with many numbers. */
 const MOST = 128;
 const MANY_NUMBERS = 2 ** 25;
-/** Items looked at for every query that is wanted: some are zero, or the same. */
-const TRIES = 4;
 
 /** How many sample queries are worth their time beside rows of so many numbers. */
 export function sampleSize(numbers: number): number {
@@ -44,16 +42,9 @@ export async function itemQueries(
   most: number,
   seed: number,
 ): Promise<SampleQueries> {
-  const [count, dims] = items.shape as [number, number];
-  const values = items.view();
-  const random = new Random(seed);
-  const chosen = new Map<string, number>();
-  for (let tries = 0; tries < TRIES * most && chosen.size < most; tries++) {
-    const item = random.integer(count);
-    if (isNonZero(values, item, dims)) chosen.set(values.subarray(item * dims, (item + 1) * dims).join(), item);
-  }
-  const drawn = [...chosen.values()];
-  return { ...(await quantisable(items, drawn, metric, rotation)), items: Int32Array.from(drawn) };
+  const shape = items.shape as [number, number];
+  const drawn = await standInQueries(items.view(), shape, 1, most, seed);
+  return { ...(await quantisable(items, [...drawn.items], metric, rotation)), items: drawn.items };
 }
 
 /** As `queryVectors` does it while a program is recorded. */
