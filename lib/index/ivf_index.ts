@@ -11,7 +11,6 @@ import { clusterItems } from './clustering.js';
 import type { FilterIndex } from './filter_index.js';
 import { inPieces, Progress } from './progress.js';
 import { type Learned, learnClusters } from './recall/learn.js';
-import { givenQueries, itemQueries, sampleSize } from './recall/queries.js';
 import type { ClusteredRows } from './recall/sample.js';
 import { chooseRotation, itemVectors, type Rotation, type RotationFacts } from './rotation.js';
 import { type Candidates, type SearchRequests, type SearchSegment, searchSegment, toQueries } from './search.js';
@@ -22,9 +21,7 @@ export type { Candidates, SearchRequests } from './search.js';
 const WORD_ROWS = 64;
 const BLOCK_ROWS = 512;
 /** Clusters of the first round before recall targets are calibrated. */
-const FIRST_ROUND = 4;
-const ITEMS_STAND_IN =
-  'no queries were given, so a sample of the items stands in for them: give typical ones where users are not like items';
+export const FIRST_ROUND = 4;
 /** Rows whose bias is computed between two turns of the event loop. */
 const BIAS_ROWS = 4096;
 /** Catalogues below this size are scanned whole under `clusters: 'auto'`. */
@@ -168,7 +165,7 @@ export class IvfIndex extends Module {
       priors: bias !== undefined,
     };
     const learned =
-      clusters === 1 ? undefined : await learn(clustered, embeddings, options.queries, rotation, progress, seed);
+      clusters === 1 ? undefined : await learnClusters(clustered, { given: options.queries, rotation, seed, progress });
     const index = new IvfIndex(
       { metric, dims, items, flat: clusters === 1, rotation: facts, ...(learned && { firstRound: FIRST_ROUND }) },
       {
@@ -223,23 +220,8 @@ export class IvfIndex extends Module {
   }
 }
 
-async function learn(
-  rows: ClusteredRows,
-  items: Tensor<'float32'>,
-  given: Tensor<'float32'> | undefined,
-  rotation: Rotation | undefined,
-  progress: Progress,
-  seed: number,
-): Promise<Learned> {
-  const most = sampleSize(rows.vectors.length);
-  let queries = given && (await givenQueries(given, rows.metric, rotation, most));
-  if (given === undefined) progress.step('truth', 0, 1, ITEMS_STAND_IN);
-  if (!queries?.count) queries = await itemQueries(items, rows.metric, rotation, most, seed);
-  return learnClusters(rows, queries, progress);
-}
-
 /** Mean of what the members of every cluster add to their scores, 0 for one without. */
-function meansOf(bias: ArrayLike<number>, clusters: Int32Array, count: number): Float32Array {
+export function meansOf(bias: ArrayLike<number>, clusters: Int32Array, count: number): Float32Array {
   const sums = new Float64Array(count);
   const sizes = new Int32Array(count);
   for (let item = 0; item < clusters.length; item++) {

@@ -82,12 +82,8 @@ export function queryVectors(queries: SymbolicTensor, metric: Metric, rotation?:
   return { vectors: rotated, offsets, ...(aligned && { factors }) };
 }
 
-/** Vectors that are rotated already, float32 [n, Dp], as they were, [n, dims]: the matrix is its own inverse but for the signs. */
-export async function unrotated(
-  vectors: Float32Array,
-  { mean, signs }: Rotation,
-  centred: boolean,
-): Promise<Float32Array> {
+/** Items that are centred and rotated, float32 [n, Dp], as they were, [n, dims]: the matrix is its own inverse but for signs. */
+export async function unrotated(vectors: Float32Array, { mean, signs }: Rotation): Promise<Float32Array> {
   const width = signs.shape[0] as number;
   const dims = mean.shape[0] as number;
   const count = vectors.length / width;
@@ -98,7 +94,7 @@ export async function unrotated(
   for (let row = 0; row < count; row++) {
     for (let d = 0; d < dims; d++) {
       const value = (values[row * width + d] as number) * (sign[d] as number);
-      made[row * dims + d] = value + (centred ? (centre[d] as number) : 0);
+      made[row * dims + d] = value + (centre[d] as number);
     }
   }
   return made;

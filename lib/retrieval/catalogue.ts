@@ -236,7 +236,7 @@ export class Catalogue {
     try {
       if (captured.version.items === 0) return;
       const old = captured.version.main;
-      const parts = await onOwnDevice(() => fold(captured, progress, options));
+      const parts = await onOwnDevice((device) => fold(captured, progress, options, device));
       const main = new MainSegment(parts, this.limits, old.runner.device);
       try {
         await main.runner.warm(old.runner);

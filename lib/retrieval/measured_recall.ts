@@ -3,10 +3,10 @@ import { SilverlodeError } from '../errors.js';
 import type { FilterPlan } from '../filter/plan.js';
 import { halfNorm } from '../index/ivf_index.js';
 import { Progress, type ProgressEvent } from '../index/progress.js';
+import { shareFound, type TrueList, Truth } from '../index/truth.js';
 import type { Answer } from './answer.js';
 import type { MainSegment } from './main_segment.js';
 import type { CheckedRequest } from './requests.js';
-import { shareFound, type TrueList, Truth } from '../index/truth.js';
 import type { ItemId, RetrieveRequest } from './types.js';
 import type { Version } from './version.js';
 

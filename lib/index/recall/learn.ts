@@ -1,8 +1,10 @@
 // What a search up to a recall target must know of its clusters, learnt from sample queries and their true lists.
 import { type Tensor, tensor } from '../../tensor/tensor.js';
 import type { Progress } from '../progress.js';
+import type { Rotation } from '../rotation.js';
 import { Truth } from '../truth.js';
 import { clusterStats } from './cluster_stats.js';
+import { givenQueries, itemQueries, sampleSize } from './queries.js';
 import { type ClusteredRows, itemScore, type SampleQueries, sampled } from './sample.js';
 import { type SampleList, tailTable } from './tail.js';
 
@@ -10,6 +12,8 @@ import { type SampleList, tailTable } from './tail.js';
 const DEPTHS = [10, 100, 1000];
 /** Length of the true lists: enough to take away what a request excludes or a filter keeps back. */
 const LIST_LENGTH = 1100;
+const ITEMS_STAND_IN =
+  'no queries were given, so a sample of the items stands in for them: give typical ones where users are not like items';
 
 /** What was learnt, and what from. */
 export interface Learned {
@@ -24,7 +28,19 @@ export interface Learned {
   lists: SampleList[];
 }
 
-export async function learnClusters(rows: ClusteredRows, queries: SampleQueries, progress: Progress): Promise<Learned> {
+/** How clusters are learnt. */
+export interface LearnOptions {
+  /** float32 [n, dims]: embeddings that users have; default: items in their place. */
+  given?: Tensor<'float32'> | undefined;
+  rotation: Rotation | undefined;
+  seed: number;
+  progress: Progress;
+}
+
+export async function learnClusters(rows: ClusteredRows, options: LearnOptions): Promise<Learned> {
+  const { progress } = options;
+  progress.step('truth', 0, 1, options.given === undefined ? ITEMS_STAND_IN : undefined);
+  const queries = await sampleQueries(rows, options);
   const { vectors, dims, metric, bias } = rows;
   const items = vectors.length / dims;
   const matrix = { data: vectors as Float32Array<ArrayBuffer>, shape: [items, dims] as const };
@@ -48,4 +64,10 @@ export async function learnClusters(rows: ClusteredRows, queries: SampleQueries,
     itemScore: (query, item) => itemScore(sample, query, item),
     lists,
   };
+}
+
+async function sampleQueries(rows: ClusteredRows, { given, rotation, seed }: LearnOptions): Promise<SampleQueries> {
+  const most = sampleSize(rows.vectors.length);
+  const queries = given && (await givenQueries(given, rows.metric, rotation, most));
+  return queries?.count ? queries : itemQueries(rows, rotation, most, seed);
 }

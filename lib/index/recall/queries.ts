@@ -4,8 +4,8 @@ import type { Metric } from '../../ops/ivf_probe.js';
 import { l2Normalize } from '../../ops/l2_normalize.js';
 import { rotate } from '../../ops/rotate.js';
 import { type Tensor, tensor } from '../../tensor/tensor.js';
-import type { Rotation } from '../rotation.js';
-import type { SampleQueries } from './sample.js';
+import { type Rotation, unrotated } from '../rotation.js';
+import type { ClusteredRows, SampleQueries } from './sample.js';
 import { standInQueries } from './stand_ins.js';
 
 /** Queries at most; half as many where each is compared with many numbers. */
@@ -34,17 +34,27 @@ export async function givenQueries(
   return { ...queries, items: new Int32Array(queries.count).fill(-1) };
 }
 
-/** Items, float32 [n, dims], as queries: zero vectors and repetitions are left out. An item never counts for itself. */
+/**
+ * Items as queries: zero vectors and repetitions are left out. An item never counts for itself.
+ *
+ * @param rows Items as they are quantised.
+ */
 export async function itemQueries(
-  items: Tensor<'float32'>,
-  metric: Metric,
+  { vectors, dims, metric }: ClusteredRows,
   rotation: Rotation | undefined,
   most: number,
   seed: number,
 ): Promise<SampleQueries> {
-  const shape = items.shape as [number, number];
-  const drawn = await standInQueries(items.view(), shape, 1, most, seed);
-  return { ...(await quantisable(items, [...drawn.items], metric, rotation)), items: drawn.items };
+  const drawn = await standInQueries(vectors, [vectors.length / dims, dims], 1, most, seed);
+  const values = rotation ? await unrotated(drawn.data, rotation) : drawn.data;
+  const width = drawn.items.length === 0 ? 0 : values.length / drawn.items.length;
+  const rows = Array.from(drawn.items.keys()).filter(
+    (row) => !isNothing(values.subarray(row * width, (row + 1) * width)),
+  );
+  const items = Int32Array.from(rows, (row) => drawn.items[row] as number);
+  if (items.length === 0) return { vectors: new Float32Array(0), count: 0, items };
+  const given = tensor(values, { shape: [drawn.items.length, width] });
+  return { ...(await quantisable(given as Tensor, rows, metric, rotation)), items };
 }
 
 /** As `queryVectors` does it while a program is recorded. */
@@ -58,6 +68,11 @@ async function quantisable(from: Tensor, rows: readonly number[], metric: Metric
     vectors = (await rotate(vectors, signs, { mean, subtract })).rotated as Tensor;
   }
   return { vectors: vectors.view() as Float32Array, count };
+}
+
+/** A zero vector, or what rounding leaves of one. */
+function isNothing(values: Float32Array): boolean {
+  return values.every((value) => Math.abs(value) < 1e-6);
 }
 
 function isNonZero(values: Float32Array, row: number, dims: number): boolean {

@@ -1,23 +1,22 @@
 // Folds a fresh segment into the main one: what a catalogue published from scratch, in the order of its items, would hold.
 import { decodeFields } from '../../index/filter_decode.js';
 import { FilterIndex } from '../../index/filter_index.js';
-import { layOutRows } from '../../index/ivf_index.js';
+import { FIRST_ROUND, IvfIndex, layOutRows } from '../../index/ivf_index.js';
 import { joinFields } from '../../index/join_fields.js';
 import { Pace } from '../../index/pace.js';
 import { inPieces, type Progress, type ProgressEvent } from '../../index/progress.js';
-import type { ProgramSpec } from '../../native/addon.js';
-import { assignClusters } from '../../ops/assign_clusters.js';
+import { NOT_ROTATED } from '../../index/rotation.js';
+import type { NativeDevice, ProgramSpec } from '../../native/addon.js';
 import { gatherRows } from '../../ops/gather_rows.js';
-import { Tensor, tensor } from '../../tensor/tensor.js';
+import { type Tensor, tensor } from '../../tensor/tensor.js';
 import { CatalogueIds } from '../item_ids.js';
-import type { ModelParts } from '../main_segment.js';
+import { type ModelParts, withPrefix } from '../main_segment.js';
 import type { Manifest, Programs } from '../manifest.js';
+import { type Calibrated, calibrate } from '../recall/calibrate.js';
 import type { ItemId } from '../types.js';
 import type { Capture } from './capture.js';
 import { bytesOf, isSet } from './live_bits.js';
-
-/** Numbers computed between two turns of the event loop. */
-const PIECE_NUMBERS = 2 ** 18;
+import { recluster } from './recluster.js';
 
 /** Where every item of the new segment comes from; places in the fresh segment follow those of the main one. */
 interface Sources {
@@ -33,23 +32,31 @@ export interface FoldOptions {
 }
 
 /**
- * Rows keep their int8 values and clusters; fresh ones go to their nearest centroid.
+ * Rows keep their int8 values. They keep their clusters too, and fresh ones go to their nearest centroid, as long as these still
+ * fit; else all are clustered anew (recluster.ts). What a search knows of its clusters is learnt again.
  *
+ * @param device Where recall targets are calibrated.
  * @returns Parts with handles of their own.
  */
-export async function fold(captured: Capture, progress: Progress, options: FoldOptions): Promise<ModelParts> {
+export async function fold(
+  captured: Capture,
+  progress: Progress,
+  options: FoldOptions,
+  device: NativeDevice,
+): Promise<ModelParts> {
   const { main: tensors, fresh, version } = captured;
   const { manifest } = version.main;
   const sources = await findSources(captured);
-  progress.step('assign', 0, 1);
-  const clusters = await assign(captured, sources);
-  const layout = await layOutRows(clusters, manifest.clusters);
-  const order = await sourceRows(layout.ordinals, sources);
-  const ordinals = tensor(sources.ordinals, { dtype: 'int32' });
   const gathered = async (name: string, tail: string, index: Tensor<'int32'>) => {
     const table = tensors.get(name);
     return table && ((await gatherRows(table, index as Tensor, { tail: fresh.get(tail) })) as Tensor);
   };
+  progress.step('assign', 0, 1);
+  const rowsOf = (name: string) => gathered(`index.${name}`, name, tensor(sources.rows, { dtype: 'int32' }));
+  const clustered = await recluster(captured, rowsOf, sources.main, progress);
+  const layout = await layOutRows(clustered.clusters, manifest.clusters);
+  const order = await sourceRows(layout.ordinals, sources);
+  const ordinals = tensor(sources.ordinals, { dtype: 'int32' });
   progress.step('rows', 0, 1);
   const replaced: Record<string, Tensor | undefined> = {
     'index.rows': await gathered('index.rows', 'rows', order),
@@ -61,6 +68,7 @@ export async function fold(captured: Capture, progress: Progress, options: FoldO
     'index.rowOf': tensor(layout.rowOf) as Tensor,
     'index.live': tensor(layout.live) as Tensor,
     'index.clusterBegin': tensor(layout.clusterBegin) as Tensor,
+    ...clustered.tensors,
   };
   const eligible = await foldFilter(captured, sources, layout.ordinals, options);
   const ids = await foldIds(captured, sources);
@@ -72,7 +80,13 @@ export async function fold(captured: Capture, progress: Progress, options: FoldO
     ...[...eligible.stateDict()].map(([name, each]): [string, Tensor] => [`eligible.${name}`, each]),
     ...(await ids.tensors()),
   ]);
-  return { manifest: foldManifest(manifest, eligible, all, sources.ordinals.length), tensors: all, ids };
+  const folded = foldManifest(manifest, eligible, all, sources.ordinals.length);
+  if (clustered.learned === undefined) return { manifest: folded, tensors: all, ids };
+  const { items, dims, metric, rotation = NOT_ROTATED } = folded;
+  const parts = { items, dims, metric, rotation, flat: false, firstRound: FIRST_ROUND };
+  const index = new IvfIndex(parts, Object.fromEntries(withPrefix(all, 'index.')));
+  const calibrated = await calibrate(index, clustered.learned, { device, seed: 0, progress });
+  return { manifest: withRecall(folded, calibrated), tensors: all, ids };
 }
 
 async function findSources({ version, main: tensors, rows: freshRows }: Capture): Promise<Sources> {
@@ -96,44 +110,6 @@ async function findSources({ version, main: tensors, rows: freshRows }: Capture)
     rows[own + i] = mainRows + row;
   });
   return { ordinals, rows, main: own };
-}
-
-/** The cluster of every item. */
-async function assign(
-  { main: tensors, fresh, rows: freshRows }: Capture,
-  { rows, main }: Sources,
-): Promise<Int32Array> {
-  const begin = (tensors.get('index.clusterBegin') as Tensor<'int32'>).view();
-  const clusterOf = new Int32Array(tensors.get('index.rows')?.shape[0] as number);
-  for (let cluster = 0; cluster + 1 < begin.length; cluster++)
-    clusterOf.fill(cluster, begin[cluster], begin[cluster + 1]);
-  const clusters = new Int32Array(rows.length);
-  await inPieces(main, (first, end) => {
-    for (let item = first; item < end; item++) clusters[item] = clusterOf[rows[item] as number] as number;
-  });
-  if (freshRows.length === 0 || begin.length === 2) return clusters;
-  const picked = (name: string) =>
-    gatherRows(fresh.get(name) as Tensor, tensor(freshRows, { dtype: 'int32' }) as Tensor);
-  const vectors = await dequantised((await picked('rows')) as Tensor, (await picked('rowScales')) as Tensor);
-  const centroids = await dequantised(
-    tensors.get('index.centroids') as Tensor,
-    tensors.get('index.centroidScales') as Tensor,
-  );
-  const nearest = await assignClusters(vectors, centroids);
-  clusters.set((nearest.clusters as Tensor<'int32'>).view(), main);
-  return clusters;
-}
-
-async function dequantised(rows: Tensor, scales: Tensor): Promise<Tensor> {
-  const [count, width] = rows.shape as [number, number];
-  const [from, scale] = [rows.view() as Int8Array, scales.view() as Float32Array];
-  const made = Tensor.allocate('float32', rows.shape);
-  const to = made.view();
-  const work = (begin: number, end: number) => {
-    for (let i = begin; i < end; i++) to[i] = (from[i] as number) * (scale[Math.floor(i / width)] as number);
-  };
-  await inPieces(count * width, work, PIECE_NUMBERS);
-  return made as Tensor;
 }
 
 /** Where the rows of a layout come from, -1 for padding. */
@@ -194,6 +170,29 @@ function foldManifest(
     filter: eligible.manifest(),
     programs: shaped(manifest.programs),
     freshPrograms: manifest.freshPrograms && shaped(manifest.freshPrograms),
+  };
+}
+
+/** The targets as they were, with what it takes to reach them now. */
+function withRecall(manifest: Manifest, { index, recall }: Calibrated): Manifest {
+  const firstRound = index.parts.firstRound as number;
+  const rounds = (spec: ProgramSpec): ProgramSpec => ({
+    ...spec,
+    steps: spec.steps.map((step) =>
+      step.op === 'ivf_search' ? { ...step, attributes: { ...step.attributes, first_round: firstRound } } : step,
+    ),
+  });
+  const started = (programs: Programs): Programs => ({
+    embedding: rounds(programs.embedding),
+    user: programs.user && rounds(programs.user),
+  });
+  const target = manifest.recall?.target ?? null;
+  return {
+    ...manifest,
+    probes: target === null ? manifest.probes : recall.clusters,
+    recall: { ...recall, target },
+    programs: started(manifest.programs),
+    freshPrograms: manifest.freshPrograms && started(manifest.freshPrograms),
   };
 }
 
