@@ -126,7 +126,7 @@ export async function chooseRotation(
   const better = metric === 'l2' || biased ? Number.NaN : await ratioOf(true);
   const aligned = better < WORTHWHILE * plain;
   const errorRatio = aligned ? better : plain;
-  const applied = wanted === true || errorRatio < WORTHWHILE;
+  const applied = wanted === true || errorRatio < WORTHWHILE * Math.sqrt(dims / signs.length);
   const facts = { applied, aligned: applied && aligned, errorRatio: Number.isFinite(errorRatio) ? errorRatio : null };
   return { facts, rotation: applied ? { ...parts, aligned } : undefined };
 }
