@@ -9,7 +9,7 @@ namespace silverlode::cpu {
 namespace {
 
 // Clusters summed in one go: their entries stay in the first-level cache, and early rounds need few of them.
-constexpr int64_t kPart = 128;
+constexpr int64_t kPart = 64;
 
 // The least that a sum of rows outside, not yet complete, leads to.
 double least_misses(RecallEvidence evidence) {
