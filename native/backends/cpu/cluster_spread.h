@@ -33,9 +33,8 @@ struct ClusterSpread {
   int32_t* outside_;  // [batch, heads, C] rows of the others
 };
 
-// How the walk of a search differs from that of ivf_probe.
+// How the walk of a request that stops by the search's word differs from that of ivf_probe.
 struct SearchRounds {
-  const float* allowed_misses;
   int64_t first_round;
   const ClusterSpread& spread;
 };

@@ -17,7 +17,7 @@ struct Search {
       : context(context),
         args(search),
         spread(context, args, carve),
-        rounds({args.allowed_misses, args.first_round, spread}),
+        rounds({args.first_round, spread}),
         state(context, args.probe, carve),
         probe(context, args.probe, state, &rounds),
         scan(context, args.scan, carve) {
@@ -27,6 +27,7 @@ struct Search {
     const int64_t own_rows = args.probe.n_exclude > 0 ? batch : 0;
     const int64_t groups = std::min(batch, 2 * args.probe.plans.plans);
     state.first_shared = static_cast<int32_t>(own_rows);
+    state.allowed_misses = args.allowed_misses;
     args.probe.mask = carve.take<uint64_t>((own_rows + groups) * args.probe.words);
     args.probe.mask_of = carve.take<int32_t>(batch);
     args.probe.clusters = carve.take<int32_t>(queries * args.probe.n_clusters);

@@ -71,10 +71,10 @@ void Probe::finish() {
   pool_.parallel_for(args_.batch, [&](int64_t request, int32_t) { finish_request(request); });
 }
 
-bool Probe::is_adaptive(int64_t h) const { return rounds_ != nullptr && rounds_->allowed_misses[h / args_.heads] >= 0; }
+bool Probe::is_adaptive(int64_t h) const { return state_.is_adaptive(h / args_.heads); }
 
 int64_t Probe::probes(int64_t request) const {
-  if (is_adaptive(request * args_.heads)) return 1;
+  if (state_.is_adaptive(request)) return 1;
   return std::clamp<int64_t>(args_.probes[request], 0, args_.n_clusters);
 }
 

@@ -43,8 +43,9 @@ void expect_scores(const ClusterStats& stats, const float* scores, int64_t n, co
     expect(i, [](const float* from) { return V::load(from); }, [](V value, float* out) { value.store(out); });
   }
   if (i == n) return;
-  expect(i, [&](const float* from) { return load_part<V>(from, n - i); },
-         [&](V value, float* out) { store_part(value, out, n - i); });
+  expect(
+      i, [&](const float* from) { return load_part<V>(from, n - i); },
+      [&](V value, float* out) { store_part(value, out, n - i); });
 }
 
 }  // namespace silverlode::cpu
