@@ -13,6 +13,7 @@ import filterEval from './filter_eval.bench.js';
 import gatherRows from './gather_rows.bench.js';
 import ivfProbe from './ivf_probe.bench.js';
 import ivfScan from './ivf_scan.bench.js';
+import ivfSearch from './ivf_search.bench.js';
 import kmeansSeed from './kmeans_seed.bench.js';
 import l2Normalize from './l2_normalize.bench.js';
 import layerNorm from './layer_norm.bench.js';
@@ -42,6 +43,7 @@ const OPS: readonly Suite[] = [
   gatherRows,
   ivfProbe,
   ivfScan,
+  ivfSearch,
   kmeansSeed,
   l2Normalize,
   layerNorm,

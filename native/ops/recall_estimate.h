@@ -30,6 +30,8 @@ constexpr float kRankSpreads = 2.0f;
 
 // A cluster whose members all score alike: its spread is not positive, or NaN.
 constexpr float kSteepest = 1e30f;
+constexpr float kEqualByScore = 1e-6f;
+constexpr float kEqualAtZero = 1e-20f;
 
 // The square of the distance that a score of metric l2 stands for; NaN for NaN.
 constexpr float squared_distance(float score) { return score > 0.0f ? 0.0f : -score; }
@@ -37,8 +39,8 @@ constexpr float squared_distance(float score) { return score > 0.0f ? 0.0f : -sc
 // Where such members are taken to be for a threshold: a little below, since equal scores are no losses.
 constexpr float below(float expected) {
   const float size = expected < 0.0f ? -expected : expected;
-  const float by_size = size * 1e-6f;
-  const float gap = by_size + 1e-20f;
+  const float by_score = size * kEqualByScore;
+  const float gap = by_score + kEqualAtZero;
   return expected - gap;
 }
 
@@ -69,7 +71,7 @@ struct RecallEvidence {
   int64_t wanted = 0;   // k: exactly so many rows above the threshold were found
   int64_t eligible_seen = 0, rows_seen = 0;    // in all clusters seen
   int64_t eligible_round = 0, rows_round = 0;  // in those of this round
-  bool filtered = false;  // the request has a plan
+  bool filtered = false;                       // the request has a plan
 };
 
 // Rows of the true list that are expected outside the clusters seen. Where more were found than expected, more are expected

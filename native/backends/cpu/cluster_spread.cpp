@@ -2,24 +2,27 @@
 
 #include <algorithm>
 #include <cmath>
-
-#include "ops/recall_estimate.h"
+#include <limits>
 
 namespace silverlode::cpu {
 
 namespace {
 
-// Clusters summed in one go: their entries stay in registers and the first-level cache.
-constexpr int64_t kPart = 256;
+// Clusters summed in one go: their entries stay in the first-level cache, and early rounds need few of them.
+constexpr int64_t kPart = 64;
 
-// Minus the distance of a score that is minus its square; NaN for NaN.
-float distance_of(float score) { return -std::sqrt(squared_distance(score)); }
+// The least that a sum of rows outside, not yet complete, leads to.
+double least_misses(RecallEvidence evidence) {
+  evidence.inside = std::numeric_limits<int64_t>::max();  // no surprise
+  return expected_misses(evidence);
+}
 
 }  // namespace
 
 int64_t ClusterSpread::rows_in(int64_t cluster) const { return stored_rows(stats(kRowsStat)[cluster]); }
 
-ClusterSpread::ClusterSpread(const IvfSearch::Args& args, Carve& carve) : args_(args) {
+ClusterSpread::ClusterSpread(const Context& context, const IvfSearch::Args& args, Carve& carve)
+    : args_(args), kernels_(runtime(context).simd.floats) {
   const int64_t n = args.probe.batch * args.probe.heads * args.probe.n_clusters;
   expected_ = carve.take<float>(n);
   steepness_ = carve.take<float>(n);
@@ -30,31 +33,16 @@ ClusterSpread::ClusterSpread(const IvfSearch::Args& args, Carve& carve) : args_(
 void ClusterSpread::expect(int64_t head, int64_t cluster, int64_t n, const float* scores, float query_norm,
                            float* ranked) const {
   const int64_t at = head * args_.probe.n_clusters + cluster;
-  const bool l2 = args_.probe.metric == Metric::kL2;
-  const float norm = l2 ? 1.0f : query_norm;
-  const float* gain = stats(kGainStat) + cluster;
-  const float* shift = stats(kShiftStat) + cluster;
-  const float* variance = stats(kVarianceStat) + cluster;
-  const float* bias_variance = stats(kBiasVarianceStat) + cluster;
+  const ClusterStats known = {
+      .gain = stats(kGainStat) + cluster,
+      .shift = stats(kShiftStat) + cluster,
+      .variance = stats(kVarianceStat) + cluster,
+      .bias_variance = stats(kBiasVarianceStat) + cluster,
+      .query_norm = query_norm,
+      .l2 = args_.probe.metric == Metric::kL2,
+  };
+  kernels_.expect_scores(known, scores, n, {expected_ + at, steepness_ + at, ranked});
   const float* rows = stats(kRowsStat) + cluster;
-  float* expected = expected_ + at;
-  float* steepness = steepness_ + at;
-  for (int64_t i = 0; i < n; ++i) {
-    const float scaled = gain[i] * scores[i];
-    expected[i] = scaled + shift[i];
-  }
-  if (l2) {
-    for (int64_t i = 0; i < n; ++i) expected[i] = distance_of(expected[i]);
-  }
-  for (int64_t i = 0; i < n; ++i) {
-    const float by_query = variance[i] * norm;
-    const float spread = std::sqrt(l2 ? by_query : by_query + bias_variance[i]);
-    const float wide = kRankSpreads * spread;
-    ranked[i] = expected[i] + wide;
-    const float steep = kTailSteps / spread;
-    steepness[i] = steep < kSteepest ? steep : kSteepest;
-    expected[i] = spread > 0.0f ? expected[i] : below(expected[i]);
-  }
   for (int64_t i = 0; i < n; ++i) {
     inside_[at + i] = 0;
     outside_[at + i] = stored_rows(rows[i]);
@@ -67,11 +55,11 @@ void ClusterSpread::see(int64_t head, int64_t cluster, int64_t eligible) const {
   outside_[at] = 0;
 }
 
-void ClusterSpread::count_above(int64_t head, float score, int64_t& inside, int64_t& outside) const {
+double ClusterSpread::expect_misses(int64_t head, float kth, RecallEvidence evidence, double most) const {
   const int64_t first = head * args_.probe.n_clusters;
-  const float threshold = args_.probe.metric == Metric::kL2 ? distance_of(score) : score;
-  uint64_t above_inside = 0;
-  uint64_t above_outside = 0;
+  const float threshold = args_.probe.metric == Metric::kL2 ? -std::sqrt(squared_distance(kth)) : kth;
+  uint64_t inside = 0;  // wraps around where a model file holds nonsense
+  uint64_t outside = 0;
   for (int64_t part = 0; part < args_.probe.n_clusters; part += kPart) {
     const int64_t n = std::min(kPart, args_.probe.n_clusters - part);
     const int64_t at = first + part;
@@ -79,12 +67,14 @@ void ClusterSpread::count_above(int64_t head, float score, int64_t& inside, int6
     for (int64_t i = 0; i < n; ++i) entries[i] = tail_entry(threshold, expected_[at + i], steepness_[at + i]);
     for (int64_t i = 0; i < n; ++i) {
       const auto share = static_cast<uint64_t>(args_.tail[entries[i]]);
-      above_inside += static_cast<uint64_t>(inside_[at + i]) * share;
-      above_outside += static_cast<uint64_t>(outside_[at + i]) * share;
+      inside += static_cast<uint64_t>(inside_[at + i]) * share;
+      outside += static_cast<uint64_t>(outside_[at + i]) * share;
     }
+    evidence.inside = static_cast<int64_t>(inside);
+    evidence.outside = static_cast<int64_t>(outside);
+    if (least_misses(evidence) > most) return std::numeric_limits<double>::infinity();
   }
-  inside = static_cast<int64_t>(above_inside);
-  outside = static_cast<int64_t>(above_outside);
+  return expected_misses(evidence);
 }
 
 }  // namespace silverlode::cpu

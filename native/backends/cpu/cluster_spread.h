@@ -3,14 +3,15 @@
 #pragma once
 
 #include "backends/carve.h"
-#include "backends/cpu/simd/int8_kernels.h"
+#include "backends/cpu/backend.h"
 #include "ops/ivf_search.h"
+#include "ops/recall_estimate.h"
 
 namespace silverlode::cpu {
 
 // Per head and cluster, by id.
 struct ClusterSpread {
-  ClusterSpread(const IvfSearch::Args& args, Carve& carve);
+  ClusterSpread(const Context& context, const IvfSearch::Args& args, Carve& carve);
 
   // What `n` clusters from `cluster` on are expected to hold for a head, from their centroids' scores. Gives the scores that
   // they are ranked by.
@@ -18,22 +19,22 @@ struct ClusterSpread {
   // A cluster that a head has seen, with its eligible rows.
   void see(int64_t head, int64_t cluster, int64_t eligible) const;
   int64_t rows_in(int64_t cluster) const;
-  // Rows expected at or above a score, times 2^20, in the clusters seen and in the others.
-  void count_above(int64_t head, float score, int64_t& inside, int64_t& outside) const;
+  // expected_misses, from the score of the k-th row, where that is `most` or less; else infinity, as soon as that is certain.
+  double expect_misses(int64_t head, float kth, RecallEvidence evidence, double most) const;
 
  private:
   const float* stats(int64_t row) const { return args_.cluster_stats + row * args_.probe.n_clusters; }
 
   const IvfSearch::Args& args_;
+  const FloatKernels& kernels_;
   float* expected_;   // [batch, heads, C]
   float* steepness_;  // [batch, heads, C]
   int32_t* inside_;   // [batch, heads, C] eligible rows of clusters seen, else 0
   int32_t* outside_;  // [batch, heads, C] rows of the others
 };
 
-// How the walk of a search differs from that of ivf_probe.
+// How the walk of a request that stops by the search's word differs from that of ivf_probe.
 struct SearchRounds {
-  const float* allowed_misses;
   int64_t first_round;
   const ClusterSpread& spread;
 };

@@ -16,8 +16,8 @@ struct Search {
   Search(Context& context, const IvfSearch::Args& search, Carve& carve)
       : context(context),
         args(search),
-        spread(args, carve),
-        rounds({args.allowed_misses, args.first_round, spread}),
+        spread(context, args, carve),
+        rounds({args.first_round, spread}),
         state(context, args.probe, carve),
         probe(context, args.probe, state, &rounds),
         scan(context, args.scan, carve) {
@@ -27,6 +27,7 @@ struct Search {
     const int64_t own_rows = args.probe.n_exclude > 0 ? batch : 0;
     const int64_t groups = std::min(batch, 2 * args.probe.plans.plans);
     state.first_shared = static_cast<int32_t>(own_rows);
+    state.allowed_misses = args.allowed_misses;
     args.probe.mask = carve.take<uint64_t>((own_rows + groups) * args.probe.words);
     args.probe.mask_of = carve.take<int32_t>(batch);
     args.probe.clusters = carve.take<int32_t>(queries * args.probe.n_clusters);
@@ -45,7 +46,6 @@ struct Search {
   void mask_round();
   Status scan_round();
   void decide(int64_t head);
-  double expect_misses(int64_t head, int64_t wanted, float kth) const;
   void write();
 
   Context& context;
@@ -137,17 +137,10 @@ void Search::decide(int64_t h) {
     head.done = true;
     return;
   }
+  if (head.eligible < args.probe.min_candidates[request]) return;
   float kth = 0.0f;
   if (wanted > args.scan.n_rows || !scan.has_kth(h, kth)) return;
-  misses[h] = expect_misses(h, wanted, kth);
-  head.done = misses[h] <= static_cast<double>(args.allowed_misses[request]) &&
-              head.eligible >= args.probe.min_candidates[request];
-}
-
-double Search::expect_misses(int64_t h, int64_t wanted, float kth) const {
-  const ProbeHead& head = state.heads[h];
-  const int64_t request = h / args.probe.heads;
-  RecallEvidence evidence = {
+  const RecallEvidence evidence = {
       .wanted = wanted,
       .eligible_seen = head.eligible,
       .rows_seen = head.rows,
@@ -155,8 +148,9 @@ double Search::expect_misses(int64_t h, int64_t wanted, float kth) const {
       .rows_round = head.rows_round,
       .filtered = state.requests[request].group >= 0,
   };
-  spread.count_above(h, kth, evidence.inside, evidence.outside);
-  return expected_misses(evidence);
+  const auto allowed = static_cast<double>(args.allowed_misses[request]);
+  misses[h] = spread.expect_misses(h, kth, evidence, allowed);
+  head.done = misses[h] <= allowed;
 }
 
 void Search::write() {

@@ -71,10 +71,10 @@ void Probe::finish() {
   pool_.parallel_for(args_.batch, [&](int64_t request, int32_t) { finish_request(request); });
 }
 
-bool Probe::is_adaptive(int64_t h) const { return rounds_ != nullptr && rounds_->allowed_misses[h / args_.heads] >= 0; }
+bool Probe::is_adaptive(int64_t h) const { return state_.is_adaptive(h / args_.heads); }
 
 int64_t Probe::probes(int64_t request) const {
-  if (is_adaptive(request * args_.heads)) return 1;
+  if (state_.is_adaptive(request)) return 1;
   return std::clamp<int64_t>(args_.probes[request], 0, args_.n_clusters);
 }
 
@@ -246,12 +246,13 @@ void Probe::ask(int64_t h, int64_t request, ProbeHead& head) {
   }
 }
 
-// Makes the first `asked` keys final; all of them where most will be wanted sooner or later, as under strict filters.
+// Makes the first `asked` keys final, and some more so that it has to be done but a few times: each looks at all the others.
+// All of them where most will be wanted sooner or later, as under strict filters.
 void Probe::rank(RankKey* keys, ProbeHead& head, int32_t worker) const {
   if (head.asked <= head.ranked) return;
   const int64_t left = args_.n_clusters - head.ranked;
   const bool most = head.ranked > 0 && 4 * head.asked >= args_.n_clusters;
-  const int64_t wanted = most ? left : head.asked - head.ranked;
+  const int64_t wanted = most ? left : std::min<int64_t>(left, std::max(head.asked - head.ranked, 3 * head.ranked));
   if (wanted < left) select_top(keys + head.ranked, left, wanted);
   sort_descending(keys + head.ranked, wanted, state_.scratch + worker * args_.n_clusters);
   head.ranked += static_cast<int32_t>(wanted);
@@ -267,6 +268,7 @@ void Probe::rank_rest(int64_t h, int64_t request, ProbeHead& head, int32_t worke
   } else {
     rest.move_filled_to_front([&](int64_t cluster) { return int64_t{counts[cluster]}; });
   }
+  for (int32_t i = head.seen; i < head.ranked; ++i) rest.eligible += eligible_in(request, key_ordinal(keys(h)[i]));
   const bool is_enough = head.eligible + rest.eligible >= args_.min_candidates[request];
   sort_descending(rest.keys, is_enough ? rest.n : rest.filled, state_.scratch + worker * args_.n_clusters);
   if (!is_enough) head.filled = static_cast<int32_t>(head.ranked + rest.filled);

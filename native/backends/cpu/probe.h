@@ -10,7 +10,7 @@ namespace silverlode::cpu {
 
 class Probe {
  public:
-  // `rounds` says which heads stop by the search's word and how their clusters rank; null for ivf_probe.
+  // `rounds` says how clusters rank in a search and how far a round goes; null for ivf_probe.
   Probe(Context& context, const IvfProbe::Args& args, ProbeState& state, const SearchRounds* rounds = nullptr);
 
   // Excludes, groups, and the score of every centroid.

@@ -40,7 +40,7 @@ void form_groups(const IvfProbe::Args& args, ProbeState& state) {
           .plan = plan, .owner = owner, .exact = exact, .everything = false, .waiting = false, .filled = {}};
     }
     request.group = group;
-    state.groups[group].everything |= args.probes[r] <= 0;
+    state.groups[group].everything |= args.probes[r] <= 0 && !state.is_adaptive(r);
     if (state.first_shared >= 0) continue;
     int32_t& owner = state.groups[group].owner;
     if (!request.excludes() && state.requests[owner].excludes()) owner = r;

@@ -66,6 +66,10 @@ struct ProbeState {
   int32_t* filled;         // [groups, C] ids of clusters with an eligible row, ascending
   int32_t n_groups = 0;
   int32_t first_shared = -1;  // mask row of the first group, where groups have rows behind those of the requests
+  const float* allowed_misses = nullptr;  // [batch] of a search
+
+  // Whether a request stops by the search's word.
+  bool is_adaptive(int64_t request) const { return allowed_misses != nullptr && allowed_misses[request] >= 0.0f; }
 };
 
 // Lists every cluster with an eligible row, ascending; `clusters` has room for all.

@@ -12,6 +12,22 @@ namespace silverlode::cpu {
 // Weights of a GEMM packed as panels of kPanel outputs: panel p holds [K][kPanel] floats, the tail zero-filled.
 constexpr int64_t kPanel = 32;
 
+// What is known of clusters and of a query (ops/recall_estimate.h).
+struct ClusterStats {
+  const float* gain;
+  const float* shift;
+  const float* variance;
+  const float* bias_variance;  // not read for l2, nor is query_norm
+  float query_norm;            // |q|²
+  bool l2;
+};
+
+struct ExpectedScores {
+  float* expected;   // with what members without spread lack
+  float* steepness;  // kTailSteps / spread
+  float* ranked;     // what clusters are ranked by; may be the centroids' scores
+};
+
 // In all element-wise kernels y may be one of the inputs.
 struct FloatKernels {
   // y[m, n] = act(sum_k x[m, k] * W[n, k] + bias[n]) for `rows` rows; packed holds ceil(out_dim / kPanel) panels. ldx, ldy:
@@ -40,6 +56,8 @@ struct FloatKernels {
   // sum_i softmax(gates)[i] * values[i].
   void (*row_norms)(const float* x, int64_t rows, int64_t dim, float* y);
   float (*softmax_mean)(const float* gates, const float* values, int64_t n);
+  // Where the members of n clusters are expected to score, from the scores of their centroids.
+  void (*expect_scores)(const ClusterStats& stats, const float* scores, int64_t n, const ExpectedScores& to);
 };
 
 const FloatKernels& float_kernels_serial();

@@ -4,6 +4,7 @@
 #include "backends/cpu/simd/gemm_kernel.h"
 #include "backends/cpu/simd/map_kernels.h"
 #include "backends/cpu/simd/mixture_kernels.h"
+#include "backends/cpu/simd/recall_kernels.h"
 
 namespace silverlode::cpu {
 
@@ -47,9 +48,9 @@ struct FloatKernelsOf {
     }
   }
 
-  static constexpr FloatKernels kTable = {gemm_packed, activate<V>, unary<V>,     binary<V>,
-                                          ternary<V>,  add_scaled,  dequantize,   widen_f16,
-                                          widen_bf16,  fold_panel,  row_norms<V>, softmax_mean<V>};
+  static constexpr FloatKernels kTable = {gemm_packed,  activate<V>,     unary<V>,        binary<V>,  ternary<V>,
+                                          add_scaled,   dequantize,      widen_f16,       widen_bf16, fold_panel,
+                                          row_norms<V>, softmax_mean<V>, expect_scores<V>};
 };
 
 }  // namespace silverlode::cpu
