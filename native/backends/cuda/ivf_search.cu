@@ -157,7 +157,7 @@ struct SearchVisit {
                  copied);
     }
     cut_clusters(
-        args.probe, &work.scan.counters->n_tiles, tiled, kTileWords,
+        args.probe, &work.scan.counters->round_end[0], tiled, kTileWords,
         [&](int32_t slot, int32_t cluster, int32_t word, int32_t n) { work.scan.tiles[slot] = {cluster, word, n}; });
   }
 
@@ -209,18 +209,23 @@ __global__ void __launch_bounds__(kProbeThreads, 2)
   args.out_counts[head] = state.listed;
 }
 
+// Offsets of queries, stats and misses.
 __global__ void sl_search_finish(const RunError* error, IvfSearch::Args args, SearchWork work) {
   if (stopped(error)) return;
-  const int64_t request = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-  if (request >= args.probe.batch) return;
-  for (int i = 0; i < 4; ++i) args.out_stats[request * 5 + i] = static_cast<int64_t>(work.stats[request * 4 + i]);
-  args.out_stats[request * 5 + 4] = static_cast<int64_t>(work.scan.scanned[request]);
+  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
+  const int64_t first = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   const int64_t heads = args.probe.heads;
-  double sum = 0.0;
-  for (int64_t head = request * heads; head < (request + 1) * heads; ++head) {
-    sum += work.probe.heads[head].seen == args.probe.n_clusters ? 0.0 : work.heads[head].misses;
+  const int64_t n_scores = args.query_offsets == nullptr ? 0 : args.probe.batch * heads * args.scan.k;
+  for (int64_t i = first; i < n_scores; i += stride) args.scan.out_scores[i] += args.query_offsets[i / args.scan.k];
+  for (int64_t request = first; request < args.probe.batch; request += stride) {
+    for (int i = 0; i < 4; ++i) args.out_stats[request * 5 + i] = static_cast<int64_t>(work.stats[request * 4 + i]);
+    args.out_stats[request * 5 + 4] = static_cast<int64_t>(work.scan.scanned[request]);
+    double sum = 0.0;
+    for (int64_t head = request * heads; head < (request + 1) * heads; ++head) {
+      sum += work.probe.heads[head].seen == args.probe.n_clusters ? 0.0 : work.heads[head].misses;
+    }
+    args.out_misses[request] = static_cast<float>(sum / static_cast<double>(heads > 0 ? heads : 1));
   }
-  args.out_misses[request] = static_cast<float>(sum / static_cast<double>(heads > 0 ? heads : 1));
 }
 
 int32_t rounds_of(const IvfSearch::Args& args) {
@@ -297,10 +302,11 @@ Status run(Context& context, const IvfSearch::Args& bound, Workspace workspace) 
   const Runtime& device = runtime(context);
   Carve carve(workspace.data);
   const SearchWork work = lay_out(context, bound, carve);
-  IvfSearch::Args args = bound;  // with the masks, which lie in the workspace
+  IvfSearch::Args args = bound;  // with what lies in the workspace
   args.probe.mask = work.mask;
   args.scan.mask = work.mask;
   args.scan.mask_of = work.mask_of;
+  args.scan.out_scanned = work.scanned;
   int32_t excludes = 0;
   int32_t order = 0;
   SILVERLODE_RETURN_IF_ERROR(prepare(device, args, work, excludes, order));
@@ -319,11 +325,10 @@ Status run(Context& context, const IvfSearch::Args& bound, Workspace workspace) 
       SILVERLODE_RETURN_IF_ERROR(search.look_and_scan(round));
     }
     SILVERLODE_RETURN_IF_ERROR(search.ask(work.rounds, seen));
-    SILVERLODE_RETURN_IF_ERROR(
-        write_best(device, args.scan, work.scan, work.scan.lists.capacity, 0, args.query_offsets));
+    SILVERLODE_RETURN_IF_ERROR(write_best(device, args.scan, work.scan, work.scan.lists.capacity, 0));
   }
-  return launch(device, sl_search_finish, static_cast<unsigned>((args.probe.batch + 127) / 128), 128, 0, device.error,
-                args, work);
+  const int64_t entries = std::max(args.probe.batch, heads * args.scan.k);
+  return launch(device, sl_search_finish, grid_for(device, entries, 256, 16), 256, 0, device.error, args, work);
 }
 
 }  // namespace

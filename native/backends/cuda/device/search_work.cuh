@@ -24,6 +24,7 @@ struct SearchWork {
         expected(carve.take<float2>(args.probe.batch * args.probe.heads * args.probe.n_clusters)),
         rows(carve.take<int32_t>(args.probe.batch * args.probe.heads * args.probe.n_clusters)),
         mask_of(carve.take<int32_t>(args.probe.batch)),
+        scanned(carve.take<int64_t>(args.probe.batch)),
         probe(args.probe, n_rounds, carve),
         scan(args.scan, memory_bytes, carve) {
     // Mask rows of groups, by owner, then of requests with excludes.
@@ -43,6 +44,7 @@ struct SearchWork {
   float2* expected;  // [batch, heads, C] where members are expected to score, and the steepness of the tail
   int32_t* rows;     // [batch, heads, C] of clusters that the head has not seen; ~ eligible rows of the others
   int32_t* mask_of;  // [batch]
+  int64_t* scanned;  // [batch]
   uint64_t* mask;
   ProbeWork probe;
   ScanWork scan;
