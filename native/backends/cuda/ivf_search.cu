@@ -253,6 +253,10 @@ Status prepare(const Runtime& device, const IvfSearch::Args& args, const SearchW
       static_cast<size_t>(static_cast<std::byte*>(work.zeroed_end) - reinterpret_cast<std::byte*>(work.heads));
   SILVERLODE_RETURN_IF_ERROR(status_of(cudaMemsetAsync(work.heads, 0, zeroed, device.stream), "clearing search state"));
   SILVERLODE_RETURN_IF_ERROR(work.scan.clear(device, work.scan.queries));
+  SILVERLODE_RETURN_IF_ERROR(
+      status_of(cudaMemsetAsync(work.scan.lists.states, 0,
+                                static_cast<size_t>(work.scan.n_queries) * sizeof(SelectState), device.stream),
+                "clearing lists"));
   SILVERLODE_RETURN_IF_ERROR(launch(device, sl_search_check, 1, kTailEntries, 0, device.error, IvfSearch::kName, args));
   SILVERLODE_RETURN_IF_ERROR(prepare_probe(device, IvfSearch::kName, args.probe, work.probe, excludes));
   const int64_t heads = args.probe.batch * args.probe.heads;
