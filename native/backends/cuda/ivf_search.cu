@@ -81,13 +81,14 @@ __device__ inline void keep_best(const ScanWork& scan, const ScanCandidates& sou
 __device__ inline bool has_enough(const IvfSearch::Args& args, const SearchWork& work, int64_t head,
                                   const ProbeHead& state) {
   const int64_t request = head / args.probe.heads;
-  const int32_t limit = args.scan.limits[request];
-  if (limit <= 0) return true;
+  const int64_t limit = args.scan.limits[request];
+  const int64_t wanted = limit < args.scan.k ? limit : args.scan.k;
+  if (wanted <= 0) return true;
   const RankKey bound = work.scan.queries[head].bound;
-  if (bound == kEmptyKey) return false;
+  if (wanted > args.scan.n_rows || bound == kEmptyKey) return false;
   const SearchHead& seen = work.heads[head];
   RecallEvidence evidence;
-  evidence.wanted = limit < args.scan.k ? limit : args.scan.k;
+  evidence.wanted = wanted;
   evidence.eligible_seen = state.eligible;
   evidence.rows_seen = seen.rows;
   evidence.eligible_round = seen.eligible_round;

@@ -52,7 +52,7 @@ struct SearchWork {
 
 namespace {
 
-// Minus the distance of a score that is minus its square.
+// Minus the distance of a score that is minus its square; NaN for NaN.
 __device__ inline float distance_of(float score) { return -sqrtf(squared_distance(score)); }
 
 __device__ inline bool is_adaptive(const IvfSearch::Args& args, int64_t request) {
@@ -73,7 +73,7 @@ struct ExpectedScore {
     float expected = scaled + stats[kShiftStat * n];
     if (l2) expected = distance_of(expected);
     const float by_query = stats[kVarianceStat * n] * (l2 ? 1.0f : query_norm);
-    const float spread = sqrtf(by_query + stats[kBiasVarianceStat * n]);
+    const float spread = sqrtf(l2 ? by_query : by_query + stats[kBiasVarianceStat * n]);
     const float wide = kRankSpreads * spread;
     const float steep = kTailSteps / spread;
     work.expected[at] = {spread > 0.0f ? expected : below(expected), steep < kSteepest ? steep : kSteepest};
