@@ -106,7 +106,7 @@ struct ReferenceCluster {
   float expected, steepness;
 };
 
-inline float reference_distance(float score) { return -std::sqrt(score < 0 ? -score : 0.0f); }
+inline float reference_distance(float score) { return -std::sqrt(score > 0 ? 0.0f : -score); }
 
 inline std::vector<ReferenceCluster> reference_clusters(const SearchProblem& problem, int64_t query) {
   const Problem& p = problem.probe;
@@ -127,7 +127,7 @@ inline std::vector<ReferenceCluster> reference_clusters(const SearchProblem& pro
     expected += problem.stat(1, c);
     if (l2) expected = reference_distance(expected);
     float spread = problem.stat(2, c) * (l2 ? 1.0f : norm);
-    spread = std::sqrt(spread + problem.stat(3, c));
+    spread = std::sqrt(l2 ? spread : spread + problem.stat(3, c));
     const float rank = expected + 2.0f * spread;
     const float steepness = 8.0f / spread;
     if (!(spread > 0)) expected -= std::fabs(expected) * 1e-6f + 1e-20f;
@@ -195,8 +195,8 @@ inline ReferenceHead reference_head(const SearchProblem& problem, const std::vec
     std::sort(head.found.rbegin(), head.found.rend());
     if (seen == all) head.misses = 0;
     if (!adaptive || seen == all) continue;
-    if (problem.limits[r] <= 0) break;
-    if (wanted == 0 || static_cast<int64_t>(head.found.size()) < wanted) continue;
+    if (wanted == 0) break;
+    if (static_cast<int64_t>(head.found.size()) < wanted) continue;
     const float kth = key_score(head.found[static_cast<size_t>(wanted - 1)]);
     const float threshold = p.metric == Metric::kL2 ? reference_distance(kth) : kth;
     int64_t inside = 0, outside = 0;

@@ -130,8 +130,8 @@ Status Search::scan_round() {
 // Whether a head has enough.
 void Search::decide(int64_t h) {
   ProbeHead& head = probe.head(h);
-  if (head.done || !probe.is_adaptive(h)) return;
   const int64_t request = h / args.probe.heads;
+  if (head.done || !probe.is_adaptive(request)) return;
   const int64_t wanted = std::min<int64_t>(args.scan.limits[request], args.scan.k);
   if (wanted <= 0) {
     head.done = true;

@@ -71,7 +71,7 @@ void Probe::finish() {
   pool_.parallel_for(args_.batch, [&](int64_t request, int32_t) { finish_request(request); });
 }
 
-bool Probe::is_adaptive(int64_t h) const { return state_.is_adaptive(h / args_.heads); }
+bool Probe::is_adaptive(int64_t request) const { return state_.is_adaptive(request); }
 
 int64_t Probe::probes(int64_t request) const {
   if (state_.is_adaptive(request)) return 1;
@@ -143,8 +143,8 @@ void Probe::ask_next(int64_t h, int32_t worker) {
   head.listed_before = head.listed;
   const int64_t request = h / args_.heads;
   if (head.done || probes(request) == 0) return;
-  const int64_t end = is_adaptive(h) ? next_round_end(head.seen, rounds_->first_round, args_.n_clusters)
-                                     : head.seen + next_chunk(request, head);
+  const int64_t end = is_adaptive(request) ? next_round_end(head.seen, rounds_->first_round, args_.n_clusters)
+                                           : head.seen + next_chunk(request, head);
   head.asked = static_cast<int32_t>(std::min(args_.n_clusters, end));
   // With all clusters asked for, it will show how few of the rest need a rank: see rank_rest.
   const bool later = head.seen > 0 && head.asked == args_.n_clusters && state_.requests[request].group >= 0;
@@ -176,7 +176,7 @@ void Probe::look(int64_t h, int32_t worker) {
   const int64_t nearest = probes(request);
   if (nearest == 0) return take_filled(h, request, head);
   if (head.ranked < head.asked) rank_rest(h, request, head, worker);
-  const bool adaptive = is_adaptive(h);
+  const bool adaptive = is_adaptive(request);
   const int64_t eligible_before = head.eligible;
   head.rows_round = 0;
   while (head.seen < head.asked && !head.done) {
@@ -321,7 +321,7 @@ void Probe::list_clusters(int64_t request) {
         stats[3] += state_.doubtful[group * args_.n_clusters + cluster];
       }
       looked[cluster] |= kSeen;
-      if ((looked[cluster] & kListed) != 0 || (eligible == 0 && (i >= nearest || is_adaptive(h)))) continue;
+      if ((looked[cluster] & kListed) != 0 || (eligible == 0 && (i >= nearest || is_adaptive(request)))) continue;
       looked[cluster] |= kListed;
       stats[0] += 1;
       stats[1] += eligible;

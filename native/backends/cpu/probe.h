@@ -24,8 +24,8 @@ class Probe {
 
   int64_t eligible_in(int64_t request, int64_t cluster) const;
   ProbeHead& head(int64_t h) const { return state_.heads[h]; }
-  // Whether the head stops by the search's word.
-  bool is_adaptive(int64_t h) const;
+  // Whether the heads of a request stop by the search's word.
+  bool is_adaptive(int64_t request) const;
 
  private:
   // 0: every cluster with an eligible row.

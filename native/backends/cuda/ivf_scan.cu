@@ -168,7 +168,7 @@ Status run(Context& context, const IvfScan::Args& args, Workspace workspace) {
   }
   if (work.rounds > 1) SILVERLODE_RETURN_IF_ERROR(scan_alone(device, args, work, true));
   SILVERLODE_RETURN_IF_ERROR(select_rows(device, source(), 0, work.n_queries, longest, work.lists, 1 - target));
-  return write_best(device, args, work, longest, 1 - target, nullptr);
+  return write_best(device, args, work, longest, 1 - target);
 }
 
 }  // namespace

@@ -81,13 +81,14 @@ __device__ inline void keep_best(const ScanWork& scan, const ScanCandidates& sou
 __device__ inline bool has_enough(const IvfSearch::Args& args, const SearchWork& work, int64_t head,
                                   const ProbeHead& state) {
   const int64_t request = head / args.probe.heads;
-  const int32_t limit = args.scan.limits[request];
-  if (limit <= 0) return true;
+  const int64_t limit = args.scan.limits[request];
+  const int64_t wanted = limit < args.scan.k ? limit : args.scan.k;
+  if (wanted <= 0) return true;
   const RankKey bound = work.scan.queries[head].bound;
-  if (bound == kEmptyKey) return false;
+  if (wanted > args.scan.n_rows || bound == kEmptyKey) return false;
   const SearchHead& seen = work.heads[head];
   RecallEvidence evidence;
-  evidence.wanted = limit < args.scan.k ? limit : args.scan.k;
+  evidence.wanted = wanted;
   evidence.eligible_seen = state.eligible;
   evidence.rows_seen = seen.rows;
   evidence.eligible_round = seen.eligible_round;
@@ -157,7 +158,7 @@ struct SearchVisit {
                  copied);
     }
     cut_clusters(
-        args.probe, &work.scan.counters->n_tiles, tiled, kTileWords,
+        args.probe, &work.scan.counters->round_end[0], tiled, kTileWords,
         [&](int32_t slot, int32_t cluster, int32_t word, int32_t n) { work.scan.tiles[slot] = {cluster, word, n}; });
   }
 
@@ -209,18 +210,23 @@ __global__ void __launch_bounds__(kProbeThreads, 2)
   args.out_counts[head] = state.listed;
 }
 
+// Offsets of queries, stats and misses.
 __global__ void sl_search_finish(const RunError* error, IvfSearch::Args args, SearchWork work) {
   if (stopped(error)) return;
-  const int64_t request = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-  if (request >= args.probe.batch) return;
-  for (int i = 0; i < 4; ++i) args.out_stats[request * 5 + i] = static_cast<int64_t>(work.stats[request * 4 + i]);
-  args.out_stats[request * 5 + 4] = static_cast<int64_t>(work.scan.scanned[request]);
+  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
+  const int64_t first = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   const int64_t heads = args.probe.heads;
-  double sum = 0.0;
-  for (int64_t head = request * heads; head < (request + 1) * heads; ++head) {
-    sum += work.probe.heads[head].seen == args.probe.n_clusters ? 0.0 : work.heads[head].misses;
+  const int64_t n_scores = args.query_offsets == nullptr ? 0 : args.probe.batch * heads * args.scan.k;
+  for (int64_t i = first; i < n_scores; i += stride) args.scan.out_scores[i] += args.query_offsets[i / args.scan.k];
+  for (int64_t request = first; request < args.probe.batch; request += stride) {
+    for (int i = 0; i < 4; ++i) args.out_stats[request * 5 + i] = static_cast<int64_t>(work.stats[request * 4 + i]);
+    args.out_stats[request * 5 + 4] = static_cast<int64_t>(work.scan.scanned[request]);
+    double sum = 0.0;
+    for (int64_t head = request * heads; head < (request + 1) * heads; ++head) {
+      sum += work.probe.heads[head].seen == args.probe.n_clusters ? 0.0 : work.heads[head].misses;
+    }
+    args.out_misses[request] = static_cast<float>(sum / static_cast<double>(heads > 0 ? heads : 1));
   }
-  args.out_misses[request] = static_cast<float>(sum / static_cast<double>(heads > 0 ? heads : 1));
 }
 
 int32_t rounds_of(const IvfSearch::Args& args) {
@@ -248,6 +254,10 @@ Status prepare(const Runtime& device, const IvfSearch::Args& args, const SearchW
       static_cast<size_t>(static_cast<std::byte*>(work.zeroed_end) - reinterpret_cast<std::byte*>(work.heads));
   SILVERLODE_RETURN_IF_ERROR(status_of(cudaMemsetAsync(work.heads, 0, zeroed, device.stream), "clearing search state"));
   SILVERLODE_RETURN_IF_ERROR(work.scan.clear(device, work.scan.queries));
+  SILVERLODE_RETURN_IF_ERROR(
+      status_of(cudaMemsetAsync(work.scan.lists.states, 0,
+                                static_cast<size_t>(work.scan.n_queries) * sizeof(SelectState), device.stream),
+                "clearing lists"));
   SILVERLODE_RETURN_IF_ERROR(launch(device, sl_search_check, 1, kTailEntries, 0, device.error, IvfSearch::kName, args));
   SILVERLODE_RETURN_IF_ERROR(prepare_probe(device, IvfSearch::kName, args.probe, work.probe, excludes));
   const int64_t heads = args.probe.batch * args.probe.heads;
@@ -297,10 +307,11 @@ Status run(Context& context, const IvfSearch::Args& bound, Workspace workspace) 
   const Runtime& device = runtime(context);
   Carve carve(workspace.data);
   const SearchWork work = lay_out(context, bound, carve);
-  IvfSearch::Args args = bound;  // with the masks, which lie in the workspace
+  IvfSearch::Args args = bound;  // with what lies in the workspace
   args.probe.mask = work.mask;
   args.scan.mask = work.mask;
   args.scan.mask_of = work.mask_of;
+  args.scan.out_scanned = work.scanned;
   int32_t excludes = 0;
   int32_t order = 0;
   SILVERLODE_RETURN_IF_ERROR(prepare(device, args, work, excludes, order));
@@ -319,11 +330,10 @@ Status run(Context& context, const IvfSearch::Args& bound, Workspace workspace) 
       SILVERLODE_RETURN_IF_ERROR(search.look_and_scan(round));
     }
     SILVERLODE_RETURN_IF_ERROR(search.ask(work.rounds, seen));
-    SILVERLODE_RETURN_IF_ERROR(
-        write_best(device, args.scan, work.scan, work.scan.lists.capacity, 0, args.query_offsets));
+    SILVERLODE_RETURN_IF_ERROR(write_best(device, args.scan, work.scan, work.scan.lists.capacity, 0));
   }
-  return launch(device, sl_search_finish, static_cast<unsigned>((args.probe.batch + 127) / 128), 128, 0, device.error,
-                args, work);
+  const int64_t entries = std::max(args.probe.batch, heads * args.scan.k);
+  return launch(device, sl_search_finish, grid_for(device, entries, 256, 16), 256, 0, device.error, args, work);
 }
 
 }  // namespace

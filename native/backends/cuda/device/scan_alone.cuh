@@ -91,7 +91,8 @@ __global__ void __launch_bounds__(kSelectThreads, 3)
   const QueryScore score = {args.query_scales[query], state.norm};
   const int32_t mask_row = args.mask_of[request];
   const uint64_t* mask = mask_row < 0 ? args.live : args.mask + mask_row * args.words;
-  for (int32_t i = part; i < work.counters->n_tiles; i += parts) {
+  const int32_t n_tiles = work.counters->round_end[work.rounds - 1];
+  for (int32_t i = part; i < n_tiles; i += parts) {
     const ScanTile tile = work.tiles[i];
     if (!work.is_member(tile.cluster, query)) continue;
     for (int32_t first = 0; first < tile.n_words * 64; first += kSelectThreads) {

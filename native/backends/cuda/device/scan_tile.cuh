@@ -217,7 +217,7 @@ __global__ void __launch_bounds__(kScanThreads, kTiles == 1 && Dots::kTensor ? 3
   auto& group = shared<ScanGroup<kTiles>, Group>();
   ScanCounters& counters = *work.counters;
   const int32_t begin = round == 0 ? 0 : counters.round_end[round - 1];
-  const int32_t end = round + 1 == work.rounds ? counters.n_tiles : counters.round_end[round];
+  const int32_t end = counters.round_end[round];
   for (;;) {
     if (threadIdx.x == 0) group.tile = begin < end ? begin + atomicAdd(&counters.cursor[round], 1) : end;
     __syncthreads();

@@ -140,9 +140,8 @@ inline ScanCandidates candidates_of(const IvfScan::Args& args, const ScanWork& w
 
 namespace {
 
-// The sorted lists as scores and ordinals; `query_offsets` are added, if any.
 __global__ void sl_scan_write(const RunError* error, IvfScan::Args args, ScanWork work, ScanCandidates source,
-                              const RankKey* lists, const float* query_offsets) {
+                              const RankKey* lists) {
   if (stopped(error)) return;
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   const int64_t first = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
@@ -151,12 +150,9 @@ __global__ void sl_scan_write(const RunError* error, IvfScan::Args args, ScanWor
     const int64_t at = i % args.k;
     const bool found = at < work.lists.states[query].count && at < source.wanted(query);
     const RankKey key = found ? lists[query * work.lists.capacity + at] : kEmptyKey;
-    float score = found ? key_score(key) : -std::numeric_limits<float>::infinity();
-    if (query_offsets != nullptr) score += query_offsets[query];
-    args.out_scores[i] = score;
+    args.out_scores[i] = found ? key_score(key) : -std::numeric_limits<float>::infinity();
     args.out_ordinals[i] = found ? static_cast<int32_t>(key_ordinal(key)) : -1;
   }
-  if (args.out_scanned == nullptr) return;
   for (int64_t i = first; i < args.batch; i += stride) args.out_scanned[i] = static_cast<int64_t>(work.scanned[i]);
 }
 
@@ -164,11 +160,11 @@ __global__ void sl_scan_write(const RunError* error, IvfScan::Args args, ScanWor
 
 // Sorts the lists in items[target] and writes them.
 inline Status write_best(const Runtime& device, const IvfScan::Args& args, const ScanWork& work, int64_t longest,
-                         int32_t target, const float* query_offsets) {
+                         int32_t target) {
   const ScanCandidates source = candidates_of(args, work, target);
   SILVERLODE_RETURN_IF_ERROR(sort_rows(device, work.lists, work.n_queries, longest, target));
   return launch(device, sl_scan_write, grid_for(device, work.n_queries * args.k, 256, 16), 256, 0, device.error, args,
-                work, source, work.lists.items[target], query_offsets);
+                work, source, work.lists.items[target]);
 }
 
 }  // namespace silverlode::cuda

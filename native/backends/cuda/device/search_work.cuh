@@ -24,6 +24,7 @@ struct SearchWork {
         expected(carve.take<float2>(args.probe.batch * args.probe.heads * args.probe.n_clusters)),
         rows(carve.take<int32_t>(args.probe.batch * args.probe.heads * args.probe.n_clusters)),
         mask_of(carve.take<int32_t>(args.probe.batch)),
+        scanned(carve.take<int64_t>(args.probe.batch)),
         probe(args.probe, n_rounds, carve),
         scan(args.scan, memory_bytes, carve) {
     // Mask rows of groups, by owner, then of requests with excludes.
@@ -43,6 +44,7 @@ struct SearchWork {
   float2* expected;  // [batch, heads, C] where members are expected to score, and the steepness of the tail
   int32_t* rows;     // [batch, heads, C] of clusters that the head has not seen; ~ eligible rows of the others
   int32_t* mask_of;  // [batch]
+  int64_t* scanned;  // [batch]
   uint64_t* mask;
   ProbeWork probe;
   ScanWork scan;
@@ -50,7 +52,7 @@ struct SearchWork {
 
 namespace {
 
-// Minus the distance of a score that is minus its square.
+// Minus the distance of a score that is minus its square; NaN for NaN.
 __device__ inline float distance_of(float score) { return -sqrtf(squared_distance(score)); }
 
 __device__ inline bool is_adaptive(const IvfSearch::Args& args, int64_t request) {
@@ -71,7 +73,7 @@ struct ExpectedScore {
     float expected = scaled + stats[kShiftStat * n];
     if (l2) expected = distance_of(expected);
     const float by_query = stats[kVarianceStat * n] * (l2 ? 1.0f : query_norm);
-    const float spread = sqrtf(by_query + stats[kBiasVarianceStat * n]);
+    const float spread = sqrtf(l2 ? by_query : by_query + stats[kBiasVarianceStat * n]);
     const float wide = kRankSpreads * spread;
     const float steep = kTailSteps / spread;
     work.expected[at] = {spread > 0.0f ? expected : below(expected), steep < kSteepest ? steep : kSteepest};
