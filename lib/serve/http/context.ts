@@ -19,6 +19,8 @@ export interface ServiceContext {
   readonly stages: StageSampler;
   /** Set when the service goes away: `/readyz` says no. */
   draining: boolean;
+  /** Set after that: requests that come now are not taken. */
+  closing: boolean;
 }
 
 /** The version that serves a name. @throws HttpError 404. */

@@ -1,6 +1,7 @@
 // What a service may be told, with its defaults.
 import type { FastifyBaseLogger, FastifyLoggerOptions } from 'fastify';
 import { SilverlodeError } from '../../errors.js';
+import { requireKnown } from '../../retrieval/check_items.js';
 
 /** Sizes beyond which a request is refused, before any work. */
 export interface ServiceLimits {
@@ -33,11 +34,35 @@ export interface ServiceOptions {
   deadlineMs?: number;
   /** How often a recent request is profiled for latency per native stage, in milliseconds; default 10 000, 0 for never. */
   profileEveryMs?: number;
+  /** When requests are ended whose head or body has not arrived, in milliseconds; default 30 000. */
+  requestTimeoutMs?: number;
+  /** When the app closes: how long answers that are under way may take, in milliseconds; default 10 000. */
+  drainMs?: number;
   /** Whether item updates and rollback are offered; default true. */
   changes?: boolean;
   /** Whether the page at `/` is served; default true. */
   page?: boolean;
 }
+
+const KNOWN = [
+  ...[
+    'limits',
+    'token',
+    'tls',
+    'logger',
+    'loggerInstance',
+    'deadlineMs',
+    'profileEveryMs',
+    'requestTimeoutMs',
+    'drainMs',
+  ],
+  ...['changes', 'page'],
+];
+
+/** Numbers of milliseconds, and the least of each. */
+const LEAST = { deadlineMs: 0, profileEveryMs: 0, requestTimeoutMs: 1, drainMs: 0 };
+/** Timers take no longer ones. */
+const MAX_TIMEOUT = 2 ** 31 - 1;
 
 export const DEFAULT_LIMITS: ServiceLimits = {
   bodyBytes: 4 * 1024 * 1024,
@@ -49,13 +74,27 @@ export const DEFAULT_LIMITS: ServiceLimits = {
 };
 
 /** @throws SilverlodeError `INVALID_ARGUMENT` for limits that are none and an empty token. */
-export function checkServiceOptions({ limits = {}, token }: ServiceOptions): ServiceLimits {
+export function checkServiceOptions(options: ServiceOptions): ServiceLimits {
+  requireKnown('service options', options, KNOWN);
+  const { limits = {}, token } = options;
   const all = { ...DEFAULT_LIMITS, ...limits };
   for (const [name, value] of Object.entries(all)) {
     if (!Object.hasOwn(DEFAULT_LIMITS, name) || !Number.isInteger(value) || value < 1)
       throw new SilverlodeError('INVALID_ARGUMENT', `limits.${name} must be a positive integer, got ${String(value)}`);
   }
-  if (token !== undefined && (typeof token !== 'string' || token === ''))
-    throw new SilverlodeError('INVALID_ARGUMENT', 'token must be a text that is not empty');
+  for (const [name, least] of Object.entries(LEAST)) {
+    const value = options[name as keyof typeof LEAST];
+    if (value !== undefined && !(Number.isInteger(value) && value >= least && value <= MAX_TIMEOUT))
+      throw new SilverlodeError(
+        'INVALID_ARGUMENT',
+        `${name} must be an integer from ${least} to ${MAX_TIMEOUT}, got ${value}`,
+      );
+  }
+  // What a header can carry behind `Bearer` (RFC 6750): anything else could never be sent.
+  if (token !== undefined && !/^[\w.~+/-]+=*$/.test(token))
+    throw new SilverlodeError(
+      'INVALID_ARGUMENT',
+      'a token has letters, digits and - . _ ~ + / alone, and = at its end',
+    );
   return all;
 }

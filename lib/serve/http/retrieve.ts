@@ -31,6 +31,7 @@ export function retrieveRoute(app: FastifyInstance, context: ServiceContext): vo
   app.post<{ Params: { name: string } }>(
     '/v1/models/:name/retrieve',
     {
+      config: { bodies: ['application/json', BINARY] },
       // Before the body is read, so that what is shed costs neither parsing nor memory.
       onRequest: async ({ params: { name } }) => {
         const overload = context.hub.current(name)?.batcher.overload;

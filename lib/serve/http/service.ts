@@ -1,5 +1,7 @@
 // The HTTP service as a fastify app: everything but the port that it listens on.
 import { readFileSync } from 'node:fs';
+import { createServer, type RequestListener } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import type * as Swagger from '@fastify/swagger';
 import type * as Fastify from 'fastify';
 import type { FastifyInstance } from 'fastify';
@@ -8,8 +10,10 @@ import { listenTo } from '../hub_listeners.js';
 import type { ModelHub } from '../model_hub.js';
 import { importPeer } from '../peers.js';
 import { requireToken } from './auth.js';
+import { takeKnownBodies } from './bodies.js';
+import { Connections } from './connections.js';
 import type { ServiceContext } from './context.js';
-import { answerErrors } from './errors.js';
+import { answerParserError, HttpError, noRoute, sendError } from './errors.js';
 import { healthRoutes, metricsRoute, pageRoute } from './health.js';
 import { inferenceRoutes } from './inference_v2.js';
 import { itemRoutes } from './items.js';
@@ -28,9 +32,13 @@ declare module 'fastify' {
   }
 }
 
-/** Requests whose head or body does not arrive in time are ended. */
-const REQUEST_TIMEOUT = 30_000;
 const MAX_HEADER_BYTES = 16_384;
+/** How long an unused connection stays open: longer than balancers keep theirs, so that they are not the ones surprised. */
+const KEEP_ALIVE_MS = 72_000;
+/** How often late requests are looked for. */
+const CHECK_MS = 1000;
+const DRAIN_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 30_000;
 
 /**
  * Builds the service of a hub: retrieve (JSON and binary), models and versions, item updates, health, metrics, the Open Inference
@@ -51,7 +59,8 @@ export async function createService(hub: ModelHub, options: ServiceOptions = {})
   const swagger = await importPeer<typeof Swagger>('@fastify/swagger');
   const prometheus = await importPeer<typeof Prometheus>('prom-client');
 
-  const app = newApp(fastify, options, limits);
+  const connections = new Connections();
+  const app = newApp(fastify, options, limits, connections);
   const metrics = new ServiceMetrics(prometheus, hub);
   const stages = new StageSampler(hub, options.profileEveryMs ?? 10_000, (name, sample) =>
     metrics.profiled(name, sample),
@@ -64,6 +73,7 @@ export async function createService(hub: ModelHub, options: ServiceOptions = {})
     stages,
     tracing: await openTracing(),
     draining: false,
+    closing: false,
   };
   const { version } = packageFacts();
 
@@ -81,8 +91,19 @@ export async function createService(hub: ModelHub, options: ServiceOptions = {})
     for (const each of detach) each();
     await stages.close();
   });
-  answerErrors(app);
+  let calledOff: (() => void) | undefined;
+  app.addHook('preClose', async () => {
+    context.closing = context.draining = true;
+    calledOff = connections.drain(options.drainMs ?? DRAIN_MS);
+  });
+  app.addHook('onClose', async () => calledOff?.());
+  app.setErrorHandler(sendError);
+  app.setNotFoundHandler((request, reply) => sendError(noRoute(), request, reply));
+  app.addHook('onRequest', async () => {
+    if (context.closing) throw new HttpError(503, 'NOT_READY', 'the service is going away');
+  });
   if (options.token !== undefined) requireToken(app, options.token);
+  takeKnownBodies(app, limits.bodyBytes);
 
   await app.register(swagger.default, {
     openapi: {
@@ -112,29 +133,41 @@ export async function createService(hub: ModelHub, options: ServiceOptions = {})
 
 function newApp(
   fastify: typeof Fastify.fastify,
-  { tls, logger = false, loggerInstance }: ServiceOptions,
+  { tls, logger = false, loggerInstance, requestTimeoutMs = REQUEST_TIMEOUT_MS }: ServiceOptions,
   { bodyBytes }: ServiceLimits,
+  connections: Connections,
 ): FastifyInstance {
-  const shared = {
+  const http = {
+    maxHeaderSize: MAX_HEADER_BYTES,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    headersTimeout: requestTimeoutMs,
+    requestTimeout: requestTimeoutMs,
+    // Node looks for late ones every 30 s by itself.
+    connectionsCheckingInterval: Math.min(requestTimeoutMs, CHECK_MS),
+  };
+  // A name such as localhost stands for several addresses, each with a server of its own.
+  const serverFactory = (handler: RequestListener) => {
+    const server = tls ? createSecureServer({ ...http, ...tls }, handler) : createServer(http, handler);
+    return connections.watch(server).on('clientError', answerParserError);
+  };
+  const app = fastify({
     ...(loggerInstance ? { loggerInstance } : { logger }),
+    serverFactory,
+    clientErrorHandler: () => undefined, // the server has its own
+    frameworkErrors: sendError,
     bodyLimit: bodyBytes,
-    requestTimeout: REQUEST_TIMEOUT,
-    forceCloseConnections: 'idle' as const,
+    return503OnClosing: false, // by a hook, in the form of all failures
     routerOptions: { maxParamLength: 128 },
     // Values are taken as they are: a text is no number, and what is not known is refused rather than dropped.
     ajv: {
       customOptions: {
-        removeAdditional: false as const,
-        coerceTypes: false as const,
+        removeAdditional: false,
+        coerceTypes: false,
         useDefaults: false,
         allowUnionTypes: true,
       },
     },
-  };
-  const http = { maxHeaderSize: MAX_HEADER_BYTES };
-  const app = (tls
-    ? fastify({ ...shared, https: { ...http, ...tls } })
-    : fastify({ ...shared, http })) as unknown as FastifyInstance;
+  }) as unknown as FastifyInstance;
   // Response schemas are for the document; what is sent is made by code that is tested against them.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   return app;
