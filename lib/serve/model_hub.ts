@@ -299,9 +299,10 @@ function noVersion(name: string, version: number | undefined): SilverlodeError {
 }
 
 function replaced({ name, version, path }: VersionInfo): SilverlodeError {
-  const reason = path === undefined ? 'it has no file' : `${path} has been replaced since`;
+  const reason = path === undefined ? 'it has no file' : 'its file has been replaced since';
   return new SilverlodeError('INVALID_ARGUMENT', `'${name}' cannot go back to version ${version}: ${reason}`, {
     model: name,
     version,
+    path,
   });
 }
