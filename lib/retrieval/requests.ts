@@ -122,7 +122,8 @@ export class RequestChecker {
     const exclude = request.exclude === undefined ? undefined : toList(request.exclude);
     const exact = request.exact ?? true;
     const deadlineMs = request.deadlineMs ?? Number.POSITIVE_INFINITY;
-    if (!(deadlineMs >= 0)) throw invalid(`deadlineMs must be a number of milliseconds, got ${String(deadlineMs)}`);
+    if (typeof deadlineMs !== 'number' || !(deadlineMs >= 0))
+      throw invalid(`deadlineMs must be a number of milliseconds, got ${String(deadlineMs)}`);
     if (typeof exact !== 'boolean') throw invalid(`exact must be a boolean, got ${String(exact)}`);
     const weights = this.#weights(request.weights);
     const asked = { k, candidates, probes, recall, minCandidates, filter: request.filter, exclude };

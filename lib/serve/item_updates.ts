@@ -1,11 +1,12 @@
 // Item updates over HTTP: the one file that knows how a model takes them. A model without these methods has no such routes.
 import { SilverlodeError } from '../errors.js';
+import { unifyIntegers } from '../io/table.js';
 import type { ItemId } from '../retrieval/types.js';
-import { parseId } from './http/json.js';
+import { type JsonId, parseId } from './http/json.js';
 import type { ModelFacts } from './served_model.js';
 
 /** A value of a filter field. */
-type FieldValue = string | number | boolean | null | readonly (string | number | boolean)[];
+type FieldValue = string | number | bigint | boolean | null | readonly (string | number | bigint | boolean)[];
 
 /** Items as columns, as `publish` takes them. */
 export interface ItemColumns {
@@ -25,7 +26,7 @@ export interface UpdatableModel {
 
 /** One item in a body. */
 export interface ItemUpdate {
-  id: string | number;
+  id: JsonId;
   embedding?: readonly number[];
   attributes?: Readonly<Record<string, FieldValue>>;
   features?: readonly number[];
@@ -80,7 +81,7 @@ export async function patchItems(model: UpdatableModel, items: readonly ItemUpda
     );
 }
 
-export async function deleteItems(model: UpdatableModel, given: readonly (string | number)[], ids: ModelFacts['ids']) {
+export async function deleteItems(model: UpdatableModel, given: readonly JsonId[], ids: ModelFacts['ids']) {
   await model.delete(given.map((id) => parseId(id, ids)));
 }
 
@@ -99,7 +100,8 @@ function columns(items: readonly ItemUpdate[]): Record<string, FieldValue[]> | u
   if (names.size === 0) return undefined;
   const value = ({ attributes = {} }: ItemUpdate, name: string) =>
     Object.hasOwn(attributes, name) ? (attributes[name] as FieldValue) : null;
-  return Object.fromEntries([...names].map((name) => [name, items.map((item) => value(item, name))]));
+  const column = (name: string) => unifyIntegers(items.map((item) => value(item, name))) as FieldValue[];
+  return Object.fromEntries([...names].map((name) => [name, column(name)]));
 }
 
 /** @throws SilverlodeError `SHAPE_MISMATCH` when an item lacks the list or has one of another length. */
@@ -112,7 +114,9 @@ function rows(field: 'embedding' | 'features', items: readonly ItemUpdate[]) {
       throw new SilverlodeError('SHAPE_MISMATCH', `items[${i}].${field} must be a list as long as the others`, {
         item: i,
       });
-    data.set(list, i * width);
+    list.forEach((value, column) => {
+      data[i * width + column] = Number(value); // bigints too
+    });
   });
   return { data, shape: [items.length, width] as [number, number] };
 }

@@ -11,6 +11,7 @@ import {
 import type { ServedVersion } from '../served_model.js';
 import { type ServiceContext, servedVersion } from './context.js';
 import { HttpError } from './errors.js';
+import type { JsonId } from './json.js';
 import { failures, nameParams } from './schemas.js';
 
 type IdKind = ServedVersion['facts']['ids'];
@@ -86,7 +87,7 @@ export function itemRoutes(app: FastifyInstance, context: ServiceContext): void 
       return { accepted: body.items.length };
     },
   );
-  app.delete<Route<{ ids: (string | number)[] }>>(
+  app.delete<Route<{ ids: JsonId[] }>>(
     url,
     { schema: { ...common, summary: 'take items out, at once', body: idsBody } },
     async ({ params, body }) => {

@@ -18,10 +18,10 @@ export function retrieveRoute(app: FastifyInstance, context: ServiceContext): vo
   const read = (given: FastifyRequest, { facts }: ServedVersion): RetrieveRequest => {
     const { body } = given;
     if (!Buffer.isBuffer(body)) return fromJson(body as JsonRequest, facts.ids, limits.filterLength);
-    const { head, embedding } = readBinary(body);
+    const { head, exact, embedding } = readBinary(body);
     const validate = given.compileValidationSchema(headSchema);
     if (!validate(head)) throw new HttpError(400, 'INVALID_ARGUMENT', headFault(validate));
-    const { heads = 1, inputs, ...rest } = head as BinaryHead;
+    const { heads = 1, inputs, ...rest } = exact as BinaryHead;
     const request = fromJson(rest, facts.ids, limits.filterLength);
     if (inputs !== undefined)
       return { ...request, user: { ...request.user, ...Object.fromEntries(splitInputs(embedding, inputs)) } };

@@ -14,6 +14,7 @@ import { takeKnownBodies } from './bodies.js';
 import { Connections } from './connections.js';
 import type { ServiceContext } from './context.js';
 import { answerParserError, HttpError, noRoute, sendError } from './errors.js';
+import { readIntegersExactly } from './exact_integers.js';
 import { healthRoutes, metricsRoute, pageRoute } from './health.js';
 import { inferenceRoutes } from './inference_v2.js';
 import { itemRoutes } from './items.js';
@@ -102,6 +103,7 @@ export async function createService(hub: ModelHub, options: ServiceOptions = {})
   app.addHook('onRequest', async () => {
     if (context.closing) throw new HttpError(503, 'NOT_READY', 'the service is going away');
   });
+  readIntegersExactly(app);
   if (options.token !== undefined) requireToken(app, options.token);
   takeKnownBodies(app, limits.bodyBytes);
 
