@@ -376,7 +376,7 @@ export class RetrievalModel {
       await journal.close();
       throw error;
     }
-    this.#catalogue.attach(journal);
+    this.#catalogue.attach(journal, fsync === 'always');
   }
 
   #requireOpen(): void {
