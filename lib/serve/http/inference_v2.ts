@@ -75,6 +75,7 @@ export function inferenceRoutes(app: FastifyInstance, context: ServiceContext, s
     app.post<Route>(
       `${base}/infer`,
       {
+        config: { retrieves: true },
         schema: {
           tags,
           summary: 'answer a batch of requests',

@@ -1,5 +1,6 @@
 // What a service may be told, with its defaults.
 import type { FastifyBaseLogger, FastifyLoggerOptions } from 'fastify';
+import type { Registry } from 'prom-client';
 import { SilverlodeError } from '../../errors.js';
 import { requireKnown } from '../../retrieval/check_items.js';
 
@@ -30,6 +31,8 @@ export interface ServiceOptions {
   logger?: boolean | (FastifyLoggerOptions & { level?: string });
   /** A pino instance of your own. */
   loggerInstance?: FastifyBaseLogger;
+  /** Where metrics go, such as the registry of the application; default: one of its own, with those of the process. */
+  registry?: Registry;
   /** Deadline of requests that have none of their own, in milliseconds. */
   deadlineMs?: number;
   /** How often a recent request is profiled for latency per native stage, in milliseconds; default 10 000, 0 for never. */
@@ -56,7 +59,7 @@ const KNOWN = [
     'requestTimeoutMs',
     'drainMs',
   ],
-  ...['changes', 'page'],
+  ...['registry', 'changes', 'page'],
 ];
 
 /** Numbers of milliseconds, and the least of each. */

@@ -31,13 +31,11 @@ export function retrieveRoute(app: FastifyInstance, context: ServiceContext): vo
   app.post<{ Params: { name: string } }>(
     '/v1/models/:name/retrieve',
     {
-      config: { bodies: ['application/json', BINARY] },
+      config: { bodies: ['application/json', BINARY], retrieves: true },
       // Before the body is read, so that what is shed costs neither parsing nor memory.
       onRequest: async ({ params: { name } }) => {
         const overload = context.hub.current(name)?.batcher.overload;
-        if (overload === undefined) return;
-        context.metrics.failed(name, overload);
-        throw overload;
+        if (overload) throw overload;
       },
       schema: {
         tags: ['models'],

@@ -5,28 +5,30 @@ import { createServer as createSecureServer } from 'node:https';
 import type * as Swagger from '@fastify/swagger';
 import type * as Fastify from 'fastify';
 import type { FastifyInstance } from 'fastify';
-import type * as Prometheus from 'prom-client';
 import { listenTo } from '../hub_listeners.js';
+import { collectMetrics } from '../metrics.js';
 import type { ModelHub } from '../model_hub.js';
 import { importPeer } from '../peers.js';
+import { StageSampler } from '../stages.js';
 import { requireToken } from './auth.js';
 import { takeKnownBodies } from './bodies.js';
 import { Connections } from './connections.js';
 import type { ServiceContext } from './context.js';
-import { answerParserError, HttpError, noRoute, sendError } from './errors.js';
+import { answerParserError, errorAnswer, HttpError, noRoute, sendError } from './errors.js';
 import { readIntegersExactly } from './exact_integers.js';
 import { healthRoutes, metricsRoute, pageRoute } from './health.js';
 import { inferenceRoutes } from './inference_v2.js';
 import { itemRoutes } from './items.js';
-import { ServiceMetrics } from './metrics.js';
 import { modelRoutes } from './models.js';
 import { checkServiceOptions, type ServiceLimits, type ServiceOptions } from './options.js';
 import { retrieveRoute } from './retrieve.js';
 import { errorSchema, resultSchema } from './schemas.js';
-import { StageSampler } from './stages.js';
-import { openTracing } from './tracing.js';
 
 declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Requests for results: every one is counted. */
+    retrieves?: boolean;
+  }
   interface FastifyInstance {
     /** From now on `/readyz` says no, so that balancers look elsewhere; requests are still answered. */
     startDraining(): void;
@@ -58,11 +60,10 @@ export async function createService(hub: ModelHub, options: ServiceOptions = {})
   const limits = checkServiceOptions(options);
   const { fastify } = await importPeer<typeof Fastify>('fastify');
   const swagger = await importPeer<typeof Swagger>('@fastify/swagger');
-  const prometheus = await importPeer<typeof Prometheus>('prom-client');
 
   const connections = new Connections();
   const app = newApp(fastify, options, limits, connections);
-  const metrics = new ServiceMetrics(prometheus, hub);
+  const metrics = await collectMetrics(hub, { registry: options.registry });
   const stages = new StageSampler(hub, options.profileEveryMs ?? 10_000, (name, sample) =>
     metrics.profiled(name, sample),
   );
@@ -72,7 +73,7 @@ export async function createService(hub: ModelHub, options: ServiceOptions = {})
     limits,
     metrics,
     stages,
-    tracing: await openTracing(),
+    reached: new WeakSet(),
     draining: false,
     closing: false,
   };
@@ -81,16 +82,20 @@ export async function createService(hub: ModelHub, options: ServiceOptions = {})
   app.decorate('startDraining', () => {
     context.draining = true;
   });
-  const detach = [
-    listenTo(hub, metrics.events),
-    listenTo(hub, {
-      version: (info) => app.log.info({ version: info }, 'a version serves'),
-      refused: (file, error) => app.log.error({ file, err: error }, 'a model file was refused'),
-    }),
-  ];
+  const detach = listenTo(hub, {
+    version: (info) => app.log.info({ version: info }, 'a version serves'),
+    refused: (file, error) => app.log.error({ file, err: error }, 'a model file was refused'),
+  });
   app.addHook('onClose', async () => {
-    for (const each of detach) each();
+    detach();
+    metrics.close();
     await stages.close();
+  });
+  // What is refused before a model sees it is counted here.
+  app.addHook<{ Params: { name?: string } }>('onError', async (request, _reply, error) => {
+    if (!request.routeOptions.config?.retrieves || context.reached.has(request)) return;
+    const { name = '' } = request.params;
+    metrics.refused(hub.current(name) ? name : '', errorAnswer(error).body.error.code);
   });
   let calledOff: (() => void) | undefined;
   app.addHook('preClose', async () => {
