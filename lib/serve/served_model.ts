@@ -17,6 +17,8 @@ export interface ModelFacts {
   /** Names of the tower's inputs; null without a tower. */
   tower: readonly string[] | null;
   fields: readonly { name: string; type: string; multi: boolean }[];
+  /** Default candidates of a model that reranks or values; null for one that does neither and takes none. */
+  candidates: number | null;
   /** Names of the feature columns; empty where they have none. */
   columns: readonly string[];
 }

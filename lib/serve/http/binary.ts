@@ -32,7 +32,7 @@ export function readBinary(body: Buffer): { head: unknown; exact: unknown; embed
   if (bytes.length % 4 !== 0) throw malformed(`${bytes.length} bytes are no float32 array`);
   const embedding = new Float32Array(bytes.length / 4);
   for (let i = 0; i < embedding.length; i++) embedding[i] = bytes.readFloatLE(4 * i);
-  return { ...parse(body.toString('utf8', PREFIX, PREFIX + length)), embedding };
+  return { ...readJson(body.toString('utf8', PREFIX, PREFIX + length), 'head'), embedding };
 }
 
 /** Heads of equal length. @throws SilverlodeError `SHAPE_MISMATCH`. */
@@ -84,15 +84,20 @@ function padded({ buffer, byteOffset, byteLength }: ArrayBufferView): Buffer {
 /** @internal The multiple of 8 from `length` on. */
 export const align = (length: number): number => Math.ceil(length / ALIGNMENT) * ALIGNMENT;
 
-function parse(text: string): { head: unknown; exact: unknown } {
+/**
+ * JSON out of a body that is not JSON as a whole; `exact` has integers beyond 2^53 as bigints.
+ *
+ * @throws SilverlodeError `INVALID_ARGUMENT`.
+ */
+export function readJson(text: string, part: string): { head: unknown; exact: unknown } {
   try {
     const head = JSON.parse(text, (key, value) => {
-      if (key === '__proto__' || key === 'constructor') throw malformed(`its head has the key '${key}'`);
+      if (key === '__proto__' || key === 'constructor') throw malformed(`its ${part} has the key '${key}'`);
       return value;
     });
     return { head, exact: parseJson(text) };
   } catch (error) {
-    throw error instanceof SilverlodeError ? error : malformed(`its head is not JSON: ${(error as Error).message}`);
+    throw error instanceof SilverlodeError ? error : malformed(`its ${part} is not JSON: ${(error as Error).message}`);
   }
 }
 

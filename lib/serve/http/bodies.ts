@@ -32,7 +32,11 @@ export function takeKnownBodies(app: FastifyInstance, limit: number): void {
     const type = contentType(headers['content-type']);
     const known = routeOptions.config?.bodies ?? JSON_ALONE;
     if (hasBody(request) && routeOptions.schema?.body && !known.includes(type))
-      throw new HttpError(415, 'INVALID_ARGUMENT', `the body must be ${known.join(' or ')}, got ${type || 'no type'}`);
+      throw new HttpError(
+        415,
+        'INVALID_ARGUMENT',
+        `the body must be ${known.filter(Boolean).join(' or ')}, got ${type || 'no type'}`,
+      );
   });
   app.addHook('preParsing', async ({ headers }, _reply, payload) => {
     const encoding = headers['content-encoding']?.trim().toLowerCase() ?? 'identity';

@@ -49,12 +49,7 @@ export function errorAnswer(error: unknown): { status: number; body: ErrorBody }
     return { status, body: { error: { ...plainDetails(error), code: error.code, message: error.message } } };
   }
   if (error instanceof HttpError) return answerOf(error.statusCode, error.code, error.message);
-  const { statusCode = 500, message, validation } = error as FastifyError;
-  if (validation) {
-    const [first] = validation;
-    const isLimit = /^(maximum|maxLength|maxItems|maxProperties)$/.test(first?.keyword ?? '');
-    return answerOf(400, isLimit ? 'LIMIT_EXCEEDED' : 'INVALID_ARGUMENT', message);
-  }
+  const { statusCode = 500, message } = error as FastifyError;
   if (statusCode >= 400 && statusCode < 500) return answerOf(statusCode, clientCode(statusCode), message);
   return answerOf(statusCode, 'INTERNAL', 'internal error');
 }
@@ -63,8 +58,9 @@ function answerOf(status: number, code: HttpErrorCode, message: string): { statu
   return { status, body: { error: { code, message } } };
 }
 
-/** Facts of an error as JSON: 64-bit integers are decimal strings, files of the service are left out. */
-function plainDetails({ path: _, ...details }: SilverlodeError): Record<string, unknown> {
+/** Facts of an error as JSON: 64-bit integers are decimal strings, files of the service and what fastify adds are left out. */
+function plainDetails(error: SilverlodeError): Record<string, unknown> {
+  const { path: _, statusCode: _status, validation: _faults, validationContext: _part, ...details } = error;
   try {
     return JSON.parse(JSON.stringify(details, (_, value) => (typeof value === 'bigint' ? value.toString() : value)));
   } catch {

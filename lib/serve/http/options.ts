@@ -16,8 +16,10 @@ export interface ServiceLimits {
   candidates: number;
   /** Ids in `exclude`; default 100 000. */
   exclude: number;
-  /** Requests in one call of the Open Inference Protocol; default 256. */
+  /** Requests in one call: a list, or a batch of the Open Inference Protocol; default 256. */
   inferBatch: number;
+  /** Results of one such call: its requests times the largest `k`; default 262 144. */
+  results: number;
 }
 
 /** Options of `createService`. */
@@ -74,6 +76,7 @@ export const DEFAULT_LIMITS: ServiceLimits = {
   candidates: 100_000,
   exclude: 100_000,
   inferBatch: 256,
+  results: 262_144,
 };
 
 /** @throws SilverlodeError `INVALID_ARGUMENT` for limits that are none and an empty token. */

@@ -20,9 +20,11 @@ import { healthRoutes, metricsRoute, pageRoute } from './health.js';
 import { inferenceRoutes } from './inference_v2.js';
 import { itemRoutes } from './items.js';
 import { modelRoutes } from './models.js';
+import { openapiOptions } from './openapi.js';
 import { checkServiceOptions, type ServiceLimits, type ServiceOptions } from './options.js';
 import { retrieveRoute } from './retrieve.js';
 import { errorSchema, resultSchema } from './schemas.js';
+import { schemaError } from './validation.js';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -112,19 +114,7 @@ export async function createService(hub: ModelHub, options: ServiceOptions = {})
   if (options.token !== undefined) requireToken(app, options.token);
   takeKnownBodies(app, limits.bodyBytes);
 
-  await app.register(swagger.default, {
-    openapi: {
-      openapi: '3.0.3',
-      info: { title: 'Silverlode', version, description: 'Recommendation retrieval as one model.' },
-      ...(options.token === undefined
-        ? {}
-        : {
-            components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
-            security: [{ token: [] }],
-          }),
-    },
-    refResolver: { buildLocalReference: (json, _base, _fragment, i) => String(json.$id ?? `schema-${i}`) },
-  });
+  await app.register(swagger.default, openapiOptions(version, options.token !== undefined));
   app.addSchema(errorSchema);
   app.addSchema(resultSchema);
   retrieveRoute(app, context);
@@ -162,6 +152,7 @@ function newApp(
     serverFactory,
     clientErrorHandler: () => undefined, // the server has its own
     frameworkErrors: sendError,
+    schemaErrorFormatter: schemaError,
     bodyLimit: bodyBytes,
     return503OnClosing: false, // by a hook, in the form of all failures
     routerOptions: { maxParamLength: 128 },
@@ -172,6 +163,7 @@ function newApp(
         coerceTypes: false,
         useDefaults: false,
         allowUnionTypes: true,
+        verbose: true, // errors tell what is known
       },
     },
   }) as unknown as FastifyInstance;
