@@ -88,7 +88,14 @@ export function itemRoutes(app: FastifyInstance, context: ServiceContext): void 
 
   app.post<Route<{ items: ItemUpdate[] }>>(
     url,
-    { schema: { ...common, summary: 'put items in, new or in place of old ones', body: itemsOf(['id', 'embedding']) } },
+    {
+      schema: {
+        ...common,
+        operationId: 'putItems',
+        summary: 'put items in, new or in place of old ones',
+        body: itemsOf(['id', 'embedding']),
+      },
+    },
     async ({ params, body }) => {
       const durable = await change(params.name, 'upsert', (model, facts) => upsertItems(model, body.items, facts));
       return { accepted: body.items.length, durable };
@@ -96,7 +103,14 @@ export function itemRoutes(app: FastifyInstance, context: ServiceContext): void 
   );
   app.patch<Route<{ items: ItemUpdate[] }>>(
     url,
-    { schema: { ...common, summary: 'change attributes and features of items', body: itemsOf(['id']) } },
+    {
+      schema: {
+        ...common,
+        operationId: 'changeItems',
+        summary: 'change attributes and features of items',
+        body: itemsOf(['id']),
+      },
+    },
     async ({ params, body }) => {
       if (body.items.some(({ embedding }) => embedding !== undefined))
         throw new HttpError(400, 'INVALID_ARGUMENT', 'an embedding is changed by POST, with the whole item');
@@ -106,7 +120,7 @@ export function itemRoutes(app: FastifyInstance, context: ServiceContext): void 
   );
   app.delete<Route<{ ids: JsonId[] }>>(
     url,
-    { schema: { ...common, summary: 'take items out, at once', body: idsBody } },
+    { schema: { ...common, operationId: 'deleteItems', summary: 'take items out, at once', body: idsBody } },
     async ({ params, body }) => {
       const durable = await change(params.name, 'delete', (model, facts) => deleteItems(model, body.ids, facts));
       return { accepted: body.ids.length, durable };
