@@ -72,6 +72,16 @@ test('every request that is refused is counted once, with its code', async () =>
     [post({ embedding: asJson, deadlineMs: 0 }), 'books', 'DEADLINE'],
     [post({ embedding: asJson }, '/v1/models/none/retrieve'), '', 'NOT_FOUND'],
     [post({ inputs: [] }, infer), 'books', 'INVALID_ARGUMENT'],
+    [post({ inputs: [input], parameters: { kk: 1 } }, infer), 'books', 'INVALID_ARGUMENT'],
+    [
+      post([
+        { embedding: asJson, filter: '(' },
+        { embedding: asJson, zz: 1 },
+      ] as never),
+      'books',
+      'INVALID_ARGUMENT',
+    ],
+    [Promise.resolve(), 'books', 'FILTER_SYNTAX'], // of the list before
   ];
   await Promise.all(bad.map(([request]) => request));
   const wanted = new Map<string, number>();
