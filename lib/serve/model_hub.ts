@@ -1,7 +1,7 @@
 // Models by name, each in versions that follow one another under load.
 import { EventEmitter } from 'node:events';
 import { stat } from 'node:fs/promises';
-import { SilverlodeError } from '../errors.js';
+import { requireKnown, SilverlodeError } from '../errors.js';
 import type { LoadOptions } from '../retrieval/load_options.js';
 import { RetrievalModel } from '../retrieval/model.js';
 import { asError } from '../retrieval/results.js';
@@ -109,6 +109,7 @@ export class ModelHub extends EventEmitter<HubEvents> {
 
   constructor(private readonly options: HubOptions = {}) {
     super();
+    requireKnown('hub options', options, ['load', 'batching', 'slots', 'history', 'open', 'prepare']);
     this.#slots = new RunSlots(options.slots);
     this.#open = options.open ?? ((path, load) => RetrievalModel.load(path, load));
   }

@@ -111,7 +111,7 @@ function setInput(
   if (name === 'embedding') request.embedding = toEmbedding(numbers(), shape);
   else if (name === 'exclude') {
     if (row.length > limits.exclude) throw exceeded(`exclude has ${row.length} ids, the limit is ${limits.exclude}`);
-    request.exclude = row.map((id) => parseId(id as JsonId, ids));
+    request.exclude = row.map((id) => parseId(plainId(id), ids));
   } else if (name.startsWith('user.')) {
     request.user = { ...request.user, [name.slice('user.'.length)]: numbers() };
   } else if (name.startsWith('weight.')) {
@@ -161,6 +161,12 @@ function requireKind(name: string, value: unknown, kind: Kind): number | boolean
   const isKind = kind === 'integer' ? Number.isInteger(plain) : typeof plain === kind;
   if (!isKind || !isExact) throw invalid(`${name} must be ${kind === 'integer' ? 'an' : 'a'} ${kind}`, name);
   return plain as number | boolean | string;
+}
+
+/** Binary data has integers of 64 bits also where ids are numbers. */
+function plainId(id: unknown): JsonId {
+  const plain = Number(id);
+  return typeof id === 'bigint' && Number.isSafeInteger(plain) ? plain : (id as JsonId);
 }
 
 /** The one value of a row. */
