@@ -13,6 +13,14 @@ afterAll(() => service.close());
 
 const retrieve = (payload: object) => service.app.inject({ method: 'POST', url: '/v1/models/books/retrieve', payload });
 
+test('a body may hold what a request may hold, and nothing else', async () => {
+  const known = (message: string) => message.split('known: ')[1]?.split(', ').sort();
+  const model = service.hub.current('books')?.model;
+  const [refused] = (await model?.retrieve([{ embedding, nonsense: 1 } as never])) as Error[];
+  const response = await retrieve({ embedding: asJson, nonsense: 1 });
+  expect(known(response.json().error.message)).toEqual(known(refused?.message as string));
+});
+
 test('a list is answered by a list, in which a bad request fails alone', async () => {
   const good = { embedding: asJson, k: 4, filter: 'language:en' };
   const list = [good, { ...good, k: 0 }, { ...good, filter: '(' }, { ...good, nonsense: 1 }, { ...good, k: 2 }];

@@ -23,6 +23,7 @@ const FIELDS: Readonly<Record<string, { kind: Kind; datatype: string }>> = {
   filter: { kind: 'string', datatype: 'BYTES' },
   k: { kind: 'integer', datatype: 'INT32' },
   candidates: { kind: 'integer', datatype: 'INT32' },
+  recall: { kind: 'number', datatype: 'FP32' },
   probes: { kind: 'integer', datatype: 'INT32' },
   minCandidates: { kind: 'integer', datatype: 'INT32' },
   exact: { kind: 'boolean', datatype: 'BOOL' },

@@ -25,7 +25,8 @@ function requestFields(limits: ServiceLimits) {
     },
     k: { type: 'integer', minimum: 1, maximum: limits.k, description: 'results wanted; default 100' },
     candidates: { type: 'integer', minimum: 1, maximum: limits.candidates, description: 'candidates to rerank' },
-    probes: { type: 'integer', minimum: 1, description: 'clusters per head to look at first' },
+    recall: { type: 'number', exclusiveMinimum: 0, maximum: 1, description: 'share of the true list to reach' },
+    probes: { type: 'integer', minimum: 1, description: 'instead: clusters per head to look at' },
     minCandidates: { type: 'integer', minimum: 1 },
     exact: { type: 'boolean' },
     weights: { type: 'object', maxProperties: 256, additionalProperties: { type: 'number' } },
@@ -83,6 +84,7 @@ const statsSchema = {
     candidates: { type: 'integer' },
     exact: { type: 'boolean' },
     falsePositiveRate: { type: 'number' },
+    expectedRecall: { type: 'number' },
   },
 } as const;
 
