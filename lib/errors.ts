@@ -58,3 +58,14 @@ export class SilverlodeError extends Error {
     this.prototype.name = 'SilverlodeError';
   }
 }
+
+/** Refuses misspelt options instead of ignoring them. @throws SilverlodeError `INVALID_ARGUMENT` with `option`. */
+export function requireKnown(where: string, options: object, known: readonly string[]): void {
+  if (typeof options !== 'object' || options === null)
+    throw new SilverlodeError('INVALID_ARGUMENT', `${where} must be an object`);
+  for (const name of Object.keys(options)) {
+    if (known.includes(name)) continue;
+    const message = `unknown option '${name}' in ${where}; known: ${known.join(', ')}`;
+    throw new SilverlodeError('INVALID_ARGUMENT', message, { option: name });
+  }
+}

@@ -239,6 +239,7 @@ function defineServe(program: Command, output: () => Output): void {
     .option('--max-queue <n>', 'requests that may wait; beyond them 429 (default: 1024)', positive)
     .option('--deadline-ms <n>', 'deadline of requests that have none', positive)
     .option('--grace-ms <n>', 'at the end: time to be unready before connections are refused', nonNegative, 0)
+    .option('--drain-ms <n>', 'at the end: time for answers that are under way', nonNegative, 10_000)
     .option('--no-changes', 'offer neither item updates nor rollback')
     .option('--no-page', 'do not serve the page at /')
     .addOption(

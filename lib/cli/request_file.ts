@@ -1,6 +1,7 @@
 // Requests in files, as the service takes them: dumped where they were slow, replayed under a profiler.
 import { readFile, writeFile } from 'node:fs/promises';
 import { SilverlodeError } from '../errors.js';
+import { parseJson } from '../io/json.js';
 import type { RetrieveRequest } from '../retrieval/types.js';
 import { fromJson, type JsonRequest } from '../serve/http/json.js';
 import { toJson } from './output.js';
@@ -27,7 +28,7 @@ export async function writeRequest(path: string, request: RetrieveRequest): Prom
 
 function parse(path: string, text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (error) {
     throw new SilverlodeError('INVALID_ARGUMENT', `${path} is not JSON: ${(error as Error).message}`, { path });
   }

@@ -1,5 +1,7 @@
 // Updates as JSON, for logs that other programs write too.
 import { SilverlodeError } from '../errors.js';
+import { parseJson, stringifyJson } from '../io/json.js';
+import { unifyIntegers } from '../io/table.js';
 import type { FeatureValues, Update } from '../retrieval/fresh/updates.js';
 import { Tensor } from '../tensor/tensor.js';
 
@@ -24,9 +26,7 @@ interface PlainUpdate {
 
 /**
  * `{"type": "upsert", "ids": […], "embeddings": [[…], …], "attributes": {…}, "features": [[…], …]}` and likewise for the other
- * types. Attributes are kept as they are but for bigints, which become numbers where these are exact.
- *
- * @throws SilverlodeError `INVALID_ARGUMENT` for an int64 attribute that JSON cannot hold.
+ * types. Attributes are kept as they are: bigints become integers in full, which `decodeUpdate` reads exactly.
  */
 export function encodeUpdate(update: Update): Uint8Array {
   const { type, ids } = update;
@@ -43,14 +43,14 @@ export function encodeUpdate(update: Update): Uint8Array {
     const columns = Object.entries(update.attributes).map(([name, column]) => [name, [...column]]);
     plain.attributes = Object.fromEntries(columns);
   }
-  return new TextEncoder().encode(JSON.stringify(plain, plainValue));
+  return new TextEncoder().encode(stringifyJson(plain));
 }
 
 /** @throws SilverlodeError `INVALID_ARGUMENT` for anything that is no update in JSON. */
 export function decodeUpdate(bytes: Uint8Array, { ids: kind }: CodecOptions = {}): Update {
   let plain: PlainUpdate;
   try {
-    plain = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as PlainUpdate;
+    plain = parseJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as PlainUpdate;
   } catch (cause) {
     throw new SilverlodeError('INVALID_ARGUMENT', 'the update is not JSON', {}, { cause });
   }
@@ -61,7 +61,7 @@ export function decodeUpdate(bytes: Uint8Array, { ids: kind }: CodecOptions = {}
     type,
     ids: own,
     ...(embeddings === undefined ? {} : { embeddings: toMatrix('embeddings', embeddings) }),
-    ...(attributes === undefined ? {} : { attributes }),
+    ...(attributes === undefined ? {} : { attributes: unified(attributes) }),
     ...(features === undefined
       ? {}
       : { features: Array.isArray(features) ? toMatrix('features', features) : features }),
@@ -72,12 +72,6 @@ export function decodeUpdate(bytes: Uint8Array, { ids: kind }: CodecOptions = {}
 
 function plainId(id: unknown): string | number {
   return typeof id === 'bigint' ? id.toString() : (id as string | number);
-}
-
-function plainValue(_: string, value: unknown): unknown {
-  if (typeof value !== 'bigint') return value;
-  if (Number.isSafeInteger(Number(value))) return Number(value);
-  throw new SilverlodeError('INVALID_ARGUMENT', `JSON cannot hold the attribute value ${value}`);
 }
 
 function plainFeatures(features: FeatureValues): NonNullable<PlainUpdate['features']> {
@@ -98,6 +92,15 @@ function toMatrix(name: string, rows: unknown): { data: Float32Array; shape: rea
   if (rows.some((row) => row.length !== columns))
     throw new SilverlodeError('SHAPE_MISMATCH', `the rows of ${name} differ in length`);
   return { data: Float32Array.from(rows.flat()), shape: [rows.length, columns] };
+}
+
+/** Columns whose integers are of one type each; what is no list is for the model to refuse. */
+function unified(attributes: NonNullable<PlainUpdate['attributes']>): Record<string, unknown> {
+  const columns = Object.entries(attributes).map(([name, values]) => [
+    name,
+    Array.isArray(values) ? unifyIntegers(values) : values,
+  ]);
+  return Object.fromEntries(columns);
 }
 
 function toBigInt(id: unknown): bigint {

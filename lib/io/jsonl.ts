@@ -3,6 +3,7 @@
 import { isUtf8 } from 'node:buffer';
 import { SilverlodeError } from '../errors.js';
 import { type InputFile, type ReadOptions, withInputFile } from './input_file.js';
+import { parseJson } from './json.js';
 import { type Table, TableBuilder } from './table.js';
 
 const NEWLINE = 0x0a;
@@ -11,7 +12,8 @@ const NEWLINE = 0x0a;
 const MAX_LINE_BYTES = 64 << 20;
 
 /**
- * Reads a `.jsonl` file into columns. A key that a line lacks is `null` there; empty lines are skipped.
+ * Reads a `.jsonl` file into columns. A key that a line lacks is `null` there; empty lines are skipped. A column of integers, some
+ * beyond 2^53, becomes `bigint`s.
  *
  * @param path The file, UTF-8.
  * @param options Progress and cancellation.
@@ -43,7 +45,7 @@ function parseLine(file: InputFile, bytes: Uint8Array, line: number): Record<str
   if (text === '') return undefined;
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (error) {
     throw file.corrupt(`line ${line}`, `is not JSON: ${(error as Error).message}`, { line });
   }

@@ -4,7 +4,7 @@ import type { ParquetScan, SchemaTree } from 'hyparquet';
 import { SilverlodeError } from '../errors.js';
 import { isSystemError, type ReadOptions, withInputFile } from './input_file.js';
 import { type NdArrayOf, ndArray } from './nd_array.js';
-import type { Table } from './table.js';
+import { type Table, unifyIntegers } from './table.js';
 
 /** Options of {@link readParquet}. */
 export interface ParquetOptions extends ReadOptions {
@@ -40,7 +40,7 @@ export function readParquet(path: string, options: ParquetOptions = {}): Promise
         for (const value of await scan.readColumn({ column, ...range })) values.push(plainValue(value));
       }
     }
-    return Object.fromEntries([...table].map(([name, values]) => [name, narrowIntegers(values)]));
+    return Object.fromEntries([...table].map(([name, values]) => [name, unifyIntegers(values)]));
   });
 }
 
@@ -149,14 +149,4 @@ function plainValue(value: unknown): unknown {
   if (value instanceof Date) return value.getTime();
   if (Array.isArray(value)) return value.map(plainValue);
   return value ?? null;
-}
-
-/** Parquet readers give every INT64 as a bigint; most columns of them are years, counts and small ids. */
-function narrowIntegers(values: unknown[]): unknown[] {
-  const isWide = (value: unknown): boolean =>
-    Array.isArray(value) ? value.some(isWide) : typeof value === 'bigint' && BigInt.asIntN(54, value) !== value;
-  if (values.some(isWide)) return values;
-  const narrow = (value: unknown): unknown =>
-    Array.isArray(value) ? value.map(narrow) : typeof value === 'bigint' ? Number(value) : value;
-  return values.map(narrow);
 }

@@ -24,8 +24,30 @@ export class TableBuilder {
     }
   }
 
-  /** The finished columns, in the order in which they first appeared. */
+  /** The finished columns, in the order in which they first appeared; integers of a column are of one type. */
   build(): Table {
-    return Object.fromEntries(this.#columns);
+    return Object.fromEntries([...this.#columns].map(([name, values]) => [name, unifyIntegers(values)]));
   }
+}
+
+/**
+ * Brings the numbers of a column, in lists too, to one type: readers give wide integers as bigints beside others as numbers.
+ *
+ * @returns Numbers where all integers fit into 53 bits, or where some number has a fraction; else bigints.
+ */
+export function unifyIntegers(values: unknown[]): unknown[] {
+  const kinds = new Set<'wide' | 'bigint' | 'integer' | 'float'>();
+  const look = (value: unknown): void => {
+    if (Array.isArray(value)) value.forEach(look);
+    else if (typeof value === 'bigint') kinds.add(Number.isSafeInteger(Number(value)) ? 'bigint' : 'wide');
+    else if (typeof value === 'number') kinds.add(Number.isSafeInteger(value) ? 'integer' : 'float');
+  };
+  look(values);
+  if (!kinds.has('wide') && !kinds.has('bigint')) return values;
+  const [type, convert] = kinds.has('wide') && !kinds.has('float') ? ['number', BigInt] : ['bigint', Number];
+  const unify = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(unify);
+    return typeof value === type ? (convert as (value: unknown) => unknown)(value) : value;
+  };
+  return values.map(unify);
 }

@@ -69,9 +69,8 @@ export async function readTable(path: string, options: CsvOptions = {}): Promise
  * @param path The file.
  * @param options `column`: which column of a table (default `id`). Progress and cancellation.
  * @returns The ids in file order; whether they are unique is for `publish` to check.
- * @throws SilverlodeError `INVALID_ARGUMENT` with `row` for a missing id, for mixed types and for integers that
- * float64 cannot hold exactly (JSON has no others: write those as strings), `UNKNOWN_FIELD` for a column that is not
- * there, `SHAPE_MISMATCH`, `UNSUPPORTED_DTYPE`, and what the reader of the format throws.
+ * @throws SilverlodeError `INVALID_ARGUMENT` with `row` for a missing id and for mixed types, `UNKNOWN_FIELD` for a column that is
+ * not there, `SHAPE_MISMATCH`, `UNSUPPORTED_DTYPE`, and what the reader of the format throws.
  */
 export async function readIds(path: string, options: CsvOptions & { column?: string } = {}): Promise<IdColumn> {
   if (extension(path) === '.npy') return idsFromArray(await readNpy(path, options), path);
@@ -96,7 +95,7 @@ export function idsFromColumn(values: readonly unknown[], where: string): string
   const row = values.findIndex((value) => typeof value !== type || !isId(value));
   if (row < 0) return values as string[] | number[] | bigint[];
   const shown = typeof values[row] === 'string' ? `'${values[row]}'` : String(values[row]);
-  const message = `${where}: row ${row} is ${shown}; ids must be all strings or all integers below 2^53`;
+  const message = `${where}: row ${row} is ${shown}; ids must be all strings or all integers`;
   throw new SilverlodeError('INVALID_ARGUMENT', message, { row });
 }
 

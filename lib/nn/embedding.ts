@@ -1,3 +1,4 @@
+import { requireKnown } from '../errors.js';
 import { embeddingBag } from '../ops/embedding_bag.js';
 import { gatherRows } from '../ops/gather_rows.js';
 import type { SymbolicTensor } from '../program/trace.js';
@@ -29,6 +30,7 @@ export class EmbeddingBag extends Module {
     readonly options: { mode?: 'sum' | 'mean' } = {},
   ) {
     super();
+    requireKnown('EmbeddingBag options', options, ['mode']);
     this.weight = initialise([vocabulary, dims], dims);
   }
 

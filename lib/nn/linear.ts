@@ -1,3 +1,4 @@
+import { requireKnown } from '../errors.js';
 import { type Activation, linear } from '../ops/linear.js';
 import type { SymbolicTensor } from '../program/trace.js';
 import { Tensor } from '../tensor/tensor.js';
@@ -15,6 +16,7 @@ export class Linear extends Module {
     options: { bias?: boolean; activation?: Activation } = {},
   ) {
     super();
+    requireKnown('Linear options', options, ['bias', 'activation']);
     this.weight = initialise([outFeatures, inFeatures], inFeatures);
     if (options.bias ?? true) this.bias = Tensor.allocate('float32', [outFeatures]);
     this.activation = options.activation ?? 'none';

@@ -1,4 +1,4 @@
-import { SilverlodeError } from '../errors.js';
+import { requireKnown, SilverlodeError } from '../errors.js';
 import { l2Normalize } from '../ops/l2_normalize.js';
 import { mixtureOfLogits } from '../ops/mixture_of_logits.js';
 import { reshape } from '../ops/reshape.js';
@@ -7,6 +7,10 @@ import type { Dim } from '../tensor/shape.js';
 import { Linear } from './linear.js';
 import { call } from './module.js';
 import { type RerankCandidates, Reranker, requireTasks } from './reranker.js';
+
+const KNOWN = [
+  ...['dims', 'heads', 'features', 'tasks', 'userComponents', 'itemComponents', 'componentDims', 'temperature'],
+];
 
 /** Sizes of a mixture of logits. */
 export interface MixtureOfLogitsOptions {
@@ -55,6 +59,7 @@ export class MixtureOfLogits extends Reranker {
   /** @throws SilverlodeError `INVALID_ARGUMENT` for sizes, a temperature or task names that make no sense. */
   constructor(options: MixtureOfLogitsOptions) {
     super();
+    requireKnown('MixtureOfLogits options', options, KNOWN);
     const { dims, heads = 1, features = 0, tasks, temperature = 0.05 } = options;
     const { userComponents = 8, itemComponents = 4, componentDims = 64 } = options;
     requireTasks('MixtureOfLogits', tasks);

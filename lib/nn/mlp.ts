@@ -1,3 +1,4 @@
+import { requireKnown } from '../errors.js';
 import type { Activation } from '../ops/linear.js';
 import type { SymbolicTensor } from '../program/trace.js';
 import { Linear } from './linear.js';
@@ -10,6 +11,7 @@ export class Mlp extends Module {
   /** @param sizes Input, hidden and output sizes, at least two. */
   constructor(sizes: readonly number[], options: { activation?: Activation } = {}) {
     super();
+    requireKnown('Mlp options', options, ['activation']);
     const last = sizes.length - 2;
     this.layers = sizes.slice(0, -1).map((size, i) => {
       const activation = i === last ? 'none' : (options.activation ?? 'relu');

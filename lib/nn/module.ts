@@ -1,5 +1,5 @@
 // Modules: named tensors and a forward function over symbolic tensors, in the manner of PyTorch.
-import { SilverlodeError } from '../errors.js';
+import { requireKnown, SilverlodeError } from '../errors.js';
 import { SymbolicTensor } from '../program/trace.js';
 import type { StateDictEntry } from '../snapshot/state_dict.js';
 import type { TensorArray } from '../tensor/dtype.js';
@@ -43,6 +43,7 @@ export abstract class Module {
    * @throws SilverlodeError `INVALID_ARGUMENT`, `SHAPE_MISMATCH`, `UNSUPPORTED_DTYPE`; nothing is replaced then.
    */
   loadStateDict(state: StateDict, options: { strict?: boolean } = {}): { missing: string[]; unexpected: string[] } {
+    requireKnown('loadStateDict options', options, ['strict']);
     const own = this.stateDict();
     const missing = [...own.keys()].filter((name) => !state.has(name));
     const unexpected = [...state.keys()].filter((name) => !own.has(name));

@@ -1,4 +1,4 @@
-import { SilverlodeError } from '../errors.js';
+import { requireKnown, SilverlodeError } from '../errors.js';
 import type { Activation } from '../ops/linear.js';
 import { overArch } from '../ops/over_arch.js';
 import type { SymbolicTensor } from '../program/trace.js';
@@ -35,6 +35,7 @@ export class OverArch extends Reranker {
 
   constructor(options: OverArchOptions) {
     super();
+    requireKnown('OverArch options', options, ['dims', 'heads', 'features', 'hidden', 'tasks', 'activation']);
     const { dims, heads = 1, features = 0, hidden, tasks, activation = 'relu' } = options;
     requireTasks('OverArch', tasks);
     if (hidden.length > 5) throw new SilverlodeError('LIMIT_EXCEEDED', 'OverArch has at most 6 layers');

@@ -1,3 +1,4 @@
+import { requireKnown, SilverlodeError } from '../errors.js';
 import { valueModel } from '../ops/value_model.js';
 import type { AnyTensor, SymbolicTensor } from '../program/trace.js';
 import { type Tensor, tensor } from '../tensor/tensor.js';
@@ -21,11 +22,13 @@ export class ValueModel extends Module {
   readonly constants: Tensor;
   readonly program: ValueProgram;
 
-  /** @throws SilverlodeError `FORMULA_SYNTAX` with position. */
+  /** @throws SilverlodeError `FORMULA_SYNTAX` with position; `INVALID_ARGUMENT` for a weight that the formula does not have. */
   constructor(formula: string | FormulaExpr, options: ValueModelOptions = {}) {
     super();
+    requireKnown('ValueModel options', options, ['tasks', 'columns', 'weights']);
     const { tasks = [], columns = [], weights = {} } = options;
     this.program = compileFormula(formula, { tasks: [...tasks], columns: [...columns], weights });
+    requireWeights(weights, this.program);
     this.steps = tensor(this.program.steps, { shape: [this.program.steps.length / 2, 2] });
     this.constants = tensor(this.program.constants);
   }
@@ -39,5 +42,17 @@ export class ValueModel extends Module {
     weights?: AnyTensor;
   }): SymbolicTensor {
     return valueModel({ ...inputs, steps: this.steps, constants: this.constants });
+  }
+}
+
+function requireWeights(given: Readonly<Record<string, number>>, { weights }: ValueProgram): void {
+  const known = weights.map(({ name }) => name);
+  for (const [name, value] of Object.entries(given)) {
+    if (!known.includes(name)) {
+      const message = `the value formula has no weight '${name}'; it has ${known.join(', ') || 'none'}`;
+      throw new SilverlodeError('INVALID_ARGUMENT', message, { field: name });
+    }
+    if (typeof value !== 'number')
+      throw new SilverlodeError('INVALID_ARGUMENT', `weights.${name} must be a number`, { field: name });
   }
 }

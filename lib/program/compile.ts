@@ -1,4 +1,4 @@
-import { SilverlodeError } from '../errors.js';
+import { requireKnown, SilverlodeError } from '../errors.js';
 import { openDevice } from '../native/device.js';
 import type { Module } from '../nn/module.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -26,6 +26,8 @@ export interface CompileOptions {
   graphs?: boolean;
 }
 
+const KNOWN = ['inputs', 'maxBatch', 'limits', 'device', 'threads', 'simd', 'graphs'];
+
 /** What `forward` may return: one tensor, or named ones. */
 type ForwardResult = SymbolicTensor | Readonly<Record<string, SymbolicTensor>>;
 
@@ -48,6 +50,7 @@ export async function compile<M extends Module>(
   module: M,
   options: CompileOptions,
 ): Promise<Program<ProgramOutputs<ReturnType<M['forward']>>>> {
+  requireKnown('compile options', options, KNOWN);
   const { spec, constants, names } = trace(module, options.inputs);
   const limits = { batch: options.maxBatch ?? 64, ...options.limits };
   const runner = new ProgramRunner(openDevice(options), spec, constants, limits);

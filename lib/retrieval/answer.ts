@@ -142,9 +142,9 @@ export class Answerer {
 
   #askBatch(batch: RetrieveBatchRequest): AskedRequest[] {
     const { embeddings, count, filters, exclude, ...shared } = batch;
-    const foreign = ['embedding', 'user', 'filter'].find((name) => name in shared);
+    const foreign = ['embedding', 'user', 'filter', 'deadlineMs'].find((name) => name in shared);
     if (foreign !== undefined) {
-      const message = `retrieveBatch takes no '${foreign}': embeddings and filters have one entry per request`;
+      const message = `retrieveBatch takes no '${foreign}': embeddings and filters have one entry per request, a signal ends it`;
       throw new SilverlodeError('INVALID_ARGUMENT', message, { field: foreign });
     }
     const { dims } = this.current().main.manifest;

@@ -20,6 +20,8 @@ export interface UpdateResult {
   items: number;
   /** The first version that shows it. */
   version: number;
+  /** Whether it is in a journal that was flushed to the disk, so that no crash can lose it. */
+  durable: boolean;
 }
 
 /** Where a catalogue stands. */
@@ -63,6 +65,7 @@ export class Catalogue {
   #editor: Editor;
   #position: unknown;
   #journal: Journal | undefined;
+  #isDurable = false;
   #device: NativeDevice | undefined;
   /** Work on the catalogue itself, one after the other. */
   #tail: Promise<unknown> = Promise.resolve();
@@ -105,9 +108,10 @@ export class Catalogue {
     });
   }
 
-  /** From now on updates are on disk before they are shown. */
-  attach(journal: Journal): void {
+  /** From now on updates are in the journal before they are shown. @param isDurable Whether each is flushed by then. */
+  attach(journal: Journal, isDurable: boolean): void {
     this.#journal = journal;
+    this.#isDurable = isDurable;
   }
 
   /**
@@ -209,7 +213,7 @@ export class Catalogue {
     this.#position = position;
     for (const entry of refused) entry.reject(entry.update);
     const version = this.current().number;
-    for (const { entry, items } of staged) entry.resolve({ items, version });
+    for (const { entry, items } of staged) entry.resolve({ items, version, durable: this.#isDurable });
     if (await this.#editor.repack()) await this.#editor.show(this.#editor.build());
   }
 

@@ -1,19 +1,6 @@
 import { SilverlodeError } from '../errors.js';
 
-/** Refuses misspelt options instead of ignoring them. */
-export function requireKnown(where: string, options: object, known: readonly string[]): void {
-  if (typeof options !== 'object' || options === null)
-    throw new SilverlodeError('INVALID_ARGUMENT', `${where} must be an object`);
-  for (const name of Object.keys(options)) {
-    if (!known.includes(name)) {
-      throw new SilverlodeError(
-        'INVALID_ARGUMENT',
-        `unknown option '${name}' in ${where}; known: ${known.join(', ')}`,
-        { option: name },
-      );
-    }
-  }
-}
+export { requireKnown } from '../errors.js';
 
 /** Refuses NaN and Infinity, naming the item; `first` is the item that `data` begins with. */
 export function requireFinite(where: string, data: Float32Array, dims: number, first = 0): void {

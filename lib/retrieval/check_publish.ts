@@ -159,7 +159,10 @@ function checkReranker(rerank: Reranker, dims: number, features: number): void {
 
 /** The value model; with a reranker and no formula, the first task. */
 function valueModel({ value, rerank, items, weights }: PublishOptions): ValueModel | undefined {
-  if (value === undefined && rerank === undefined) return undefined;
+  if (value === undefined && rerank === undefined) {
+    if (weights !== undefined) throw invalid('weights are those of a value formula, and there is none');
+    return undefined;
+  }
   const tasks = rerank?.tasks ?? [];
   const formula = value ?? (`"${(tasks[0] as string).replace(/["\\]/g, '\\$&')}"` as const);
   return new ValueModel(formula, { tasks, columns: items.features?.names ?? [], weights });

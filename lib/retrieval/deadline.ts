@@ -34,3 +34,17 @@ export function lateError(limit: number, elapsed: number): SilverlodeError | und
   if (elapsed <= limit) return undefined;
   return new SilverlodeError('DEADLINE', `the deadline of ${limit} ms has passed`, { deadlineMs: limit });
 }
+
+/**
+ * Waits for work that all of some requests share, from now on.
+ *
+ * @throws SilverlodeError `DEADLINE` when the deadline of any has passed by its end.
+ */
+export async function inTime<T>(requests: readonly { deadlineMs: number }[], work: Promise<T>): Promise<T> {
+  const limits = requests.map(({ deadlineMs }) => deadlineMs);
+  work.catch(() => undefined); // it may fail when nobody waits for it any more
+  const late = await withDeadline(limits, performance.now(), work);
+  const error = late.find((each) => each !== undefined);
+  if (error) throw error;
+  return work;
+}

@@ -1,11 +1,12 @@
 // A loaded model: the whole retrieval stack behind one object.
-import { SilverlodeError } from '../errors.js';
+import { requireKnown, SilverlodeError } from '../errors.js';
 import type { AttributeColumns } from '../index/attributes.js';
 import type { ProgressEvent } from '../index/progress.js';
 import type { NativeDevice } from '../native/addon.js';
 import { onOwnDevice, openDevice } from '../native/device.js';
 import { Answerer } from './answer.js';
 import { Catalogue, type Freshness, type UpdateResult } from './catalogue.js';
+import { inTime } from './deadline.js';
 import { describeModel, explainRequest, type RetrievalPlan } from './explain.js';
 import { releaseCapture } from './fresh/capture.js';
 import { type FollowOptions, follow, type LogEntry, type LogRun, type UpdateLog } from './fresh/follow.js';
@@ -117,6 +118,7 @@ export class RetrievalModel {
    */
   save(path: string, options: { signal?: AbortSignal; trimJournal?: boolean } = {}): Promise<void> {
     return this.#track(async () => {
+      requireKnown('save options', options, ['signal', 'trimJournal']);
       const { captured, ...place } = await this.#catalogue.capture();
       try {
         await onOwnDevice(async (device) => {
@@ -186,7 +188,8 @@ export class RetrievalModel {
   explain(request: RetrieveRequest): Promise<RetrievalPlan> {
     return this.#track(async () => {
       if (request?.exclude !== undefined) await this.#catalogue.current().main.ids.prepareLookup();
-      return explainRequest(this.#checker.check(request), this.#device.variant);
+      const checked = this.#checker.check(request);
+      return inTime([checked], explainRequest(checked, this.#device.variant));
     });
   }
 
@@ -196,7 +199,8 @@ export class RetrievalModel {
       const checked = (Array.isArray(requests) ? requests : [requests]).map((request) => this.#checker.check(request));
       const { main } = this.#catalogue.current();
       const [run] = main.runner.runs(checked);
-      return main.use(() => main.runner.profile((run ?? []).map((i) => checked[i] as CheckedRequest)));
+      const profile = main.use(() => main.runner.profile((run ?? []).map((i) => checked[i] as CheckedRequest)));
+      return inTime(checked, profile);
     });
   }
 
@@ -308,7 +312,10 @@ export class RetrievalModel {
       }
     };
     const signal = AbortSignal.any([this.#closing.signal, ...(options.signal ? [options.signal] : [])]);
-    return this.#track(() => follow(log, this.freshness().position, { ...options, signal }, apply));
+    return this.#track(async () => {
+      requireKnown('follow options', options, ['signal', 'onRefused']);
+      await follow(log, this.freshness().position, { ...options, signal }, apply);
+    });
   }
 
   /**
@@ -318,7 +325,10 @@ export class RetrievalModel {
    * @throws SilverlodeError `ABORTED` when the signal fires, `INVALID_ARGUMENT` while another one is under way.
    */
   compact(options: { signal?: AbortSignal; onProgress?: (event: ProgressEvent) => void } = {}): Promise<void> {
-    return this.#track(() => this.#catalogue.compact(options));
+    return this.#track(async () => {
+      requireKnown('compact options', options, ['signal', 'onProgress']);
+      await this.#catalogue.compact(options);
+    });
   }
 
   /** Where updates stand: items, memory, version, position. */
@@ -376,7 +386,7 @@ export class RetrievalModel {
       await journal.close();
       throw error;
     }
-    this.#catalogue.attach(journal);
+    this.#catalogue.attach(journal, fsync === 'always');
   }
 
   #requireOpen(): void {

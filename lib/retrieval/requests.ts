@@ -3,6 +3,7 @@ import { SilverlodeError } from '../errors.js';
 import type { FilterPlan } from '../filter/plan.js';
 import type { InputSpecs } from '../program/compile.js';
 import type { InputSpec } from '../program/trace.js';
+import { requireExact } from '../tensor/exact.js';
 import type { Manifest } from './manifest.js';
 import { shareFor } from './recall/shares.js';
 import type { IdSet, ItemId, RetrieveRequest } from './types.js';
@@ -114,15 +115,16 @@ export class RequestChecker {
     const k = count('k', request.k ?? DEFAULT_K, limits.maxK);
     const candidates = manifest.scored
       ? count('candidates', request.candidates ?? Math.max(k, defaultCandidates(manifest)), limits.maxCandidates)
-      : undefined;
+      : noCandidates(request);
     const probes = request.probes === undefined ? undefined : count('probes', request.probes);
     const minCandidates =
       request.minCandidates === undefined ? undefined : count('minCandidates', request.minCandidates);
     const recall = request.recall === undefined ? undefined : this.#recall(request.recall, probes);
-    const exclude = request.exclude === undefined ? undefined : toList(request.exclude);
+    const exclude = request.exclude === undefined ? undefined : toList(request.exclude, manifest.ids);
     const exact = request.exact ?? true;
     const deadlineMs = request.deadlineMs ?? Number.POSITIVE_INFINITY;
-    if (!(deadlineMs >= 0)) throw invalid(`deadlineMs must be a number of milliseconds, got ${String(deadlineMs)}`);
+    if (typeof deadlineMs !== 'number' || !(deadlineMs >= 0))
+      throw invalid(`deadlineMs must be a number of milliseconds, got ${String(deadlineMs)}`);
     if (typeof exact !== 'boolean') throw invalid(`exact must be a boolean, got ${String(exact)}`);
     const weights = this.#weights(request.weights);
     const asked = { k, candidates, probes, recall, minCandidates, filter: request.filter, exclude };
@@ -228,6 +230,7 @@ export class RequestChecker {
       if (value === undefined) throw invalid(`user.${name} is missing`, { field: name });
       const list = typeof value === 'number' ? [value] : value;
       if (!isNumberList(list)) throw invalid(`user.${name} must hold numbers`, { field: name });
+      requireExact(`user.${name}`, list, raggedSpec(spec)?.dtype ?? (spec as InputSpec).dtype);
       const size = denseSize(spec);
       if (size !== undefined && list.length !== size) {
         throw new SilverlodeError(
@@ -258,11 +261,27 @@ export function defaultCandidates({ candidates = DEFAULT_CANDIDATES }: Manifest)
   return candidates;
 }
 
+/** What a model neither reranks nor values has no candidates to count. */
+function noCandidates({ candidates }: RetrieveRequest): undefined {
+  if (candidates !== undefined)
+    throw invalid('the model neither reranks nor values: it takes no candidates', { field: 'candidates' });
+}
+
+const shown = (id: unknown): string => (typeof id === 'string' ? JSON.stringify(id) : String(id));
+
 /** Copied: the caller may change it, or it can be read once only. */
-function toList(exclude: IdSet): readonly ItemId[] {
+function toList(exclude: IdSet, kind: Manifest['ids']): readonly ItemId[] {
   const iterable = typeof (exclude as { [Symbol.iterator]?: unknown })?.[Symbol.iterator] === 'function';
   if (!iterable || typeof exclude === 'string') throw invalid('exclude must be a list, typed array or Set of ids');
-  return [...exclude];
+  const ids = [...exclude];
+  const wrong = ids.findIndex((id) => typeof id !== kind || (kind === 'number' && !Number.isSafeInteger(id)));
+  if (wrong < 0) return ids;
+  throw invalid(
+    `exclude holds ${shown(ids[wrong])}: ids of this model are ${kind === 'number' ? 'integers' : `${kind}s`}`,
+    {
+      field: 'exclude',
+    },
+  );
 }
 
 /** Numbers per request of a dense tower input; undefined for one of variable length. */

@@ -1,5 +1,5 @@
 // Dynamic batching: concurrent calls of retrieve become few native runs.
-import { SilverlodeError } from '../errors.js';
+import { requireKnown, SilverlodeError } from '../errors.js';
 import type { RetrieveRequest, RetrieveResult } from '../retrieval/types.js';
 import { type Batch, BatchQueue, type Pending } from './batch_queue.js';
 import { BATCH_BOUNDS, Histogram, type HistogramData, MILLISECOND_BOUNDS } from './histogram.js';
@@ -299,6 +299,7 @@ function deadlinePassed(deadlineMs: number): SilverlodeError {
 }
 
 function checkOptions(options: BatcherOptions): typeof DEFAULTS {
+  requireKnown('batcher options', options, [...Object.keys(DEFAULTS), 'slots', 'weight', 'onRun']);
   const limits = { ...DEFAULTS };
   for (const name of ['maxBatch', 'maxDelayMicroseconds', 'maxQueue'] as const) {
     const value = options[name] ?? limits[name];

@@ -1,16 +1,15 @@
 import type { HubEvents, ModelHub } from './model_hub.js';
 
+type Event = keyof HubEvents;
+
 /** What to call for which event of a hub. */
-export type HubListeners = { readonly [event in keyof HubEvents]?: (...args: HubEvents[event]) => void };
+export type HubListeners = { readonly [event in Event]?: (...args: HubEvents[event]) => void };
 
 /** @returns Takes the listeners away again. */
-export function listenTo(hub: ModelHub, { run, version, refused }: HubListeners): () => void {
-  if (run) hub.on('run', run);
-  if (version) hub.on('version', version);
-  if (refused) hub.on('refused', refused);
+export function listenTo(hub: ModelHub, listeners: HubListeners): () => void {
+  const all = Object.entries(listeners) as [Event, () => void][];
+  for (const [event, listener] of all) hub.on(event, listener);
   return () => {
-    if (run) hub.off('run', run);
-    if (version) hub.off('version', version);
-    if (refused) hub.off('refused', refused);
+    for (const [event, listener] of all) hub.off(event, listener);
   };
 }

@@ -17,6 +17,7 @@ export type { ServiceLimits, ServiceOptions } from './http/options.js';
 export { createService } from './http/service.js';
 export { type DrainOptions, drain, untilSignal } from './http/shutdown.js';
 export { type ItemColumns, isUpdatable, type UpdatableModel, type UpdateFacts } from './item_updates.js';
+export { collectMetrics, type HubMetrics } from './metrics.js';
 export {
   type HubEvents,
   type HubOptions,
@@ -26,6 +27,15 @@ export {
   type ServeOptions,
 } from './model_hub.js';
 export { DEFAULT_SLOTS, RunSlots, type SlotUser } from './run_slots.js';
-export type { ModelFacts, OpenModel, ServedModel, ServedVersion, VersionInfo } from './served_model.js';
+export type {
+  ModelFacts,
+  OpenModel,
+  RequestTimes,
+  ServedCall,
+  ServedModel,
+  ServedVersion,
+  VersionInfo,
+} from './served_model.js';
+export type { TraceCarrier } from './tracing.js';
 export { type WatchOptions, watchDirectory } from './watch_directory.js';
 export { type ObjectStoreOptions, watchObjectStore } from './watch_object_store.js';

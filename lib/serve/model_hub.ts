@@ -1,21 +1,25 @@
 // Models by name, each in versions that follow one another under load.
 import { EventEmitter } from 'node:events';
 import { stat } from 'node:fs/promises';
-import { SilverlodeError } from '../errors.js';
+import { requireKnown, SilverlodeError } from '../errors.js';
 import type { LoadOptions } from '../retrieval/load_options.js';
 import { RetrievalModel } from '../retrieval/model.js';
 import { asError } from '../retrieval/results.js';
-import type { RetrieveRequest, RetrieveResult } from '../retrieval/types.js';
-import type { BatchedCall, BatcherOptions, RunEvent } from './batcher.js';
+import type { RetrieveRequest, RetrieveResult, RetrieveStats } from '../retrieval/types.js';
+import type { BatcherOptions, RunEvent } from './batcher.js';
 import { RunSlots } from './run_slots.js';
 import {
   type OpenModel,
+  type RequestTimes,
+  type ServedCall,
   type ServedModel,
   ServedVersion,
   type VersionFile,
   type VersionInfo,
+  type VersionObserver,
   warmUp,
 } from './served_model.js';
+import { openTracing, type Tracing } from './tracing.js';
 
 /** Options of {@link ModelHub}. */
 export interface HubOptions {
@@ -62,6 +66,12 @@ export interface HubEvents {
   refused: [file: ModelFile, error: SilverlodeError];
   /** A native run ended. */
   run: [name: string, event: RunEvent];
+  /** A request was answered. */
+  answered: [name: string, times: RequestTimes, stats: RetrieveStats];
+  /** A request was refused or has failed. */
+  failed: [name: string, error: SilverlodeError];
+  /** Items were changed; milliseconds until every later request sees it. */
+  changed: [name: string, kind: string, milliseconds: number];
 }
 
 interface Entry {
@@ -94,10 +104,12 @@ export class ModelHub extends EventEmitter<HubEvents> {
   readonly #retiring = new Set<Promise<void>>();
   /** Changes of a name happen one after another. */
   readonly #changes = new Map<string, Promise<unknown>>();
+  #tracing: Tracing | undefined;
   #closed = false;
 
   constructor(private readonly options: HubOptions = {}) {
     super();
+    requireKnown('hub options', options, ['load', 'batching', 'slots', 'history', 'open', 'prepare']);
     this.#slots = new RunSlots(options.slots);
     this.#open = options.open ?? ((path, load) => RetrievalModel.load(path, load));
   }
@@ -110,6 +122,14 @@ export class ModelHub extends EventEmitter<HubEvents> {
   /** The version that serves a name; undefined when there is none. */
   current(name: string): ServedVersion | undefined {
     return this.#entries.get(name)?.current;
+  }
+
+  /**
+   * How busy the hub is, 0 to 1: the share of the last seconds in which a native run was in flight or, where that is more, the
+   * share of their deadlines that requests spent waiting. Near 1 another process is needed.
+   */
+  get utilization(): number {
+    return this.#slots.load.utilization;
   }
 
   /** Versions of a name, oldest first; empty for an unknown name. */
@@ -173,7 +193,7 @@ export class ModelHub extends EventEmitter<HubEvents> {
   }
 
   /** Answers one request of the version that serves the name. @throws SilverlodeError `INVALID_ARGUMENT` for an unknown name. */
-  async retrieve(name: string, request: RetrieveRequest, call: BatchedCall = {}): Promise<RetrieveResult> {
+  async retrieve(name: string, request: RetrieveRequest, call: ServedCall = {}): Promise<RetrieveResult> {
     const version = this.current(name);
     if (version === undefined)
       throw new SilverlodeError('INVALID_ARGUMENT', `no model is called '${name}'`, { model: name });
@@ -245,7 +265,7 @@ export class ModelHub extends EventEmitter<HubEvents> {
     model: ServedModel,
     file: VersionFile | undefined,
     options: ServeOptions,
-    number?: number,
+    earlier?: number,
   ): Promise<VersionInfo> {
     const entry = this.#entries.get(name);
     try {
@@ -255,14 +275,18 @@ export class ModelHub extends EventEmitter<HubEvents> {
       await model.close();
       throw error;
     }
+    this.#tracing ??= await openTracing();
     const weight = options.weight ?? entry?.weight ?? 1;
     const last = entry?.versions.reduce((most, { info }) => Math.max(most, info.version), 0) ?? 0;
-    const version = new ServedVersion(name, number ?? last + 1, model, file, options.label, {
+    const batching = {
       ...this.options.batching,
       slots: this.#slots,
       weight,
-      onRun: (event) => this.emit('run', name, event),
-    });
+      onRun: (event: RunEvent) => this.emit('run', name, event),
+    };
+    const number = earlier ?? last + 1;
+    const observer = this.#observer(name);
+    const version = new ServedVersion(name, number, model, file, options.label, batching, observer, this.#tracing);
     const kept = entry?.versions.filter(({ info }) => info.version !== version.info.version) ?? [];
     const versions = [...kept, version].sort((a, b) => a.info.version - b.info.version);
     while (versions.length > (this.options.history ?? 16)) {
@@ -274,6 +298,22 @@ export class ModelHub extends EventEmitter<HubEvents> {
     if (entry) void this.#retire(entry.current);
     this.emit('version', { ...version.info });
     return { ...version.info };
+  }
+
+  #observer(name: string): VersionObserver {
+    const { load } = this.#slots;
+    return {
+      answered: ({ deadlineMs }, times, { stats }) => {
+        if (deadlineMs !== undefined) load.waited(times.queue / deadlineMs);
+        this.emit('answered', name, times, stats);
+      },
+      failed: (error) => {
+        const failed = asError(error);
+        if (failed.code === 'DEADLINE') load.waited(1);
+        this.emit('failed', name, failed);
+      },
+      changed: (kind, milliseconds) => this.emit('changed', name, kind, milliseconds),
+    };
   }
 
   #retire(version: ServedVersion): Promise<void> {
@@ -299,9 +339,10 @@ function noVersion(name: string, version: number | undefined): SilverlodeError {
 }
 
 function replaced({ name, version, path }: VersionInfo): SilverlodeError {
-  const reason = path === undefined ? 'it has no file' : `${path} has been replaced since`;
+  const reason = path === undefined ? 'it has no file' : 'its file has been replaced since';
   return new SilverlodeError('INVALID_ARGUMENT', `'${name}' cannot go back to version ${version}: ${reason}`, {
     model: name,
     version,
+    path,
   });
 }

@@ -1,5 +1,6 @@
 import { SilverlodeError } from '../errors.js';
 import { FairClock, Share } from './fair_share.js';
+import { Load } from './load.js';
 
 /** Two: while one run computes, the answers of the one before are decoded and the next one is encoded. */
 export const DEFAULT_SLOTS = 2;
@@ -32,10 +33,12 @@ export interface SlotUser {
 export class RunSlots {
   readonly #clock = new FairClock();
   readonly #waiting = new Map<Share, { run: () => Promise<void>; user: User }>();
+  /** What the runs take of the time there is. */
+  readonly load = new Load();
   #free: number;
 
   /** @param count Runs in flight at once. */
-  constructor(count = DEFAULT_SLOTS) {
+  constructor(private readonly count = DEFAULT_SLOTS) {
     if (!Number.isInteger(count) || count < 1)
       throw new SilverlodeError('INVALID_ARGUMENT', `slots must be a positive integer, got ${String(count)}`);
     this.#free = count;
@@ -68,6 +71,7 @@ export class RunSlots {
       if (share === undefined) return;
       const { run, user } = this.#waiting.get(share) as { run: () => Promise<void>; user: User };
       this.#waiting.delete(share);
+      if (this.#free === this.count) this.load.busy(true);
       this.#free -= 1;
       user.held += 1;
       void this.#hold(share, user, run);
@@ -84,6 +88,7 @@ export class RunSlots {
       user.held -= 1;
       this.#free += 1;
       this.#grant();
+      if (this.#free === this.count) this.load.busy(false);
     }
   }
 }

@@ -4,6 +4,7 @@ import type { LoadOptions } from '../retrieval/load_options.js';
 import type { StageProfile } from '../retrieval/stage_profile.js';
 import type { RetrieveRequest, RetrieveResult } from '../retrieval/types.js';
 import { type BatchedCall, Batcher, type BatcherOptions } from './batcher.js';
+import { NO_TRACING, type TraceCarrier, type Tracing } from './tracing.js';
 
 /** What serving reads of `describe()`. */
 export interface ModelFacts {
@@ -16,6 +17,10 @@ export interface ModelFacts {
   /** Names of the tower's inputs; null without a tower. */
   tower: readonly string[] | null;
   fields: readonly { name: string; type: string; multi: boolean }[];
+  /** Default candidates of a model that reranks or values; null for one that does neither and takes none. */
+  candidates: number | null;
+  /** Names of the feature columns; empty where they have none. */
+  columns: readonly string[];
 }
 
 /** What serving needs of a model; `RetrievalModel` has it. */
@@ -60,6 +65,30 @@ export interface VersionFile {
   identity: string;
 }
 
+/** Options of one call of `retrieve`. */
+export interface ServedCall extends BatchedCall {
+  /** Where the caller's trace is found, such as the headers of its request. */
+  trace?: TraceCarrier;
+}
+
+/** Milliseconds of one answered request. */
+export interface RequestTimes {
+  /** From the call to the start of its run. */
+  queue: number;
+  /** Its run. */
+  run: number;
+  /** Requests in that run. */
+  batch: number;
+}
+
+/** Hears of all that a version does. */
+export interface VersionObserver {
+  answered(request: RetrieveRequest, times: RequestTimes, result: RetrieveResult): void;
+  failed(error: unknown): void;
+  /** Items were changed; milliseconds until every later request sees it. */
+  changed(kind: string, milliseconds: number): void;
+}
+
 /** Recent requests kept to warm the next version with. */
 const SAMPLES = 8;
 
@@ -78,6 +107,8 @@ export class ServedVersion {
     readonly file: VersionFile | undefined,
     label: string | undefined,
     batching: BatcherOptions,
+    private readonly observer?: VersionObserver,
+    private readonly tracing: Tracing = NO_TRACING,
   ) {
     this.batcher = new Batcher(model, batching);
     this.facts = model.describe() as unknown as ModelFacts;
@@ -104,11 +135,48 @@ export class ServedVersion {
     return this.#samples[(this.#next - 1) % SAMPLES];
   }
 
-  async retrieve(request: RetrieveRequest, call: BatchedCall = {}): Promise<RetrieveResult> {
-    const result = await this.batcher.retrieve(request, call);
-    const { deadlineMs: _, ...sample } = request;
-    this.#samples[this.#next++ % SAMPLES] = sample;
+  async retrieve(request: RetrieveRequest, call: ServedCall = {}): Promise<RetrieveResult> {
+    return (await this.answer(request, call)).result;
+  }
+
+  /** Answers one request, and tells what it took. */
+  answer(
+    request: RetrieveRequest,
+    { signal, onStart, trace }: ServedCall = {},
+  ): Promise<{ result: RetrieveResult; times: RequestTimes }> {
+    return this.tracing.span(this.info, trace, async (span) => {
+      const asked = performance.now();
+      const times: RequestTimes = { queue: 0, run: 0, batch: 0 };
+      const whenStarted = (waited: number, batch: number) => {
+        times.queue = waited;
+        times.batch = batch;
+        span.started(waited, batch);
+        onStart?.(waited, batch);
+      };
+      try {
+        const result = await this.batcher.retrieve(request, { signal, onStart: whenStarted });
+        times.run = performance.now() - asked - times.queue;
+        this.#keep(request);
+        span.answered(result);
+        this.observer?.answered(request, times, result);
+        return { result, times };
+      } catch (error) {
+        this.observer?.failed(error);
+        throw error;
+      }
+    });
+  }
+
+  /** Changes items of the model. @param work Settles when every later request sees it. */
+  async change<T>(kind: string, work: () => Promise<T>): Promise<T> {
+    const started = performance.now();
+    const result = await work();
+    this.observer?.changed(kind, performance.now() - started);
     return result;
+  }
+
+  #keep({ deadlineMs: _, ...sample }: RetrieveRequest): void {
+    this.#samples[this.#next++ % SAMPLES] = sample;
   }
 
   /** Answers what was accepted, then frees the memory. */

@@ -54,7 +54,8 @@ async function modelFiles(folder: string): Promise<Map<string, { path: string; l
     const name = entry.name.replace(EXTENSION, '');
     if (!MODEL_NAME.test(name)) continue;
     if (EXTENSION.test(entry.name)) found.set(name, { path: join(folder, entry.name) });
-    else if (entry.isDirectory() && !found.has(name)) {
+    else if (!entry.isFile() && !found.has(name)) {
+      // A folder, or a link to one; anything else has no entries.
       const labels = (await entriesOf(join(folder, name))).map((each) => each.name).filter(isLabel);
       const last = labels.sort(naturally).at(-1);
       if (last !== undefined)

@@ -1,8 +1,9 @@
 // Tensors as users hold them: a dtype, a shape and native memory on one device.
-import { SilverlodeError } from '../errors.js';
+import { requireKnown, SilverlodeError } from '../errors.js';
 import { addon, type NativeTensor } from '../native/addon.js';
 import { deviceFor, resolveDevice } from '../native/device.js';
 import { type ArrayOf, DTYPES, type DType, dtypeOfArray, requireDtype } from './dtype.js';
+import { requireExact } from './exact.js';
 import { floatToBfloat16, floatToFloat16 } from './half.js';
 import { elementCount, requireShape } from './shape.js';
 
@@ -115,6 +116,7 @@ export class Tensor<D extends DType = DType> {
  * ```
  */
 export function tensor<D extends DType = 'float32'>(data: TensorData, options: TensorOptions<D> = {}): Tensor<D> {
+  requireKnown('tensor options', options, ['dtype', 'shape', 'device', 'pinned']);
   const { device = 'cpu', shape, pinned } = options;
   const typed = ArrayBuffer.isView(data) ? data : fromNumbers(data, options.dtype);
   const dtype = options.dtype === undefined ? dtypeOfArray(typed) : requireDtype(options.dtype);
@@ -168,5 +170,6 @@ function fromNumbers(data: readonly number[] | readonly bigint[], dtype: DType |
   const numbers = data as number[];
   if (kind === 'float16') return Uint16Array.from(numbers, floatToFloat16);
   if (kind === 'bfloat16') return Uint16Array.from(numbers, floatToBfloat16);
-  return new DTYPES[requireDtype(kind) as 'float32'].array(numbers);
+  requireExact('data', numbers, requireDtype(kind));
+  return new DTYPES[kind as 'float32'].array(numbers);
 }

@@ -125,13 +125,16 @@ describe('following a log', () => {
 
 describe('updates as JSON', () => {
   test('come back as they were', () => {
-    for (const update of updates.filter((each) => !JSON.stringify(each, bigints).includes('big'))) {
+    for (const update of updates) {
       const decoded = decodeUpdate(encodeUpdate(update));
       const plain = (each: unknown) => JSON.parse(JSON.stringify(each, numbers));
       expect(plain(decoded)).toEqual(plain(update));
     }
     const big: Update = { type: 'delete', ids: [1n, -(2n ** 63n)] };
     expect(decodeUpdate(encodeUpdate(big), { ids: 'bigint' })).toEqual(big);
+    const wide = { seller: [2n ** 53n + 1n, 7n], lists: [[1n, -(2n ** 63n)], null], text: ['9007199254740993', 'x'] };
+    const update: Update = { type: 'updateAttributes', ids: [1, 2], attributes: wide };
+    expect(decodeUpdate(encodeUpdate(update))).toEqual(update);
   });
 
   test('anything else is refused', async () => {
@@ -141,15 +144,10 @@ describe('updates as JSON', () => {
     await expectCode('SHAPE_MISMATCH', () => decodeUpdate(bytes('{"ids": [1, 2], "embeddings": [[1], [1, 2]]}')));
     await expectCode('INVALID_ARGUMENT', () => decodeUpdate(bytes('{"ids": [1]}'), { ids: 'bigint' }));
     await expectCode('INVALID_ARGUMENT', () => decodeUpdate(Uint8Array.of(0xff)));
-    await expectCode('INVALID_ARGUMENT', () =>
-      encodeUpdate({ type: 'updateAttributes', ids: [1], attributes: { n: [2n ** 62n] } }),
-    );
   });
 
-  const bigints = (_: string, value: unknown) =>
-    typeof value === 'bigint' && !Number.isSafeInteger(Number(value)) ? 'big' : numbers('', value);
   const numbers = (_: string, value: unknown) => {
     if (ArrayBuffer.isView(value)) return [...(value as Float32Array)];
-    return typeof value === 'bigint' ? Number(value) : value;
+    return typeof value === 'bigint' ? String(value) : typeof value === 'number' ? String(value) : value;
   };
 });

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { type LogEntry, publish, RetrievalModel, type SilverlodeError } from 'silverlode';
-import { encodeUpdate, natsLog } from 'silverlode/feed';
+import { encodeUpdate, natsEnd, natsLog } from 'silverlode/feed';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Random } from '../../lib/data/random.js';
 import { expectCode } from '../support/ops.js';
@@ -141,6 +141,83 @@ describe.skipIf(!hasServer)(`NATS JetStream (seed ${seed})`, () => {
     await (await jetstreamManager(connection)).streams.purge('catalogue', { seq: 50 });
     await using late = await RetrievalModel.load(base);
     await expectCode('IO_ERROR', () => late.follow(natsLog(connection, { stream: 'catalogue' })));
+  });
+
+  describe('what a stream has lost is an error, not skipped', () => {
+    const update = (item: number) => encodeUpdate({ type: 'delete', ids: [item] });
+    const stream = 'losing';
+    const streams = async () => (await jetstreamManager(connection)).streams;
+    /** A new stream with messages 1 to `count`. */
+    const make = async (count: number, more: object = {}) => {
+      await (await streams()).delete(stream).catch(() => undefined);
+      await (await streams()).add({ name: stream, subjects: ['losing.>'], ...more });
+      for (let i = 1; i <= count; i++) await jetstream(connection).publish(`losing.${i % 3}`, update(i));
+    };
+
+    async function read(options: object, after: unknown, count: number) {
+      const entries = natsLog(connection, { stream, ...options })(after)[Symbol.asyncIterator]();
+      const positions: unknown[] = [];
+      try {
+        while (positions.length < count) positions.push((await entries.next()).value.position);
+        return positions;
+      } catch (error) {
+        return [...positions, (error as SilverlodeError).message];
+      } finally {
+        await entries.return?.();
+      }
+    }
+
+    test('messages that a limit dropped, before and after the start', async () => {
+      await make(10, { max_msgs: 4 });
+      expect(await read({}, undefined, 4)).toEqual([expect.stringContaining('no longer holds messages 1 to 6')]);
+      expect(await read({}, 6, 4)).toEqual([7, 8, 9, 10]);
+      expect(await read({ allowGaps: true }, undefined, 4)).toEqual([7, 8, 9, 10]);
+      expect(await read({ subjects: 'losing.1' }, 5, 1)).toEqual([
+        expect.stringContaining('no longer holds message 6'),
+      ]);
+    });
+
+    test('messages that are gone from the middle', async () => {
+      await make(6);
+      await (await streams()).deleteMessage(stream, 3);
+      await (await streams()).deleteMessage(stream, 4);
+      expect(await read({}, undefined, 6)).toEqual([1, 2, expect.stringContaining('no longer holds messages 3 to 4')]);
+      expect(await read({ allowGaps: true }, undefined, 4)).toEqual([1, 2, 5, 6]);
+    });
+
+    test('messages dropped while a reader was behind', async () => {
+      await make(2);
+      const entries = natsLog(connection, { stream })(undefined)[Symbol.asyncIterator]();
+      for (const sequence of [1, 2]) expect((await entries.next()).value.position).toBe(sequence);
+      const waiting = entries.next();
+      await (await streams()).update(stream, { max_msgs: 1 });
+      await jetstream(connection).publish('losing.0', update(3));
+      expect((await waiting).value.position).toBe(3);
+      for (let i = 4; i <= 600; i++) await jetstream(connection).publish('losing.0', update(i));
+      const rest = await read({}, 3, 1);
+      expect(rest).toEqual([expect.stringContaining('no longer holds messages 4 to 599')]);
+      await entries.return?.();
+    });
+
+    test('a stream made anew, while it is followed and after a restart', async () => {
+      await make(5);
+      const entries = natsLog(connection, { stream, identify: true })(undefined)[Symbol.asyncIterator]();
+      let position: unknown;
+      for (let i = 0; i < 5; i++) position = (await entries.next()).value.position;
+      expect(position).toEqual({ sequence: 5, created: expect.any(String) });
+      const waiting = entries.next();
+      await make(9);
+      await expect(waiting).rejects.toThrow(/was made anew/);
+      expect(await read({}, position, 1)).toEqual([expect.stringContaining('was made anew')]);
+      expect(await read({ identify: true }, 5, 1)).toEqual([{ sequence: 6, created: expect.any(String) }]);
+      const reached = await natsEnd(connection, stream);
+      expect([reached(8), reached(9), reached({ sequence: 9, created: 'x' }), reached(undefined)]).toEqual([
+        false,
+        true,
+        true,
+        false,
+      ]);
+    });
   });
 });
 

@@ -50,9 +50,20 @@ describe('exclude', async () => {
   });
 
   test('ignores unknown ids and repeated ones', async () => {
-    const exclude = [-1, 1e15, top[0] as number, top[0] as number, 'x', 7n, 0.5, Number.NaN];
+    const exclude = [-1, 1e15, top[0] as number, top[0] as number];
     expect((await model.retrieve({ embedding: query, k: 500, exclude })).ids).toEqual(top.slice(1));
   });
+
+  test.each(['x', 7n, 0.5, Number.NaN, undefined, null, {}])(
+    'of what is no id of the model is refused: %s',
+    async (id) => {
+      const exclude = [top[0] as number, id as number];
+      const refused = { code: 'INVALID_ARGUMENT', field: 'exclude' };
+      await expect(model.retrieve({ embedding: query, exclude })).rejects.toMatchObject(refused);
+      const batch = { embeddings: query, count: 1, k: 1, exclude: [exclude] };
+      await expect(model.retrieveBatch(batch)).rejects.toMatchObject(refused);
+    },
+  );
 
   test('of one request in a batch leaves the others alone', async () => {
     const requests = Array.from({ length: 5 }, (_, i) => ({ embedding: query, k: 3, exclude: top.slice(0, i) }));

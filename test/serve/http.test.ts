@@ -289,10 +289,10 @@ describe('operation', () => {
       );
     expect(value('silverlode_requests_total{model="books",code="ok"}')).toBe(3);
     expect(value('silverlode_requests_total{model="books",code="FILTER_SYNTAX"}')).toBe(1);
-    expect(value('silverlode_batch_size_count{model="books"}')).toBeGreaterThan(0);
+    expect(value('silverlode_batch_requests_count{model="books"}')).toBeGreaterThan(0);
     expect(value('silverlode_request_seconds_count{model="books",stage="run"}')).toBe(3);
     expect(value('silverlode_scanned_rows_sum{model="books"}')).toBe(900);
-    expect(value('silverlode_queue_depth{model="books"}')).toBe(0);
+    expect(value('silverlode_queued_requests{model="books"}')).toBe(0);
     expect(value('silverlode_model_version{model="books"}')).toBe(1);
     expect(value('silverlode_model_bytes{model="books"}')).toBeGreaterThan(1000);
     expect(body).toContain('process_cpu_seconds_total');

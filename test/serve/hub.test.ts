@@ -1,5 +1,5 @@
 // Versions under load: swap, refusal, rollback, and memory that is given back.
-import { copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { type RetrieveResult, SilverlodeError } from 'silverlode';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { ModelHub, watchDirectory } from '../../lib/serve/index.js';
@@ -254,8 +254,14 @@ describe('a watched folder', () => {
     await eventually(() => label('films') === '9');
     expect(origin(await hub.retrieve('films', { embedding }))).toBe(1);
 
+    await mkdir(path('elsewhere'));
+    await copyFile(path('v2.silverlode'), path('elsewhere/1.silverlode'));
+    await symlink(path('elsewhere'), `${folder}/shows`);
+    await eventually(() => label('shows') === '1');
+    expect(origin(await hub.retrieve('shows', { embedding }))).toBe(2);
+
     controller.abort();
     await watching;
-    expect(hub.names).toEqual(['books', 'films']);
+    expect(hub.names).toEqual(['books', 'films', 'shows']);
   });
 });

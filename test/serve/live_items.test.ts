@@ -23,7 +23,7 @@ async function first(filter?: string): Promise<number> {
 test('upsert, change of attributes, delete', async () => {
   const old = await first();
   const item = { id: 9000, embedding: best, attributes: { language: 'fr' } };
-  expect((await change('POST', { items: [item] })).json()).toEqual({ accepted: 1 });
+  expect((await change('POST', { items: [item] })).json()).toEqual({ accepted: 1, durable: false });
   expect([await first(), await first('language:fr'), await first('NOT language:fr')]).toEqual([9000, 9000, old]);
   const { models } = (await service.app.inject({ url: '/v1/models' })).json();
   expect(models[0]).toMatchObject({ items: ITEMS + 1, updatable: true, freshness: { freshItems: 1 } });

@@ -87,5 +87,9 @@ function typedIds(texts: readonly string[], kind: string): ItemId[] {
   if (kind === 'string') return [...texts];
   const bad = texts.find((text) => !/^-?\d+$/.test(text));
   if (bad !== undefined) throw new SilverlodeError('INVALID_ARGUMENT', `the model's ids are integers, '${bad}' is not`);
-  return kind === 'bigint' ? texts.map(BigInt) : texts.map(Number);
+  if (kind === 'bigint') return texts.map(BigInt);
+  const wide = texts.find((text) => !Number.isSafeInteger(Number(text)));
+  if (wide !== undefined)
+    throw new SilverlodeError('INVALID_ARGUMENT', `the model's ids are below 2^53, ${wide} is not`);
+  return texts.map(Number);
 }

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { basename, extname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { SilverlodeError } from '../../errors.js';
 import { createService } from '../../serve/http/service.js';
 import { drain, untilSignal } from '../../serve/http/shutdown.js';
@@ -26,10 +27,15 @@ export interface ServeFlags {
   deadlineMs?: number;
   watch?: string;
   graceMs: number;
+  drainMs: number;
   changes: boolean;
   page: boolean;
   logLevel: string;
 }
+
+/** What models may take to close, after the last answer. */
+const EXIT_MS = 1000;
+const LATE = Symbol();
 
 /** Serves models until SIGTERM or SIGINT, then answers what is in flight. */
 export async function runServe(paths: readonly string[], flags: ServeFlags, output: Output): Promise<void> {
@@ -60,8 +66,11 @@ export async function runServe(paths: readonly string[], flags: ServeFlags, outp
     output.result({ url, models: hub.names }, () => `serving ${hub.names.join(', ') || 'no model yet'} at ${url}`);
     await stopped;
     watching.abort();
-    await drain(app, hub, { graceMs: flags.graceMs });
-    await watched;
+    const { graceMs, drainMs } = flags;
+    const ended = drain(app, hub, { graceMs }).then(() => watched);
+    // A model that is being loaded, or a run that cannot stop, is left alone: nobody waits for it any more.
+    if ((await Promise.race([ended, delay(graceMs + drainMs + EXIT_MS, LATE, { ref: false })])) === LATE)
+      process.exit(0);
   } finally {
     watching.abort();
     await hub.close();
@@ -74,12 +83,12 @@ function modelName(path: string): string {
 }
 
 async function serviceOptions(flags: ServeFlags) {
-  const { tokenFile, tlsKey, tlsCert, deadlineMs, changes, page, logLevel } = flags;
+  const { tokenFile, tlsKey, tlsCert, deadlineMs, drainMs, changes, page, logLevel } = flags;
   const token = tokenFile === undefined ? flags.token : (await readText(tokenFile)).trim();
   const tls = tlsKey && tlsCert ? { key: await readText(tlsKey), cert: await readText(tlsCert) } : undefined;
   // Logs are for stderr: stdout has the one document of --json.
   const logger = logLevel === 'silent' ? false : { level: logLevel, stream: process.stderr };
-  return { token, tls, deadlineMs, changes, page, logger };
+  return { token, tls, deadlineMs, drainMs, changes, page, logger };
 }
 
 async function readText(path: string): Promise<string> {

@@ -12,6 +12,7 @@
 // or 'json' when the head has the ids themselves in `names`. Then scores, float32 [count], then one float32 [count] per name in
 // `tasks`, in that order. Each array ends with zeros up to a multiple of 8.
 import { SilverlodeError } from '../../errors.js';
+import { parseJson } from '../../io/json.js';
 import type { RetrieveResult } from '../../retrieval/types.js';
 import type { ModelFacts } from '../served_model.js';
 import type { JsonRequest } from './json.js';
@@ -22,8 +23,8 @@ const PREFIX = 4;
 /** The head of a binary request. */
 export type BinaryHead = Omit<JsonRequest, 'embedding'> & { heads?: number; inputs?: Readonly<Record<string, number>> };
 
-/** @throws SilverlodeError `INVALID_ARGUMENT` for a body that is none. */
-export function readBinary(body: Buffer): { head: unknown; embedding: Float32Array } {
+/** `exact` is the head with integers beyond 2^53 as bigints. @throws SilverlodeError `INVALID_ARGUMENT` for a body that is none. */
+export function readBinary(body: Buffer): { head: unknown; exact: unknown; embedding: Float32Array } {
   const length = body.length < PREFIX ? -1 : body.readUInt32LE(0);
   if (length < 0 || PREFIX + length > body.length) throw malformed('it is shorter than its head');
   const begin = Math.min(align(PREFIX + length), body.length);
@@ -31,7 +32,7 @@ export function readBinary(body: Buffer): { head: unknown; embedding: Float32Arr
   if (bytes.length % 4 !== 0) throw malformed(`${bytes.length} bytes are no float32 array`);
   const embedding = new Float32Array(bytes.length / 4);
   for (let i = 0; i < embedding.length; i++) embedding[i] = bytes.readFloatLE(4 * i);
-  return { head: parse(body.toString('utf8', PREFIX, PREFIX + length)), embedding };
+  return { ...readJson(body.toString('utf8', PREFIX, PREFIX + length), 'head'), embedding };
 }
 
 /** Heads of equal length. @throws SilverlodeError `SHAPE_MISMATCH`. */
@@ -83,14 +84,20 @@ function padded({ buffer, byteOffset, byteLength }: ArrayBufferView): Buffer {
 /** @internal The multiple of 8 from `length` on. */
 export const align = (length: number): number => Math.ceil(length / ALIGNMENT) * ALIGNMENT;
 
-function parse(text: string): unknown {
+/**
+ * JSON out of a body that is not JSON as a whole; `exact` has integers beyond 2^53 as bigints.
+ *
+ * @throws SilverlodeError `INVALID_ARGUMENT`.
+ */
+export function readJson(text: string, part: string): { head: unknown; exact: unknown } {
   try {
-    return JSON.parse(text, (key, value) => {
-      if (key === '__proto__' || key === 'constructor') throw malformed(`its head has the key '${key}'`);
+    const head = JSON.parse(text, (key, value) => {
+      if (key === '__proto__' || key === 'constructor') throw malformed(`its ${part} has the key '${key}'`);
       return value;
     });
+    return { head, exact: parseJson(text) };
   } catch (error) {
-    throw error instanceof SilverlodeError ? error : malformed(`its head is not JSON: ${(error as Error).message}`);
+    throw error instanceof SilverlodeError ? error : malformed(`its ${part} is not JSON: ${(error as Error).message}`);
   }
 }
 

@@ -1,24 +1,26 @@
 // What the routes of one service share.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { RetrieveRequest, RetrieveResult } from '../../retrieval/types.js';
+import type { HubMetrics } from '../metrics.js';
 import type { ModelHub } from '../model_hub.js';
-import type { ServedVersion } from '../served_model.js';
+import type { RequestTimes, ServedVersion } from '../served_model.js';
+import type { StageSampler } from '../stages.js';
 import { HttpError } from './errors.js';
-import type { ServiceMetrics } from './metrics.js';
 import type { ServiceLimits, ServiceOptions } from './options.js';
-import type { StageSampler } from './stages.js';
-import type { Tracing } from './tracing.js';
 
 /** One service. */
 export interface ServiceContext {
   readonly hub: ModelHub;
   readonly options: ServiceOptions;
   readonly limits: ServiceLimits;
-  readonly metrics: ServiceMetrics;
-  readonly tracing: Tracing;
+  readonly metrics: HubMetrics;
   readonly stages: StageSampler;
+  /** Requests for results that have come as far as a model, which counts what becomes of them. */
+  readonly reached: WeakSet<FastifyRequest>;
   /** Set when the service goes away: `/readyz` says no. */
   draining: boolean;
+  /** Set after that: requests that come now are not taken. */
+  closing: boolean;
 }
 
 /** The version that serves a name. @throws HttpError 404. */
@@ -37,43 +39,15 @@ export function disconnectSignal(reply: FastifyReply): AbortSignal {
   return controller.signal;
 }
 
-/** Milliseconds of one answered request. */
-export interface RequestTimes {
-  /** From the call to the start of its run. */
-  queue: number;
-  /** Its run. */
-  run: number;
-  /** Requests in that run. */
-  batch: number;
-}
-
-/** Answers one request with everything around it: batching, deadline, disconnect, metrics and span. */
+/** Answers one request, with the deadline that the service gives to those without one. */
 export async function answer(
-  context: ServiceContext,
+  { options, reached }: ServiceContext,
   version: ServedVersion,
   request: RetrieveRequest,
-  { headers }: FastifyRequest,
+  from: FastifyRequest,
   signal: AbortSignal,
 ): Promise<{ result: RetrieveResult; times: RequestTimes }> {
-  const { metrics, tracing, options } = context;
-  const { name } = version.info;
-  const limited = { ...request, deadlineMs: request.deadlineMs ?? options.deadlineMs };
-  return tracing.span(version.info, headers, async (span) => {
-    const started = performance.now();
-    const times: RequestTimes = { queue: 0, run: 0, batch: 0 };
-    const onStart = (waited: number, batch: number) => {
-      Object.assign(times, { queue: waited, batch });
-      span.started(waited, batch);
-    };
-    try {
-      const result = await version.retrieve(limited, { signal, onStart });
-      times.run = performance.now() - started - times.queue;
-      metrics.answered(name, times, result.stats);
-      span.answered(result);
-      return { result, times };
-    } catch (error) {
-      metrics.failed(name, error);
-      throw error;
-    }
-  });
+  reached.add(from);
+  const deadlineMs = request.deadlineMs ?? options.deadlineMs;
+  return version.answer({ ...request, deadlineMs }, { signal, trace: from.headers });
 }

@@ -1,9 +1,11 @@
 // Failures as HTTP answers: {error: {code, message, …}}.
-import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { type ErrorCode, SilverlodeError } from '../../errors.js';
 
 /** Codes of this service beside those of the package. */
-export type HttpErrorCode = ErrorCode | 'NOT_FOUND' | 'UNAUTHORIZED';
+export type HttpErrorCode = ErrorCode | 'NOT_FOUND' | 'UNAUTHORIZED' | 'NOT_READY';
 
 /** The body of every failure. */
 export interface ErrorBody {
@@ -42,39 +44,66 @@ export class HttpError extends Error {
 export function errorAnswer(error: unknown): { status: number; body: ErrorBody } {
   if (error instanceof SilverlodeError) {
     const status = STATUS[error.code] ?? 500;
-    return { status, body: { error: { ...error, code: error.code, message: error.message } } };
+    // What went wrong inside, and with which file, is for the log, not for the caller.
+    if (status === 500) return { status, body: { error: { code: error.code, message: 'the service has failed' } } };
+    return { status, body: { error: { ...plainDetails(error), code: error.code, message: error.message } } };
   }
-  if (error instanceof HttpError)
-    return { status: error.statusCode, body: { error: { code: error.code, message: error.message } } };
-  const { statusCode, message, validation } = error as FastifyError;
-  if (validation) {
-    const [first] = validation;
-    const isLimit = /^(maximum|maxLength|maxItems|maxProperties)$/.test(first?.keyword ?? '');
-    return { status: 400, body: { error: { code: isLimit ? 'LIMIT_EXCEEDED' : 'INVALID_ARGUMENT', message } } };
+  if (error instanceof HttpError) return answerOf(error.statusCode, error.code, error.message);
+  const { statusCode = 500, message } = error as FastifyError;
+  if (statusCode >= 400 && statusCode < 500) return answerOf(statusCode, clientCode(statusCode), message);
+  return answerOf(statusCode, 'INTERNAL', 'internal error');
+}
+
+function answerOf(status: number, code: HttpErrorCode, message: string): { status: number; body: ErrorBody } {
+  return { status, body: { error: { code, message } } };
+}
+
+/** Facts of an error as JSON: 64-bit integers are decimal strings, files of the service and what fastify adds are left out. */
+function plainDetails(error: SilverlodeError): Record<string, unknown> {
+  const { path: _, statusCode: _status, validation: _faults, validationContext: _part, ...details } = error;
+  try {
+    return JSON.parse(JSON.stringify(details, (_, value) => (typeof value === 'bigint' ? value.toString() : value)));
+  } catch {
+    return {}; // the code and the message say what matters
   }
-  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
-    return { status: statusCode, body: { error: { code: clientCode(statusCode), message } } };
-  // What went wrong inside is for the log, not for the caller.
-  return { status: statusCode ?? 500, body: { error: { code: 'INTERNAL', message: 'internal error' } } };
 }
 
 function clientCode(status: number): HttpErrorCode {
-  if (status === 413) return 'LIMIT_EXCEEDED';
+  if (status === 413 || status === 431) return 'LIMIT_EXCEEDED';
   return status === 404 ? 'NOT_FOUND' : 'INVALID_ARGUMENT';
 }
 
 /** The Open Inference Protocol has one text per failure. */
 const isProtocolV2 = (url: string): boolean => url === '/v2' || url.startsWith('/v2/');
 
-/** Every failure of the app, also of routes that do not exist, is answered in the same form. */
-export function answerErrors(app: FastifyInstance): void {
-  const answer = (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
-    const { status, body } = errorAnswer(error);
-    if (status >= 500 && status !== 503) request.log.error({ err: error }, 'request failed');
-    if (status === 429 || status === 503) reply.header('retry-after', RETRY_AFTER);
-    if (status === 401) reply.header('www-authenticate', 'Bearer');
-    return reply.code(status).send(isProtocolV2(request.url) ? { error: body.error.message } : body);
-  };
-  app.setErrorHandler(answer);
-  app.setNotFoundHandler((request, reply) => answer(new HttpError(404, 'NOT_FOUND', 'no such route'), request, reply));
+/** Answers any failure, also of routes that do not exist and of requests that no route has seen. */
+export function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { status, body } = errorAnswer(error);
+  if (status >= 500 && status !== 503) request.log.error({ err: error }, 'request failed');
+  if (status === 429 || status === 503) reply.header('retry-after', RETRY_AFTER);
+  if (status === 401) reply.header('www-authenticate', 'Bearer');
+  const text = JSON.stringify(isProtocolV2(request.url) ? { error: body.error.message } : body);
+  return reply.code(status).type('application/json; charset=utf-8').send(text);
+}
+
+/** The failure of a route that does not exist. */
+export const noRoute = (): HttpError => new HttpError(404, 'NOT_FOUND', 'no such route');
+
+/** Statuses of what the parser of HTTP refuses; all else is 400. */
+const PARSER_STATUS: Readonly<Record<string, number>> = {
+  HPE_HEADER_OVERFLOW: 431,
+  ERR_HTTP_REQUEST_TIMEOUT: 408,
+};
+
+/** Answers what is no HTTP at all, or came too slowly: there is neither a request nor a reply. */
+export function answerParserError({ code = '' }: NodeJS.ErrnoException, socket: Duplex): void {
+  if (code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const status = PARSER_STATUS[code] ?? 400;
+  const reason = STATUS_CODES[status] as string;
+  const body = JSON.stringify(answerOf(status, clientCode(status), `malformed request: ${reason}`).body);
+  const head = `HTTP/1.1 ${status} ${reason}\r\nconnection: close\r\ncontent-type: application/json; charset=utf-8\r\n`;
+  socket.end(`${head}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
 }

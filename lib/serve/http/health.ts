@@ -2,27 +2,49 @@
 import { readFile } from 'node:fs/promises';
 import type { FastifyInstance } from 'fastify';
 import type { ServiceContext } from './context.js';
+import { failures } from './schemas.js';
 
 /** Ready means: models are there, and the service is not going away. */
 export function isReady({ hub, draining }: ServiceContext): boolean {
   return !draining && hub.names.length > 0;
 }
 
+const yesOrNo = (name: string, description: string) => ({
+  description,
+  type: 'object',
+  required: [name],
+  properties: { [name]: { type: 'boolean' } },
+});
+
 export function healthRoutes(app: FastifyInstance, context: ServiceContext): void {
-  const probe = (summary: string) => ({ config: { open: true }, schema: { tags: ['health'], summary } });
+  const tags = ['health'];
+  const live = (operationId: string, summary: string) => ({
+    config: { open: true },
+    schema: { tags, operationId, summary, response: { 200: yesOrNo('live', 'yes'), ...failures } },
+  });
+  const readiness = (operationId: string, summary: string) => {
+    const response = { 200: yesOrNo('ready', 'yes'), 503: yesOrNo('ready', 'not yet, or no more'), ...failures };
+    return { config: { open: true }, schema: { tags, operationId, summary, response } };
+  };
   const ready = async (_request: unknown, reply: { code: (status: number) => unknown }) => {
     const isOk = isReady(context);
     if (!isOk) reply.code(503);
     return { ready: isOk };
   };
-  app.get('/healthz', probe('the process runs'), async () => ({ live: true }));
-  app.get('/readyz', probe('models are loaded and requests are taken'), ready);
-  app.get('/v2/health/live', probe('Open Inference Protocol: live'), async () => ({ live: true }));
-  app.get('/v2/health/ready', probe('Open Inference Protocol: ready'), ready);
+  app.get('/healthz', live('live', 'the process runs'), async () => ({ live: true }));
+  app.get('/readyz', readiness('ready', 'models are loaded and requests are taken'), ready);
+  app.get('/v2/health/live', live('serverLive', 'Open Inference Protocol: live'), async () => ({ live: true }));
+  app.get('/v2/health/ready', readiness('serverReady', 'Open Inference Protocol: ready'), ready);
 }
 
 export function metricsRoute(app: FastifyInstance, { metrics: { registry } }: ServiceContext): void {
-  app.get('/metrics', { schema: { tags: ['health'], summary: 'Prometheus metrics' } }, async (_, reply) => {
+  const text = {
+    content: { 'text/plain': { schema: { type: 'string' } } },
+    description: 'in the format of Prometheus',
+  };
+  const response = { 200: text, ...failures };
+  const schema = { tags: ['health'], operationId: 'metrics', summary: 'Prometheus metrics', response };
+  app.get('/metrics', { schema }, async (_, reply) => {
     reply.type(registry.contentType);
     return registry.metrics();
   });

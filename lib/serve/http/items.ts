@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import {
   deleteItems,
+  type ItemFacts,
   type ItemUpdate,
   isUpdatable,
   patchItems,
@@ -11,15 +12,18 @@ import {
 import type { ServedVersion } from '../served_model.js';
 import { type ServiceContext, servedVersion } from './context.js';
 import { HttpError } from './errors.js';
+import type { JsonId } from './json.js';
 import { failures, nameParams } from './schemas.js';
-
-type IdKind = ServedVersion['facts']['ids'];
 
 const MAX_ITEMS = 10_000;
 
 const id = { anyOf: [{ type: 'string' }, { type: 'integer' }] } as const;
 const scalar = { type: ['string', 'number', 'boolean', 'null'] } as const;
 const list = { type: 'array', items: { type: 'number' }, maxItems: 65_536 } as const;
+const features = {
+  description: 'one number per feature column, in their order, or numbers by the names of their columns',
+  anyOf: [list, { type: 'object', minProperties: 1, maxProperties: 1024, additionalProperties: { type: 'number' } }],
+} as const;
 const attributes = {
   type: 'object',
   description: 'one value, a list of values, or null per filter field',
@@ -41,7 +45,7 @@ const itemsOf = (required: readonly string[]) =>
           type: 'object',
           required,
           additionalProperties: false,
-          properties: { id, embedding: list, attributes, features: list },
+          properties: { id, embedding: list, attributes, features },
         },
       },
     },
@@ -54,50 +58,78 @@ const idsBody = {
   properties: { ids: { type: 'array', minItems: 1, maxItems: MAX_ITEMS, items: id } },
 } as const;
 
-const done = { 200: { type: 'object', properties: { accepted: { type: 'integer' } } }, ...failures } as const;
+const done = {
+  200: {
+    description: 'every later request sees the change',
+    type: 'object',
+    required: ['accepted', 'durable'],
+    properties: {
+      accepted: { type: 'integer', description: 'items in the body' },
+      durable: { type: 'boolean', description: 'whether the change is in a journal on the disk' },
+    },
+  },
+  ...failures,
+} as const;
 
 export function itemRoutes(app: FastifyInstance, context: ServiceContext): void {
   const url = '/v1/models/:name/items';
   type Route<Body> = { Params: { name: string }; Body: Body };
-  /** Settles when every later request sees the change. */
-  const change = async (name: string, kind: string, work: (model: UpdatableModel, ids: IdKind) => Promise<void>) => {
-    const { model, ids } = updatable(servedVersion(context, name));
-    const started = performance.now();
-    await work(model, ids);
-    context.metrics.updated(name, kind, performance.now() - started);
+  /** Settles when every later request sees the change, with whether it is durable. */
+  const change = (
+    name: string,
+    kind: string,
+    work: (model: UpdatableModel, facts: ItemFacts) => Promise<boolean>,
+  ): Promise<boolean> => {
+    const version = servedVersion(context, name);
+    const model = updatable(version);
+    return version.change(kind, () => work(model, version.facts));
   };
   const common = { tags: ['items'], params: nameParams, response: done };
 
   app.post<Route<{ items: ItemUpdate[] }>>(
     url,
-    { schema: { ...common, summary: 'put items in, new or in place of old ones', body: itemsOf(['id', 'embedding']) } },
+    {
+      schema: {
+        ...common,
+        operationId: 'putItems',
+        summary: 'put items in, new or in place of old ones',
+        body: itemsOf(['id', 'embedding']),
+      },
+    },
     async ({ params, body }) => {
-      await change(params.name, 'upsert', (model, ids) => upsertItems(model, body.items, ids));
-      return { accepted: body.items.length };
+      const durable = await change(params.name, 'upsert', (model, facts) => upsertItems(model, body.items, facts));
+      return { accepted: body.items.length, durable };
     },
   );
   app.patch<Route<{ items: ItemUpdate[] }>>(
     url,
-    { schema: { ...common, summary: 'change attributes and features of items', body: itemsOf(['id']) } },
+    {
+      schema: {
+        ...common,
+        operationId: 'changeItems',
+        summary: 'change attributes and features of items',
+        body: itemsOf(['id']),
+      },
+    },
     async ({ params, body }) => {
       if (body.items.some(({ embedding }) => embedding !== undefined))
         throw new HttpError(400, 'INVALID_ARGUMENT', 'an embedding is changed by POST, with the whole item');
-      await change(params.name, 'patch', (model, ids) => patchItems(model, body.items, ids));
-      return { accepted: body.items.length };
+      const durable = await change(params.name, 'patch', (model, facts) => patchItems(model, body.items, facts));
+      return { accepted: body.items.length, durable };
     },
   );
-  app.delete<Route<{ ids: (string | number)[] }>>(
+  app.delete<Route<{ ids: JsonId[] }>>(
     url,
-    { schema: { ...common, summary: 'take items out, at once', body: idsBody } },
+    { schema: { ...common, operationId: 'deleteItems', summary: 'take items out, at once', body: idsBody } },
     async ({ params, body }) => {
-      await change(params.name, 'delete', (model, ids) => deleteItems(model, body.ids, ids));
-      return { accepted: body.ids.length };
+      const durable = await change(params.name, 'delete', (model, facts) => deleteItems(model, body.ids, facts));
+      return { accepted: body.ids.length, durable };
     },
   );
 }
 
 /** @throws HttpError 405 for a model without updates. */
-function updatable({ model, facts, info }: ServedVersion): { model: UpdatableModel; ids: IdKind } {
-  if (isUpdatable(model)) return { model, ids: facts.ids };
+function updatable({ model, info }: ServedVersion): UpdatableModel {
+  if (isUpdatable(model)) return model;
   throw new HttpError(405, 'INVALID_ARGUMENT', `'${info.name}' takes no item updates`);
 }

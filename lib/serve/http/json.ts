@@ -8,8 +8,11 @@ import type { ModelFacts } from '../served_model.js';
 export interface JsonRequest extends Omit<RetrieveRequest, 'embedding' | 'exclude' | 'user'> {
   embedding?: readonly number[] | readonly (readonly number[])[];
   user?: Record<string, number | number[]>;
-  exclude?: readonly (string | number)[];
+  exclude?: readonly JsonId[];
 }
+
+/** Integers beyond 2^53 are bigints. */
+export type JsonId = string | number | bigint;
 
 /** A result as it goes out. */
 export interface JsonResult {
@@ -37,8 +40,9 @@ export function fromJson(json: JsonRequest, ids: ModelFacts['ids'], filterLength
 }
 
 function toEmbedding(embedding: readonly (number | readonly number[])[]): Float32Array | Float32Array[] {
-  if (embedding.every((each) => typeof each === 'number')) return Float32Array.from(embedding as number[]);
-  if (embedding.every(Array.isArray)) return embedding.map((head) => Float32Array.from(head as number[]));
+  const toFloats = (list: readonly number[]) => Float32Array.from(list, Number); // bigints too
+  if (embedding.every(Array.isArray)) return (embedding as readonly (readonly number[])[]).map(toFloats);
+  if (!embedding.some(Array.isArray)) return toFloats(embedding as readonly number[]);
   throw new SilverlodeError('INVALID_ARGUMENT', 'embedding must be a list of numbers, or of such lists');
 }
 
@@ -47,11 +51,12 @@ function toEmbedding(embedding: readonly (number | readonly number[])[]): Float3
  *
  * @throws SilverlodeError `INVALID_ARGUMENT` for another type.
  */
-export function parseId(id: string | number, kind: ModelFacts['ids']): ItemId {
+export function parseId(id: JsonId, kind: ModelFacts['ids']): ItemId {
   if (kind === 'bigint' && /^-?\d{1,19}$/.test(String(id))) return BigInt(id);
   if (kind === typeof id) return id;
   const expected = kind === 'bigint' ? 'decimal strings' : `${kind}s`;
-  throw new SilverlodeError('INVALID_ARGUMENT', `ids of this model are ${expected}, got ${JSON.stringify(id)}`);
+  const shown = typeof id === 'string' ? JSON.stringify(id) : String(id);
+  throw new SilverlodeError('INVALID_ARGUMENT', `ids of this model are ${expected}, got ${shown}`);
 }
 
 /** Counts without recursion, so that no depth does harm. */

@@ -3,12 +3,24 @@ import type { FastifyInstance } from 'fastify';
 import { freshnessOf, isUpdatable } from '../item_updates.js';
 import type { ServedVersion, VersionInfo } from '../served_model.js';
 import { type ServiceContext, servedVersion } from './context.js';
-import { failures, nameParams, versionSchema } from './schemas.js';
+import { failures, modelSchema, nameParams, statisticsSchema, versionSchema } from './schemas.js';
 
 const versionList = {
   200: {
+    description: 'versions',
     type: 'object',
+    required: ['versions'],
     properties: { versions: { type: 'array', items: { $ref: 'Version#' } } },
+  },
+  ...failures,
+} as const;
+
+const modelList = {
+  200: {
+    description: 'models',
+    type: 'object',
+    required: ['models'],
+    properties: { models: { type: 'array', items: { $ref: 'Model#' } } },
   },
   ...failures,
 } as const;
@@ -16,20 +28,35 @@ const versionList = {
 export function modelRoutes(app: FastifyInstance, context: ServiceContext): void {
   const { hub } = context;
   app.addSchema(versionSchema);
+  app.addSchema(modelSchema);
+  app.addSchema(statisticsSchema);
+  const tags = ['models'];
+  const one = { tags, params: nameParams };
 
-  app.get('/v1/models', { schema: { tags: ['models'], summary: 'all models that are served' } }, async () => ({
-    models: hub.names.map((name) => describe(servedVersion(context, name))),
-  }));
+  app.get(
+    '/v1/models',
+    { schema: { tags, operationId: 'listModels', summary: 'all models that are served', response: modelList } },
+    async () => ({
+      models: hub.names.map((name) => describe(servedVersion(context, name))),
+    }),
+  );
 
   app.get<{ Params: { name: string } }>(
     '/v1/models/:name',
-    { schema: { tags: ['models'], summary: 'one model', params: nameParams } },
+    {
+      schema: {
+        ...one,
+        operationId: 'getModel',
+        summary: 'one model',
+        response: { 200: { description: 'the model', $ref: 'Model#' }, ...failures },
+      },
+    },
     async ({ params }) => describe(servedVersion(context, params.name)),
   );
 
   app.get<{ Params: { name: string } }>(
     '/v1/models/:name/versions',
-    { schema: { tags: ['models'], summary: 'its versions, oldest first', params: nameParams, response: versionList } },
+    { schema: { ...one, operationId: 'listVersions', summary: 'its versions, oldest first', response: versionList } },
     async ({ params }) => {
       servedVersion(context, params.name);
       return { versions: hub.versions(params.name).map(withoutPath) };
@@ -38,7 +65,14 @@ export function modelRoutes(app: FastifyInstance, context: ServiceContext): void
 
   app.get<{ Params: { name: string } }>(
     '/v1/models/:name/statistics',
-    { schema: { tags: ['models'], summary: 'queue, batches, times and native stages', params: nameParams } },
+    {
+      schema: {
+        ...one,
+        operationId: 'getStatistics',
+        summary: 'queue, batches, times and native stages',
+        response: { 200: { description: 'since the version serves', $ref: 'Statistics#' }, ...failures },
+      },
+    },
     async ({ params }) => {
       const { batcher, info } = servedVersion(context, params.name);
       return { version: info.version, ...batcher.statistics(), stages: context.stages.latest(params.name) ?? null };
@@ -50,15 +84,15 @@ export function modelRoutes(app: FastifyInstance, context: ServiceContext): void
     '/v1/models/:name/rollback',
     {
       schema: {
-        tags: ['models'],
+        ...one,
+        operationId: 'rollback',
         summary: 'serve an earlier version again',
-        params: nameParams,
         body: {
           type: ['object', 'null'],
           additionalProperties: false,
           properties: { version: { type: 'integer', minimum: 1, description: 'default: the one before' } },
         },
-        response: { 200: { $ref: 'Version#' }, ...failures },
+        response: { 200: { description: 'it serves', $ref: 'Version#' }, ...failures },
       },
     },
     async ({ params, body }) => {
@@ -78,6 +112,7 @@ function describe({ info, facts, model }: ServedVersion) {
     tower: facts.tower,
     tasks: facts.tasks,
     weights: facts.weights,
+    columns: facts.columns,
     fields: facts.fields.map(({ name, type, multi }) => ({ name, type, multi })),
     updatable: isUpdatable(model),
     freshness: freshnessOf(model),

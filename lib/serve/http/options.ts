@@ -1,6 +1,8 @@
 // What a service may be told, with its defaults.
 import type { FastifyBaseLogger, FastifyLoggerOptions } from 'fastify';
+import type { Registry } from 'prom-client';
 import { SilverlodeError } from '../../errors.js';
+import { requireKnown } from '../../retrieval/check_items.js';
 
 /** Sizes beyond which a request is refused, before any work. */
 export interface ServiceLimits {
@@ -14,8 +16,10 @@ export interface ServiceLimits {
   candidates: number;
   /** Ids in `exclude`; default 100 000. */
   exclude: number;
-  /** Requests in one call of the Open Inference Protocol; default 256. */
+  /** Requests in one call: a list, or a batch of the Open Inference Protocol; default 256. */
   inferBatch: number;
+  /** Results of one such call: its requests times the largest `k`; default 262 144. */
+  results: number;
 }
 
 /** Options of `createService`. */
@@ -29,15 +33,41 @@ export interface ServiceOptions {
   logger?: boolean | (FastifyLoggerOptions & { level?: string });
   /** A pino instance of your own. */
   loggerInstance?: FastifyBaseLogger;
+  /** Where metrics go, such as the registry of the application; default: one of its own, with those of the process. */
+  registry?: Registry;
   /** Deadline of requests that have none of their own, in milliseconds. */
   deadlineMs?: number;
   /** How often a recent request is profiled for latency per native stage, in milliseconds; default 10 000, 0 for never. */
   profileEveryMs?: number;
+  /** When requests are ended whose head or body has not arrived, in milliseconds; default 30 000. */
+  requestTimeoutMs?: number;
+  /** When the app closes: how long answers that are under way may take, in milliseconds; default 10 000. */
+  drainMs?: number;
   /** Whether item updates and rollback are offered; default true. */
   changes?: boolean;
   /** Whether the page at `/` is served; default true. */
   page?: boolean;
 }
+
+const KNOWN = [
+  ...[
+    'limits',
+    'token',
+    'tls',
+    'logger',
+    'loggerInstance',
+    'deadlineMs',
+    'profileEveryMs',
+    'requestTimeoutMs',
+    'drainMs',
+  ],
+  ...['registry', 'changes', 'page'],
+];
+
+/** Numbers of milliseconds, and the least of each. */
+const LEAST = { deadlineMs: 0, profileEveryMs: 0, requestTimeoutMs: 1, drainMs: 0 };
+/** Timers take no longer ones. */
+const MAX_TIMEOUT = 2 ** 31 - 1;
 
 export const DEFAULT_LIMITS: ServiceLimits = {
   bodyBytes: 4 * 1024 * 1024,
@@ -46,16 +76,31 @@ export const DEFAULT_LIMITS: ServiceLimits = {
   candidates: 100_000,
   exclude: 100_000,
   inferBatch: 256,
+  results: 262_144,
 };
 
 /** @throws SilverlodeError `INVALID_ARGUMENT` for limits that are none and an empty token. */
-export function checkServiceOptions({ limits = {}, token }: ServiceOptions): ServiceLimits {
+export function checkServiceOptions(options: ServiceOptions): ServiceLimits {
+  requireKnown('service options', options, KNOWN);
+  const { limits = {}, token } = options;
   const all = { ...DEFAULT_LIMITS, ...limits };
   for (const [name, value] of Object.entries(all)) {
     if (!Object.hasOwn(DEFAULT_LIMITS, name) || !Number.isInteger(value) || value < 1)
       throw new SilverlodeError('INVALID_ARGUMENT', `limits.${name} must be a positive integer, got ${String(value)}`);
   }
-  if (token !== undefined && (typeof token !== 'string' || token === ''))
-    throw new SilverlodeError('INVALID_ARGUMENT', 'token must be a text that is not empty');
+  for (const [name, least] of Object.entries(LEAST)) {
+    const value = options[name as keyof typeof LEAST];
+    if (value !== undefined && !(Number.isInteger(value) && value >= least && value <= MAX_TIMEOUT))
+      throw new SilverlodeError(
+        'INVALID_ARGUMENT',
+        `${name} must be an integer from ${least} to ${MAX_TIMEOUT}, got ${value}`,
+      );
+  }
+  // What a header can carry behind `Bearer` (RFC 6750): anything else could never be sent.
+  if (token !== undefined && !/^[\w.~+/-]+=*$/.test(token))
+    throw new SilverlodeError(
+      'INVALID_ARGUMENT',
+      'a token has letters, digits and - . _ ~ + / alone, and = at its end',
+    );
   return all;
 }

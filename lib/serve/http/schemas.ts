@@ -18,11 +18,15 @@ function requestFields(limits: ServiceLimits) {
     },
     filter: {
       description: 'text of the filter language, or the equivalent tree',
-      anyOf: [{ type: 'string', maxLength: limits.filterLength }, { type: 'object' }],
+      anyOf: [
+        { type: 'string', maxLength: limits.filterLength },
+        { type: 'object', additionalProperties: true },
+      ],
     },
     k: { type: 'integer', minimum: 1, maximum: limits.k, description: 'results wanted; default 100' },
     candidates: { type: 'integer', minimum: 1, maximum: limits.candidates, description: 'candidates to rerank' },
-    probes: { type: 'integer', minimum: 1, description: 'clusters per head to look at first' },
+    recall: { type: 'number', exclusiveMinimum: 0, maximum: 1, description: 'share of the true list to reach' },
+    probes: { type: 'integer', minimum: 1, description: 'instead: clusters per head to look at' },
     minCandidates: { type: 'integer', minimum: 1 },
     exact: { type: 'boolean' },
     weights: { type: 'object', maxProperties: 256, additionalProperties: { type: 'number' } },
@@ -70,6 +74,7 @@ export function binaryHeadSchema(limits: ServiceLimits) {
 
 const statsSchema = {
   type: 'object',
+  required: ['strategy', 'probedClusters', 'scannedRows', 'eligibleRows', 'doubtfulRows', 'candidates', 'exact'],
   properties: {
     strategy: { type: 'string', enum: ['flat', 'ivf', 'ivf-extended', 'filter-only'] },
     probedClusters: { type: 'integer' },
@@ -79,6 +84,7 @@ const statsSchema = {
     candidates: { type: 'integer' },
     exact: { type: 'boolean' },
     falsePositiveRate: { type: 'number' },
+    expectedRecall: { type: 'number' },
   },
 } as const;
 
@@ -89,11 +95,11 @@ export const resultSchema = {
   required: ['ids', 'scores', 'stats'],
   properties: {
     ids: { type: 'array', items: id },
-    scores: { type: 'array', items: { type: 'number', nullable: true }, description: 'null: not a finite number' },
+    scores: { type: 'array', items: { type: ['number', 'null'] }, description: 'null: not a finite number' },
     tasks: {
       type: 'object',
       description: 'raw logits per task',
-      additionalProperties: { type: 'array', items: { type: 'number', nullable: true } },
+      additionalProperties: { type: 'array', items: { type: ['number', 'null'] } },
     },
     stats: statsSchema,
   },
@@ -113,18 +119,76 @@ export const errorSchema = {
   },
 } as const;
 
+const versionFields = {
+  name: { type: 'string' },
+  version: { type: 'integer' },
+  label: { type: 'string' },
+  state: { type: 'string', enum: ['serving', 'draining', 'retired'] },
+  items: { type: 'integer' },
+  dims: { type: 'integer' },
+  bytes: { type: 'integer' },
+  loadedAt: { type: 'string', format: 'date-time' },
+} as const;
+const versionRequired = ['name', 'version', 'state', 'items', 'dims', 'bytes', 'loadedAt'] as const;
+
 export const versionSchema = {
   $id: 'Version',
   type: 'object',
+  required: versionRequired,
+  properties: versionFields,
+} as const;
+
+const texts = { type: 'array', items: { type: 'string' } } as const;
+const named = (properties: Readonly<Record<string, object>>) => ({
+  type: 'array',
+  items: { type: 'object', required: Object.keys(properties), properties },
+});
+
+/** What callers need to know of a model to ask it. */
+export const modelSchema = {
+  $id: 'Model',
+  type: 'object',
+  required: [...versionRequired, 'ids', 'heads', 'tower', 'tasks', 'weights', 'columns', 'fields', 'updatable'],
   properties: {
-    name: { type: 'string' },
+    ...versionFields,
+    ids: { type: 'string', enum: ['string', 'number', 'bigint'] },
+    heads: { type: ['integer', 'null'], description: 'embeddings per user; null: any number' },
+    tower: { type: ['array', 'null'], items: { type: 'string' }, description: 'inputs of the tower, null without one' },
+    tasks: texts,
+    weights: named({ name: { type: 'string' }, default: { type: 'number' } }),
+    columns: texts,
+    fields: named({ name: { type: 'string' }, type: { type: 'string' }, multi: { type: 'boolean' } }),
+    updatable: { type: 'boolean' },
+    freshness: { type: 'object', description: 'where its updates stand', additionalProperties: true },
+  },
+} as const;
+
+const histogram = {
+  type: 'object',
+  required: ['bounds', 'counts', 'sum', 'count'],
+  properties: {
+    bounds: { type: 'array', items: { type: 'number' } },
+    counts: { type: 'array', items: { type: 'integer' } },
+    sum: { type: 'number' },
+    count: { type: 'integer' },
+  },
+} as const;
+
+export const statisticsSchema = {
+  $id: 'Statistics',
+  type: 'object',
+  required: ['version', 'queued', 'running', 'accepted', 'answered', 'failed', 'batchSizes', 'waits', 'runs', 'stages'],
+  properties: {
     version: { type: 'integer' },
-    label: { type: 'string' },
-    state: { type: 'string', enum: ['serving', 'draining', 'retired'] },
-    items: { type: 'integer' },
-    dims: { type: 'integer' },
-    bytes: { type: 'integer' },
-    loadedAt: { type: 'string', format: 'date-time' },
+    queued: { type: 'integer' },
+    running: { type: 'integer' },
+    accepted: { type: 'integer' },
+    answered: { type: 'integer' },
+    failed: { type: 'object', description: 'by error code', additionalProperties: { type: 'integer' } },
+    batchSizes: histogram,
+    waits: { ...histogram, description: 'milliseconds from the call to its run' },
+    runs: { ...histogram, description: 'milliseconds of runs' },
+    stages: { type: ['object', 'null'], description: 'a recent request, stage by stage', additionalProperties: true },
   },
 } as const;
 

@@ -1,7 +1,7 @@
 // Latency per native stage, live: now and then a recent request is run once more, timed.
-import type { StageProfile } from '../../retrieval/stage_profile.js';
-import type { RetrieveRequest } from '../../retrieval/types.js';
-import type { ModelHub } from '../model_hub.js';
+import type { StageProfile } from '../retrieval/stage_profile.js';
+import type { RetrieveRequest } from '../retrieval/types.js';
+import type { ModelHub } from './model_hub.js';
 
 /** The stages of the last profiled request. */
 export interface StageSample {
