@@ -16,7 +16,8 @@ const root = fileURLToPath(new URL('../../..', import.meta.url));
 function packageWith(binary: string, folder: string): string {
   mkdirSync(path.join(folder, 'build/Release'), { recursive: true });
   cpSync(path.join(root, 'package.json'), path.join(folder, 'package.json'));
-  for (const part of ['dist', 'build/tools']) cpSync(path.join(root, part), path.join(folder, part), { recursive: true });
+  for (const part of ['dist', 'build/tools'])
+    cpSync(path.join(root, part), path.join(folder, part), { recursive: true });
   symlinkSync(path.join(root, 'node_modules'), path.join(folder, 'node_modules'));
   cpSync(binary, path.join(folder, 'build/Release/silverlode.node'));
   return folder;

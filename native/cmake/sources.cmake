@@ -11,7 +11,9 @@ string(JSON count LENGTH "${json}" variables sources)
 
 set(flags_avx2 -mavx2 -mfma -mf16c -mbmi2 -mpopcnt)
 set(flags_avx512vnni -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512vpopcntdq -mavx512vbmi2 -mfma -mf16c -mbmi2 -mpopcnt)
-set(flags_neon -march=armv8.2-a+dotprod+fp16)
+if(NOT DEFINED flags_neon) # some toolchains spell it differently
+  set(flags_neon -march=armv8.2-a+dotprod+fp16)
+endif()
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
   set(instruction_sets avx2 avx512vnni)
 elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64|ARM64)$")

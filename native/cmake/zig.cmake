@@ -33,6 +33,7 @@ endforeach()
 set(CMAKE_RC_COMPILER "${SILVERLODE_ZIG}") # asked for on Windows, never run
 set(CMAKE_OSX_ARCHITECTURES "")
 set(CMAKE_MODULE_LINKER_FLAGS_INIT -s)
+set(flags_neon -mcpu=generic+v8_2a+dotprod+fullfp16)
 
 # Nothing of the machine that builds is for the target.
 set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
