@@ -139,7 +139,8 @@ Napi::Value FileHandle::tensor(const Napi::CallbackInfo& info) {
 Napi::Value lock_file(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const int error = platform::lock_descriptor(info[0].As<Napi::Number>().Int32Value());
-  if (error != 0 && error != EWOULDBLOCK) throw EnvState::of(env).error(env, snapshot::io_error("lock", "the file", error));
+  if (error != 0 && error != EWOULDBLOCK)
+    throw EnvState::of(env).error(env, snapshot::io_error("lock", "the file", error));
   return Napi::Boolean::New(env, error == 0);
 }
 

@@ -156,7 +156,9 @@ int replace_file(const std::string& from, const std::string& to) {
 
 void remove_file(const std::string& path) { DeleteFileW(utf16(path).c_str()); }
 
-int flush_folder_of(const std::string&) { return 0; }  // NTFS keeps names in a log of its own; folders cannot be flushed
+int flush_folder_of(const std::string&) {
+  return 0;
+}  // NTFS keeps names in a log of its own; folders cannot be flushed
 
 int lock_descriptor(int32_t descriptor) {
   // Descriptors belong to the C library inside the host; only it knows their handles.

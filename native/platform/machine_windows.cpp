@@ -17,9 +17,8 @@ int64_t memory_bytes() {
 std::string processor_name() {
   wchar_t name[128];
   DWORD bytes = sizeof name;
-  const LSTATUS status =
-      RegGetValueW(HKEY_LOCAL_MACHINE, L"HARDWARE\\DESCRIPTION\\System\\CentralProcessor\\0", L"ProcessorNameString",
-                   RRF_RT_REG_SZ, nullptr, name, &bytes);
+  const LSTATUS status = RegGetValueW(HKEY_LOCAL_MACHINE, L"HARDWARE\\DESCRIPTION\\System\\CentralProcessor\\0",
+                                      L"ProcessorNameString", RRF_RT_REG_SZ, nullptr, name, &bytes);
   return status == ERROR_SUCCESS ? utf8(name) : "";
 }
 
@@ -31,7 +30,8 @@ int32_t allowed_cores() {
   std::vector<SYSTEM_LOGICAL_PROCESSOR_INFORMATION> all(bytes / sizeof(SYSTEM_LOGICAL_PROCESSOR_INFORMATION));
   if (all.empty() || !GetLogicalProcessorInformation(all.data(), &bytes)) return std::popcount(allowed);
   int32_t cores = 0;
-  for (const auto& each : all) cores += each.Relationship == RelationProcessorCore && (each.ProcessorMask & allowed) != 0;
+  for (const auto& each : all)
+    cores += each.Relationship == RelationProcessorCore && (each.ProcessorMask & allowed) != 0;
   return cores;
 }
 

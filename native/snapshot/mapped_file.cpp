@@ -28,7 +28,8 @@ Status MappedFile::open(const std::string& path, MappedFile& file) {
     if (opened.data_ == nullptr) return make_error(Code::kOutOfMemory, "no memory to read %s", path.c_str());
     int64_t n = 0;
     if (const int error = source.read(opened.data_, opened.size_, n); error != 0) return io_error("read", path, error);
-    if (n < opened.size_) return make_error(Code::kIoError, "cannot read %s: it became shorter meanwhile", path.c_str());
+    if (n < opened.size_)
+      return make_error(Code::kIoError, "cannot read %s: it became shorter meanwhile", path.c_str());
   }
   file = std::move(opened);
   return ok_status();
