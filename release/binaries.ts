@@ -1,7 +1,7 @@
 // What a binary needs of the system it is loaded on, read from the file itself.
-import { fileURLToPath } from 'node:url';
+import path from 'node:path';
 import { CUDA, type Platform } from './platforms.js';
-import { python, run } from './tools.js';
+import { python, root, run } from './tools.js';
 
 /** As release/binary_facts.py prints it. */
 export interface BinaryFacts {
@@ -30,8 +30,7 @@ function allowed({ os, libc }: Platform): RegExp {
 }
 
 export function readFacts(binary: string): BinaryFacts {
-  const script = fileURLToPath(new URL('../../../release/binary_facts.py', import.meta.url));
-  return JSON.parse(run(python(), [script, binary])) as BinaryFacts;
+  return JSON.parse(run(python(), [path.join(root, 'release/binary_facts.py'), binary])) as BinaryFacts;
 }
 
 /** Throws when a binary would not load on some system that its package names. */

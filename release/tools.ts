@@ -2,12 +2,18 @@
 import { type SpawnSyncOptions, spawnSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 
-export const root = fileURLToPath(new URL('../../..', import.meta.url));
+/** The repository: this file runs from `release` and, compiled, from `build/tools/release`. */
+export const root = repositoryRoot();
+
+function repositoryRoot(): string {
+  let folder = import.meta.dirname;
+  while (!existsSync(path.join(folder, 'CMakeLists.txt'))) folder = path.dirname(folder);
+  return folder;
+}
 
 /** Pinned: a release must be built by the compiler that was measured. */
-const WHEELS = ['ziglang==0.17.1', 'lief==0.17.1'];
+const WHEELS = ['ziglang==0.17.1', 'lief==1.0.0'];
 const environment = path.join(root, 'build/release-tools');
 
 /** Runs a command to its end and returns what it printed; a failure is an error with its output. */
