@@ -54,7 +54,7 @@ export function packSource(): string {
       dependencies: Object.fromEntries(tools.map((tool) => [tool, manifest.devDependencies[tool]])),
     },
     {
-      'README.md': `# @silverlode/source\n\nNative sources of [silverlode](https://www.npmjs.com/package/silverlode). \`npx silverlode build\` compiles them.\n`,
+      'README.md': `# @silverlode/source\n\nNative sources of silverlode. \`npx silverlode build\` compiles them.\n`,
     },
   );
 }
@@ -77,7 +77,7 @@ export function packPlatform(platform: Platform, binary: string): string {
       preferUnplugged: true, // a binary is opened by the system, which cannot look into an archive
     },
     {
-      'README.md': `# ${nameOf(platform)}\n\n${what} of [silverlode](https://www.npmjs.com/package/silverlode) for ${name}.\n`,
+      'README.md': `# ${nameOf(platform)}\n\n${what} of silverlode for ${name}.\n`,
       'THIRD_PARTY_LICENSES.txt': licences(platform),
     },
     { [file]: binary },
