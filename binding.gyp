@@ -22,6 +22,10 @@
       "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_CPP_EXCEPTIONS_ALL", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],
       "ldflags": ["-pthread"],
       "conditions": [
+        ["OS!='linux'", {"sources/": [["exclude", "_linux\\.cpp$"]]}],
+        ["OS!='mac'", {"sources/": [["exclude", "_darwin\\.cpp$"]]}],
+        ["OS!='win'", {"sources/": [["exclude", "_windows\\.cpp$"]]}],
+        ["OS=='win'", {"sources/": [["exclude", "_posix\\.cpp$"]]}],
         ["target_arch=='x64'", {"dependencies": ["silverlode_avx2", "silverlode_avx512vnni"]}],
         ["target_arch=='arm64'", {"dependencies": ["silverlode_neon"]}]
       ]
@@ -35,16 +39,16 @@
           "type": "static_library",
           "sources": ["<@(sources)"],
           "sources/": [["exclude", "."], ["include", "_avx2\\.cpp$"]],
-          "cflags_cc": ["-mavx2", "-mfma", "-mf16c", "-mbmi2"],
-          "xcode_settings": {"OTHER_CPLUSPLUSFLAGS": ["-mavx2", "-mfma", "-mf16c", "-mbmi2"]}
+          "cflags_cc": ["-mavx2", "-mfma", "-mf16c", "-mbmi2", "-mpopcnt"],
+          "xcode_settings": {"OTHER_CPLUSPLUSFLAGS": ["-mavx2", "-mfma", "-mf16c", "-mbmi2", "-mpopcnt"]}
         },
         {
           "target_name": "silverlode_avx512vnni",
           "type": "static_library",
           "sources": ["<@(sources)"],
           "sources/": [["exclude", "."], ["include", "_avx512vnni\\.cpp$"]],
-          "cflags_cc": ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vnni", "-mavx512vpopcntdq", "-mavx512vbmi2", "-mfma", "-mf16c", "-mbmi2"],
-          "xcode_settings": {"OTHER_CPLUSPLUSFLAGS": ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vnni", "-mavx512vpopcntdq", "-mavx512vbmi2", "-mfma", "-mf16c", "-mbmi2"]}
+          "cflags_cc": ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vnni", "-mavx512vpopcntdq", "-mavx512vbmi2", "-mfma", "-mf16c", "-mbmi2", "-mpopcnt"],
+          "xcode_settings": {"OTHER_CPLUSPLUSFLAGS": ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vnni", "-mavx512vpopcntdq", "-mavx512vbmi2", "-mfma", "-mf16c", "-mbmi2", "-mpopcnt"]}
         }
       ]
     }],

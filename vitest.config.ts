@@ -12,6 +12,10 @@ const shared = {
   },
 };
 
+// Far beyond what anything takes, also on a machine that is busy: tests fail by what they find, never for being slow.
+const HANG_GUARD = 1_800_000;
+const patience = { testTimeout: HANG_GUARD, hookTimeout: HANG_GUARD };
+
 // The same suites on a GPU: emulated, or the first real one.
 const onCuda = (name: string, folders: string, plugin: Record<string, string>) => ({
   resolve: shared,
@@ -21,8 +25,7 @@ const onCuda = (name: string, folders: string, plugin: Record<string, string>) =
     setupFiles: ['test/support/setup_cuda.ts'],
     provide: { device: 'cuda' as const },
     env: plugin,
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    ...patience,
   },
 });
 
@@ -39,8 +42,7 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/packaging/**', 'test/{cuda,emulated}/**'],
           provide: { device: 'cpu' },
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          ...patience,
         },
       },
       onCuda('emulated', 'ops,program,retrieval,cuda,emulated', {
@@ -53,8 +55,7 @@ export default defineConfig({
           name: 'packaging',
           provide: { device: 'cpu' },
           include: ['test/packaging/**/*.test.ts'],
-          testTimeout: 900_000,
-          hookTimeout: 900_000,
+          ...patience,
         },
       },
     ],

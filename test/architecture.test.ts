@@ -27,21 +27,23 @@ const stems = (folder: string, suffix: string) =>
 describe('native includes', () => {
   /** What a folder may include, beside itself and the standard library; the longest match rules. */
   const MAY_INCLUDE: Readonly<Record<string, readonly string[]>> = {
+    platform: [],
     core: [],
     ops: ['core'],
-    backends: ['core', 'ops'],
+    backends: ['core', 'ops', 'platform'],
     'backends/math': ['core', 'ops'],
-    'backends/cpu/simd': ['core', 'ops', 'backends/math'],
+    'backends/cpu/simd': ['core', 'ops', 'backends/math', 'platform'],
     program: ['core', 'ops'],
-    snapshot: ['core'],
-    binding: ['core', 'ops', 'backends', 'program', 'snapshot'],
+    snapshot: ['core', 'platform'],
+    binding: ['core', 'ops', 'backends', 'platform', 'program', 'snapshot'],
     emulation: [],
-    tests: ['core', 'ops', 'backends', 'program', 'snapshot', 'emulation'],
+    tests: ['core', 'ops', 'backends', 'platform', 'program', 'snapshot', 'emulation'],
   };
   /** Headers of others, and the only folders that may know them. */
   const FOREIGN: readonly [RegExp, readonly string[]][] = [
     [/^(napi|node_api|js_native_api|uv|v8)/, ['binding']],
     [/^(cuda|cublas|nv)/, ['backends/cuda', 'emulation', 'tests/emulation', 'tests/cuda']],
+    [/^(windows|unistd|fcntl|dlfcn|sched|sys\/)/, ['platform', 'tests', 'emulation', 'backends/cuda']], // elsewhere systems do not differ
     [/^(immintrin|arm_neon)/, ['backends/cpu/simd']],
     [/^g(test|mock)\//, ['tests']],
   ];

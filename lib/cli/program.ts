@@ -54,6 +54,7 @@ Examples:
 
 Exit codes: 0 done, 1 failed (reason on stderr), 2 wrong usage.`,
     );
+  defineBuild(program, () => output);
   defineDevices(program, () => output);
   definePublish(program, () => output);
   defineInspect(program, () => output);
@@ -75,6 +76,12 @@ function define(program: Command, name: string, description: string): Command {
     .description(description)
     .option('--json', 'print one JSON document')
     .option('--device <id>', 'auto, cpu or cuda:0 (default: auto)');
+}
+
+function defineBuild(program: Command, output: () => Output): void {
+  define(program, 'build', 'build the native binary here, for a platform that no package is for').action(async () =>
+    (await import('./commands/build.js')).runBuild(output()),
+  );
 }
 
 function defineDevices(program: Command, output: () => Output): void {

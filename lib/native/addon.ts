@@ -151,6 +151,8 @@ export interface NativeAddon {
    * when another descriptor holds it, of this or another process.
    */
   lockFile(fd: number): boolean;
+  /** Where a package holds the CUDA plugin. One beside the addon, or that SILVERLODE_CUDA_PLUGIN names, comes first. */
+  setCudaPlugin(path: string): void;
   /** 16 hexadecimal digits per tensor; see native/snapshot/xxh64.h. */
   checksums(device: NativeDevice, tensors: readonly NativeTensor[]): Promise<string[]>;
   /**

@@ -1,43 +1,105 @@
-// Finds and loads the native binary. Failing to is one error that says why and what to type.
+// Finds and loads the native binary: one that was built here, else that of this platform's package. Failing to is one error
+// that says why and what to type.
 import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import path from 'node:path';
 import bindings from 'bindings';
+import { familySync, MUSL } from 'detect-libc';
 import { SilverlodeError } from '../errors.js';
 
-/** Loads `build/Release/silverlode.node` of this package; what it exports is described in `addon.ts`. */
+/** Platforms with a package `@silverlode/<platform>`, which npm installs as an optional dependency where it fits. */
+export const PLATFORMS = [
+  ...['linux-x64', 'linux-arm64', 'linuxmusl-x64', 'linuxmusl-arm64'],
+  ...['darwin-arm64', 'darwin-x64', 'win32-x64'],
+];
+const CUDA_PACKAGE = '@silverlode/linux-x64-cuda';
+
+const require = createRequire(import.meta.url);
+
+interface CudaAddon {
+  setCudaPlugin(path: string): void;
+}
+
+/** Loads the addon; what it exports is described in `addon.ts`. */
 export function loadAddon(): unknown {
   const root = packageRoot();
-  try {
-    refuseOtherVersion(root);
-    return bindings({ bindings: 'silverlode', module_root: root });
-  } catch (cause) {
-    const reason = existsSync(path.join(root, 'build/Release/silverlode.node'))
-      ? firstLine(cause)
-      : 'it has not been built yet';
-    const installer = typed(path.join(root, 'native/install.cjs'));
-    throw new SilverlodeError(
-      'DEVICE_UNAVAILABLE',
-      `silverlode: no native binary: ${reason}. With a C++20 compiler and CMake installed, run: node ${installer} --strict`,
-      { platform: `${process.platform}-${process.arch}`, node: process.version },
-      { cause },
-    );
-  }
+  const addon = existsSync(path.join(root, 'build/Release/silverlode.node')) ? loadBuild(root) : loadPackage(root);
+  const plugin = resolve(CUDA_PACKAGE);
+  if (plugin !== undefined) (addon as CudaAddon).setCudaPlugin(plugin);
+  return addon;
 }
 
 /** The nearest folder above this file with our package.json: this file runs from `lib/native` and from `dist/native`. */
-function packageRoot(): string {
+export function packageRoot(): string {
   let folder = import.meta.dirname;
   while (!existsSync(path.join(folder, 'package.json'))) folder = path.dirname(folder);
   return folder;
 }
 
-/** A binary that an earlier version left behind may lack what this one calls. */
-function refuseOtherVersion(root: string): void {
-  const infoFile = path.join(root, 'build/build_info.json');
-  if (!existsSync(infoFile)) return;
-  const versionIn = (file: string) => (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
-  const [built, wanted] = [versionIn(infoFile), versionIn(path.join(root, 'package.json'))];
-  if (built !== wanted) throw new Error(`the one in build/ is of version ${built}, this is ${wanted}`);
+/** What a checkout or `silverlode build` built. */
+function loadBuild(root: string): unknown {
+  try {
+    refuseOtherVersion(path.join(root, 'build/build_info.json'), root, 'the one in build/');
+    return bindings({ bindings: 'silverlode', module_root: root });
+  } catch (cause) {
+    throw missing(firstLine(cause), buildCommand(root), cause);
+  }
+}
+
+function loadPackage(root: string): unknown {
+  const platform = platformName();
+  if (!PLATFORMS.includes(platform) || existsSync(path.join(root, 'native/build.cjs'))) {
+    const reason = PLATFORMS.includes(platform) ? 'it has not been built yet' : `there is no package for ${platform}`;
+    throw missing(`${reason}; it takes a C++20 compiler and CMake`, buildCommand(root));
+  }
+  const name = `@silverlode/${platform}`;
+  const version = versionIn(path.join(root, 'package.json'));
+  const install = `npm install --include=optional --save-optional ${name}@${version}`;
+  const binary = resolve(name);
+  if (binary === undefined) throw missing(`the package ${name} is not installed`, install);
+  try {
+    refuseOtherVersion(path.join(path.dirname(binary), 'package.json'), root, name);
+    return require(binary);
+  } catch (cause) {
+    throw missing(firstLine(cause), install, cause);
+  }
+}
+
+/** As in the names of packages. */
+function platformName(): string {
+  const system = process.platform === 'linux' && familySync() === MUSL ? 'linuxmusl' : process.platform;
+  return `${system}-${process.arch}`;
+}
+
+function resolve(name: string): string | undefined {
+  try {
+    return require.resolve(name);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A binary of another version may lack what this one calls. */
+function refuseOtherVersion(file: string, root: string, what: string): void {
+  if (!existsSync(file)) return;
+  const [found, wanted] = [versionIn(file), versionIn(path.join(root, 'package.json'))];
+  if (found !== wanted) throw new Error(`${what} is of version ${found}, this is ${wanted}`);
+}
+
+const versionIn = (file: string) => (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+
+function buildCommand(root: string): string {
+  const script = path.join(root, 'native/build.cjs');
+  return existsSync(script) ? `node ${typed(script)}` : 'npx silverlode build';
+}
+
+function missing(reason: string, command: string, cause?: unknown): SilverlodeError {
+  return new SilverlodeError(
+    'DEVICE_UNAVAILABLE',
+    `silverlode: no native binary: ${reason}. Run: ${command}`,
+    { platform: `${process.platform}-${process.arch}`, node: process.version },
+    { cause },
+  );
 }
 
 function firstLine(error: unknown): string {

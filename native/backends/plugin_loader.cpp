@@ -1,11 +1,10 @@
 #include "backends/plugin_loader.h"
 
-#include <dlfcn.h>
-#include <unistd.h>
-
 #include <cstdlib>
+#include <mutex>
 
 #include "backends/library_file.h"
+#include "platform/library.h"
 
 namespace silverlode {
 
@@ -16,13 +15,15 @@ struct Loaded {
   std::string reason;
 };
 
-// The folder of the binary that this code is part of.
-std::string own_folder() {
-  Dl_info info = {};
-  if (dladdr(reinterpret_cast<const void*>(&own_folder), &info) == 0 || info.dli_fname == nullptr) return ".";
-  const std::string path = info.dli_fname;
-  const size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "." : path.substr(0, slash);
+std::mutex installed_mutex;
+std::string installed_file;  // guarded by installed_mutex
+
+// Beside the addon lies the plugin that was built with it.
+std::string plugin_file() {
+  const std::string built = platform::own_folder() + "/silverlode_cuda.so";
+  if (platform::file_exists(built)) return built;
+  const std::lock_guard lock(installed_mutex);
+  return installed_file;
 }
 
 // Built from other headers than ours: its tables would be misread.
@@ -35,33 +36,38 @@ bool fits(const PluginTable& table) {
 Loaded load() {
   const char* named = std::getenv("SILVERLODE_CUDA_PLUGIN");
   const bool is_named = named != nullptr && *named != '\0';
-  const std::string path = is_named ? named : own_folder() + "/silverlode_cuda.so";
-  if (access(path.c_str(), F_OK) != 0) {
-    if (is_named) return {nullptr, "SILVERLODE_CUDA_PLUGIN names " + path + ", which does not exist"};
-    return {nullptr, "the CUDA plugin is not built; build the package where nvcc is installed"};
+  const std::string path = is_named ? named : plugin_file();
+  if (path.empty()) {
+    return {nullptr, "the CUDA plugin is not installed; on Linux x64 run: npm install @silverlode/linux-x64-cuda"};
+  }
+  if (is_named && !platform::file_exists(path)) {
+    return {nullptr, "SILVERLODE_CUDA_PLUGIN names " + path + ", which does not exist"};
   }
   if (const std::string fault = library_fault(path); !fault.empty()) {
     return {nullptr, "the CUDA plugin " + path + " cannot be opened: " + fault};
   }
-  void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr) {
-    const char* error = dlerror();
-    return {nullptr, "the CUDA plugin cannot be opened: " + std::string(error == nullptr ? path.c_str() : error)};
-  }
-  const auto entry = reinterpret_cast<PluginEntry>(dlsym(library, kPluginEntry));
+  std::string reason;
+  void* library = platform::open_library(path, reason);
+  if (library == nullptr) return {nullptr, "the CUDA plugin cannot be opened: " + reason};
+  const auto entry = reinterpret_cast<PluginEntry>(platform::find_symbol(library, kPluginEntry));
   const PluginTable* table = entry == nullptr ? nullptr : entry();
   if (table == nullptr) {
-    dlclose(library);
+    platform::close_library(library);
     return {nullptr, path + " is not a CUDA plugin of this package"};
   }
   if (!fits(*table)) {
-    dlclose(library);
+    platform::close_library(library);
     return {nullptr, path + " was built for another version of this package; build both again"};
   }
   return {table, ""};
 }
 
 }  // namespace
+
+void set_installed_cuda_plugin(const std::string& path) {
+  const std::lock_guard lock(installed_mutex);
+  installed_file = path;
+}
 
 const PluginTable* cuda_plugin(std::string& reason) {
   static const Loaded loaded = load();

@@ -1,14 +1,12 @@
 #include "backends/registry.h"
 
-#include <unistd.h>
-
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 
 #include "backends/cpu/cpu_device.h"
 #include "backends/plugin_device.h"
 #include "backends/plugin_loader.h"
+#include "platform/machine.h"
 
 namespace silverlode {
 
@@ -38,23 +36,6 @@ Status pick_simd(const std::string& wanted, const cpu::SimdTable*& table) {
   }
   return make_error(Code::kInvalidArgument, "SIMD level '%.32s' is not supported here; supported: %s", name.c_str(),
                     known.c_str());
-}
-
-std::string processor_name() {
-  std::ifstream info("/proc/cpuinfo");
-  for (std::string line; std::getline(info, line);) {
-    if (line.rfind("model name", 0) == 0) {
-      const size_t colon = line.find(": ");
-      if (colon != std::string::npos) return line.substr(colon + 2);
-    }
-  }
-  return "CPU";
-}
-
-int64_t memory_bytes() {
-  const long pages = sysconf(_SC_PHYS_PAGES);
-  const long page = sysconf(_SC_PAGE_SIZE);
-  return pages > 0 && page > 0 ? static_cast<int64_t>(pages) * page : 0;
 }
 
 // One entry per GPU; where there is none, cuda:0 with the reason.
@@ -103,10 +84,10 @@ Status open_gpu(const std::string& id, int32_t threads, bool graphs, std::unique
 std::vector<DeviceInfo> list_devices() {
   DeviceInfo info;
   info.id = "cpu";
-  static const std::string name = processor_name();
+  static const std::string name = platform::processor_name();
   info.name = name;
   info.threads = cpu::default_threads();
-  info.memory_bytes = memory_bytes();
+  info.memory_bytes = platform::memory_bytes();
   for (cpu::SimdLevel level : kLevels) {
     if (cpu::simd_supported(level)) info.simd_levels.push_back(cpu::simd_table(level).name);
   }

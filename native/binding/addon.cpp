@@ -1,6 +1,7 @@
 // What the addon exports. The typed contract is lib/native/addon.ts; a test compares the two.
 #include <napi.h>
 
+#include "backends/plugin_loader.h"
 #include "binding/env_state.h"
 #include "binding/handles.h"
 #include "binding/tensor.h"
@@ -48,6 +49,9 @@ void set_error_class(const Napi::CallbackInfo& info) {
   EnvState::of(info.Env()).error_class = Napi::Persistent(info[0].As<Napi::Function>());
 }
 
+// setCudaPlugin(path): where a package holds it
+void set_cuda_plugin(const Napi::CallbackInfo& info) { set_installed_cuda_plugin(info[0].ToString().Utf8Value()); }
+
 }  // namespace
 
 static Napi::Object initialize(Napi::Env env, Napi::Object exports) {
@@ -65,6 +69,7 @@ static Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("devices", Napi::Function::New(env, devices, "devices"));
   exports.Set("opNames", Napi::Function::New(env, names_of_ops, "opNames"));
   exports.Set("setErrorClass", Napi::Function::New(env, set_error_class, "setErrorClass"));
+  exports.Set("setCudaPlugin", Napi::Function::New(env, set_cuda_plugin, "setCudaPlugin"));
   exports.Set("inferOp", Napi::Function::New(env, infer_op, "inferOp"));
   exports.Set("runOp", Napi::Function::New(env, run_op, "runOp"));
   exports.Set("createProgram", Napi::Function::New(env, ProgramHandle::create, "createProgram"));

@@ -1,6 +1,4 @@
 // Model files: opening, checksums, writing, and locking of files that belong to a model. What the header says is read and checked in lib/snapshot.
-#include <sys/file.h>
-
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -9,8 +7,9 @@
 #include "binding/env_state.h"
 #include "binding/handles.h"
 #include "binding/tensor.h"
+#include "platform/file.h"
 #include "snapshot/atomic_writer.h"
-#include "snapshot/file_descriptor.h"
+#include "snapshot/io_error.h"
 #include "snapshot/xxh64.h"
 
 namespace silverlode::binding {
@@ -139,9 +138,10 @@ Napi::Value FileHandle::tensor(const Napi::CallbackInfo& info) {
 
 Napi::Value lock_file(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  if (flock(info[0].As<Napi::Number>().Int32Value(), LOCK_EX | LOCK_NB) == 0) return Napi::Boolean::New(env, true);
-  if (errno == EWOULDBLOCK) return Napi::Boolean::New(env, false);
-  throw EnvState::of(env).error(env, snapshot::io_error("lock", "the file", errno));
+  const int error = platform::lock_descriptor(info[0].As<Napi::Number>().Int32Value());
+  if (error != 0 && error != EWOULDBLOCK)
+    throw EnvState::of(env).error(env, snapshot::io_error("lock", "the file", error));
+  return Napi::Boolean::New(env, error == 0);
 }
 
 Napi::Value checksums(const Napi::CallbackInfo& info) {

@@ -10,6 +10,9 @@ function(silverlode_compile_flags target)
   target_compile_options(${target} PRIVATE
     $<$<COMPILE_LANGUAGE:CXX>:-O3;-ffp-contract=off;-Wall;-Wextra>
     $<$<COMPILE_LANGUAGE:CUDA>:-O3;-fmad=false;--expt-relaxed-constexpr;-lineinfo;-Xcompiler=-Wall,-Wextra>)
+  if(CMAKE_CXX_COMPILER_ID MATCHES "Clang") # pragmas name warnings that only GCC has
+    target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Wno-unknown-warning-option>)
+  endif()
   if(SILVERLODE_WERROR)
     target_compile_options(${target} PRIVATE
       $<$<COMPILE_LANGUAGE:CXX>:-Werror> $<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings>)

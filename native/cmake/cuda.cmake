@@ -12,7 +12,7 @@ function(silverlode_plugin target)
   silverlode_compile_flags(${target})
   set_target_properties(${target} PROPERTIES PREFIX "" SUFFIX ".so")
   if(NOT SILVERLODE_SANITIZE) # which only a process with the sanitizer's runtime can open
-    set_target_properties(${target} PROPERTIES LIBRARY_OUTPUT_DIRECTORY "${CMAKE_SOURCE_DIR}/build/Release")
+    set_target_properties(${target} PROPERTIES LIBRARY_OUTPUT_DIRECTORY "${SILVERLODE_OUTPUT}")
   endif()
   target_link_options(${target} PRIVATE -Wl,--no-undefined)
 endfunction()

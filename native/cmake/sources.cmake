@@ -1,20 +1,30 @@
 # Reads native/sources.gypi, the one source list (paths from native/) that binding.gyp reads too, into
 #   SILVERLODE_SOURCES          what any program may link
 #   SILVERLODE_BINDING_SOURCES  what needs Node-API
-# A file whose stem ends in an instruction set is compiled for it, and only on its architecture.
+# A file whose stem ends in an instruction set is compiled for it, and only on its architecture; one whose stem ends in a system,
+# only there.
 
 set(manifest "${CMAKE_SOURCE_DIR}/native/sources.gypi")
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${manifest}")
 file(READ "${manifest}" json)
 string(JSON count LENGTH "${json}" variables sources)
 
-set(flags_avx2 -mavx2 -mfma -mf16c -mbmi2)
-set(flags_avx512vnni -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512vpopcntdq -mavx512vbmi2 -mfma -mf16c -mbmi2)
-set(flags_neon -march=armv8.2-a+dotprod+fp16)
+set(flags_avx2 -mavx2 -mfma -mf16c -mbmi2 -mpopcnt)
+set(flags_avx512vnni -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512vpopcntdq -mavx512vbmi2 -mfma -mf16c -mbmi2 -mpopcnt)
+if(NOT DEFINED flags_neon) # some toolchains spell it differently
+  set(flags_neon -march=armv8.2-a+dotprod+fp16)
+endif()
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
   set(instruction_sets avx2 avx512vnni)
 elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64|ARM64)$")
   set(instruction_sets neon)
+endif()
+if(CMAKE_SYSTEM_NAME STREQUAL "Windows")
+  set(systems windows)
+elseif(CMAKE_SYSTEM_NAME STREQUAL "Darwin")
+  set(systems darwin posix)
+else()
+  set(systems linux posix)
 endif()
 
 math(EXPR last "${count} - 1")
@@ -26,6 +36,9 @@ foreach(index RANGE ${last})
       continue()
     endif()
     set_source_files_properties("${source}" PROPERTIES COMPILE_OPTIONS "${flags_${CMAKE_MATCH_1}}")
+  endif()
+  if(source MATCHES "_(linux|darwin|posix|windows)\\.cpp$" AND NOT CMAKE_MATCH_1 IN_LIST systems)
+    continue()
   endif()
   if(source MATCHES "^native/binding/")
     list(APPEND SILVERLODE_BINDING_SOURCES "${source}")

@@ -4,23 +4,25 @@
 #include <cstddef>
 #include <cstdlib>
 #include <memory>
+#include <new>
 
 namespace silverlode {
 
+constexpr size_t kAlignment = 64;
+
 struct FreeMemory {
-  void operator()(void* memory) const { std::free(memory); }
+  void operator()(void* memory) const { ::operator delete(memory, std::align_val_t{kAlignment}); }
 };
 
 using AlignedMemory = std::unique_ptr<void, FreeMemory>;
-
-constexpr size_t kAlignment = 64;
 
 constexpr size_t align_up(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
 // Null when memory is short. Never returns null for 0 bytes.
 inline AlignedMemory allocate_aligned(size_t bytes) {
   const size_t rounded = bytes == 0 ? kAlignment : align_up(bytes);
-  return AlignedMemory(rounded < bytes ? nullptr : std::aligned_alloc(kAlignment, rounded));
+  if (rounded < bytes) return nullptr;
+  return AlignedMemory(::operator new(rounded, std::align_val_t{kAlignment}, std::nothrow));
 }
 
 // The same, filled with zeros; large memory costs nothing until it is touched, since the system hands it out as zeros. Null

@@ -7,10 +7,9 @@
 
 #include <cstdint>
 #include <string>
-#include <utility>
 
 #include "core/status.h"
-#include "snapshot/file_descriptor.h"
+#include "platform/file.h"
 
 namespace silverlode::snapshot {
 
@@ -36,7 +35,7 @@ class AtomicWriter {
 
   std::string path_;
   std::string temporary_;  // empty when there is no temporary file (any more)
-  FileDescriptor descriptor_;
+  platform::File file_;
   int64_t size_ = 0;
   Status failure_;
 };

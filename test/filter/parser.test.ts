@@ -3,6 +3,7 @@ import { MAX_FILTER_TERMS, MAX_FILTER_TEXT } from '../../lib/filter/ast.js';
 import { checkFilter } from '../../lib/filter/check.js';
 import { parseFilter } from '../../lib/filter/parser.js';
 import { failure } from '../failure.js';
+import { processorTimer } from '../support/processor_time.js';
 
 const eq = (field: string, value: string) => ({ eq: [field, value] });
 
@@ -165,9 +166,9 @@ describe('limits', () => {
     ['256 KiB of backslashes', `f:"${'\\'.repeat(MAX_FILTER_TEXT - 3)}`, 'FILTER_SYNTAX'],
     ['256 KiB of digits', `f:<${'9'.repeat(MAX_FILTER_TEXT - 4)}x`, 'FILTER_SYNTAX'],
   ])('%s: an error at once', (name, text, code) => {
-    const start = performance.now();
+    const spent = processorTimer();
     const error = failure(() => parseFilter(text));
-    const ms = performance.now() - start;
+    const ms = spent();
     console.log(`${name}: ${ms.toFixed(1)} ms, ${error.message.slice(0, 70)}`);
     expect(error).toMatchObject({ code, position: expect.any(Number) });
     expect(ms).toBeLessThan(2000);

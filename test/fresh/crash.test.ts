@@ -66,7 +66,7 @@ async function prepare(random: Random, count: number) {
 }
 
 describe(`faults (seed ${seed})`, () => {
-  test(`${ROUNDS} kills`, { timeout: 240_000 }, async () => {
+  test(`${ROUNDS} kills`, async () => {
     const random = new Random(seed);
     const { path, updates, file, mirror } = await prepare(random, 20_000);
     const journal = folder.path('journal');
@@ -90,7 +90,7 @@ describe(`faults (seed ${seed})`, () => {
     expect(applied).toBeGreaterThan(50);
   });
 
-  test('a full disk refuses updates and saving, and takes both again later', { timeout: 120_000 }, async () => {
+  test('a full disk refuses updates and saving, and takes both again later', async () => {
     const random = new Random(seed + 1);
     const { path, updates, file, mirror } = await prepare(random, 2000);
     const journal = folder.path('full-journal');

@@ -51,12 +51,11 @@ test('the event loop stays free during a publish of some seconds and under conti
     filter: i % 2 ? 'language:en AND NOT tag:t5' : undefined,
   }));
   let answered = 0;
-  const end = performance.now() + 2000;
   const lane = async () => {
-    while (performance.now() < end) answered += (await model.retrieve(requests)).length;
+    for (let round = 0; round < 200; round++) answered += (await model.retrieve(requests)).length;
   };
   const retrieving = await timerDelays(Promise.all([lane(), lane(), lane()]));
-  console.log(`${answered} requests in 2 s; timer delay in ms:`, retrieving);
+  console.log(`${answered} requests; timer delay in ms:`, retrieving);
   expect(retrieving.fired).toBeGreaterThan(10);
   await model.close();
 });

@@ -13,11 +13,10 @@ interface Report {
   samples: { rss: number; heapUsed: number; external: number }[];
 }
 
-test(`${cycles} publish/load/retrieve/dispose cycles show flat memory`, { timeout: 600_000 }, () => {
+test(`${cycles} publish/load/retrieve/dispose cycles show flat memory`, () => {
   const child = runScript(beside(import.meta.url, 'cycles.mjs'), {
     flags: ['--expose-gc'],
     args: [folder.path('.'), cycles],
-    timeout: 600_000,
   });
   expect(child.errors).toBe('');
   const { milliseconds, samples } = JSON.parse(child.output) as Report;

@@ -112,7 +112,7 @@ describe('a process ends by itself', () => {
          const given = { items: { ids, embeddings: { data, shape: [20_000, 48] } }, index: { clusters: 256 } };
          ${body}`,
       );
-      const child = runScript(script, { args: [path], timeout: 20_000 });
+      const child = runScript(script, { args: [path] });
       expect(child).toMatchObject({ code, signal: null, output });
       if (code !== 1) expect(child.errors).toBe('');
     });

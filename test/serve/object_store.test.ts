@@ -57,7 +57,9 @@ describe.skipIf(server === undefined)('a watched object store', () => {
 
   afterAll(async () => {
     await connection?.close();
-    nats?.kill();
+    const gone = once(nats, 'exit'); // it writes until then, into the folder that is removed next
+    nats.kill('SIGKILL');
+    await gone;
   });
 
   const put = async (name: string, file: string) => store.putBlob({ name }, await readFile(file));

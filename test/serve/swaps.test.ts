@@ -15,11 +15,9 @@ interface Report {
   states: string[];
 }
 
-test(`${swaps} swaps under load: no wrong answer, and the memory of old versions comes back`, {
-  timeout: 600_000,
-}, () => {
+test(`${swaps} swaps under load: no wrong answer, and the memory of old versions comes back`, () => {
   const script = beside(import.meta.url, 'swaps.mjs');
-  const child = runScript(script, { flags: ['--expose-gc'], args: [folder.path('.'), swaps], timeout: 600_000 });
+  const child = runScript(script, { flags: ['--expose-gc'], args: [folder.path('.'), swaps] });
   expect(child.errors).toBe('');
   const { answered, wrong, bytes, samples, states } = JSON.parse(child.output) as Report;
   const megabytes = samples.map((rss) => (rss / 1e6).toFixed(0)).join(' ');

@@ -28,9 +28,12 @@ export interface ChildOptions {
   env?: Readonly<Record<string, string>>;
 }
 
+/** Far beyond what anything takes, also on a machine that is busy: tests fail by what they find, never for being slow. */
+const HANG_GUARD = 1_800_000;
+
 /** Runs a script as an ES module file `path`, where `silverlode` is the built package. */
 export function runScript(path: string, options: ChildOptions = {}): Finished {
-  const { flags = [], args = [], shell, timeout = 120_000, env } = options;
+  const { flags = [], args = [], shell, timeout = HANG_GUARD, env } = options;
   const command = [process.execPath, ...flags, path, ...args.map(String)];
   const started = performance.now();
   const [file, ...rest] = shell === undefined ? command : ['bash', '-c', `${shell} exec "$@"`, 'bash', ...command];

@@ -1,15 +1,9 @@
 #include "backends/cpu/thread_pool.h"
 
 #include <algorithm>
-#include <set>
-#include <string>
 #include <system_error>
 
-#if defined(__linux__)
-#include <sched.h>
-
-#include <fstream>
-#endif
+#include "platform/machine.h"
 
 namespace silverlode::cpu {
 
@@ -81,81 +75,10 @@ void ThreadPool::drain(int32_t worker) {
 
 namespace {
 
-#if defined(__linux__)
-
-std::string first_line(const std::string& path) {
-  std::ifstream file(path);
-  std::string line;
-  std::getline(file, line);
-  return line;
-}
-
-// Distinct groups of hardware threads that share a core, among those this process may run on; 0 when unknown.
-int32_t allowed_cores() {
-  cpu_set_t allowed;
-  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return 0;
-  std::set<std::string> cores;
-  for (int32_t cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-    if (!CPU_ISSET(cpu, &allowed)) continue;
-    const std::string name = "cpu" + std::to_string(cpu);
-    const std::string siblings = first_line("/sys/devices/system/cpu/" + name + "/topology/thread_siblings_list");
-    cores.insert(siblings.empty() ? name : siblings);  // without topology every thread counts as a core
-  }
-  return static_cast<int32_t>(cores.size());
-}
-
-// Processors worth of time that one control group grants; 0 for no limit. Version 2 has one file, version 1 two.
-double quota_of(const std::string& folder) {
-  double quota = 0;
-  double period = 0;
-  std::ifstream both(folder + "/cpu.max");
-  if (!(both >> quota >> period)) {
-    std::ifstream(folder + "/cpu.cfs_quota_us") >> quota;
-    std::ifstream(folder + "/cpu.cfs_period_us") >> period;
-  }
-  return quota > 0 && period > 0 ? quota / period : 0;
-}
-
-// The path of this process's group below a mounted hierarchy, such as "/user.slice/app.service".
-std::string group_path() {
-  std::ifstream file("/proc/self/cgroup");
-  for (std::string line; std::getline(file, line);) {
-    const size_t first = line.find(':');
-    const size_t second = line.find(':', first + 1);
-    if (first == std::string::npos || second == std::string::npos) continue;
-    const std::string controllers = std::string(",").append(line, first + 1, second - first - 1).append(",");
-    if (controllers == ",," || controllers.find(",cpu,") != std::string::npos) return line.substr(second + 1);
-  }
-  return "";
-}
-
-// The smallest quota of the group and of all groups above it; 0 for no limit.
-double quota() {
-  double smallest = 0;
-  for (const char* root : {"/sys/fs/cgroup", "/sys/fs/cgroup/cpu"}) {
-    std::string path = group_path();
-    if (path == "/") path.clear();
-    while (true) {
-      const double limit = quota_of(root + path);
-      if (limit > 0 && (smallest == 0 || limit < smallest)) smallest = limit;
-      if (path.empty()) break;
-      path.resize(path.rfind('/') == std::string::npos ? 0 : path.rfind('/'));
-    }
-  }
-  return smallest;
-}
-
-#else
-
-int32_t allowed_cores() { return 0; }
-double quota() { return 0; }
-
-#endif
-
 int32_t count_threads() {
-  int32_t threads = allowed_cores();
+  int32_t threads = platform::allowed_cores();
   if (threads == 0) threads = static_cast<int32_t>(std::thread::hardware_concurrency());
-  const double limit = quota();
+  const double limit = platform::processor_quota();
   if (limit > 0 && limit < threads) threads = static_cast<int32_t>(limit);
   return std::max(threads, 1);
 }

@@ -21,7 +21,6 @@ inline void gemm_tile(const float* x, int64_t ldx, const float* packed, int64_t 
 #pragma GCC unroll 16
     for (int c = 0; c < kWide; ++c) sums[r][c] = V(0.0f);
   }
-#pragma GCC unroll 2
   for (int64_t k = 0; k < in_dim; ++k) {
     V weights[kWide];
 #pragma GCC unroll 16

@@ -1,22 +1,18 @@
 // Which instruction sets this build holds and this processor offers. Compiled without any ISA flag, since it runs first.
 #include "backends/cpu/simd/simd_table.h"
 
+#include "backends/cpu/simd/cpuid.h"
+#include "platform/machine.h"
+
 namespace silverlode::cpu {
 
 namespace {
 
 #if defined(__x86_64__)
 
-bool supports_avx2() {
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2") &&
-         __builtin_cpu_supports("f16c");
-}
-
-bool supports_avx512vnni() {
-  return supports_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-         __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vpopcntdq") &&
-         __builtin_cpu_supports("avx512vbmi2");
+const Cpuid& cpuid() {
+  static const Cpuid asked;
+  return asked;
 }
 
 #endif
@@ -27,10 +23,10 @@ bool simd_supported(SimdLevel level) {
   switch (level) {
     case SimdLevel::kSerial: return true;
 #if defined(__x86_64__)
-    case SimdLevel::kAvx2: return supports_avx2();
-    case SimdLevel::kAvx512Vnni: return supports_avx512vnni();
+    case SimdLevel::kAvx2: return cpuid().avx2();
+    case SimdLevel::kAvx512Vnni: return cpuid().avx512vnni();
 #elif defined(__aarch64__)
-    case SimdLevel::kNeon: return true;
+    case SimdLevel::kNeon: return platform::has_arm_dot_products();
 #endif
     default: return false;
   }

@@ -1,5 +1,5 @@
-// Builds build/Release/silverlode.node. As npm's install script it never fails an installation; `--strict` reports failure
-// by its exit code. `--gyp` builds through node-gyp instead of CMake; `--CD<NAME>=<value>` sets a CMake option.
+// Builds build/Release/silverlode.node from the sources beside this file, of a checkout or of the package @silverlode/source.
+// `--gyp` builds through node-gyp instead of CMake; `--CD<NAME>=<value>` sets a CMake option.
 'use strict';
 
 const { spawnSync } = require('node:child_process');
@@ -13,16 +13,14 @@ const logFile = path.join(root, 'build', 'install.log');
 const infoFile = path.join(root, 'build', 'build_info.json');
 const { version } = require('../package.json');
 
-const strict = process.argv.includes('--strict');
 const cmakeOptions = process.argv.filter((arg) => arg.startsWith('--CD'));
 
 function main() {
-  if (!strict && (process.env.SILVERLODE_SKIP_BUILD || (readInfo().version === version && !loadError()))) return;
-
+  fs.mkdirSync(path.dirname(logFile), { recursive: true });
+  fs.rmSync(logFile, { force: true });
   const found = chooseDoor();
   if (found.missing) return giveUp(found.missing);
 
-  fs.mkdirSync(path.dirname(logFile), { recursive: true });
   fs.writeFileSync(logFile, '');
   if (readInfo().door !== found.door) fs.rmSync(binary, { force: true });
   fs.rmSync(infoFile, { force: true });
@@ -37,27 +35,22 @@ function main() {
   console.log(`silverlode: native binary ready (${found.door}, ${found.compiler})`);
 }
 
-/** One sentence, with the one command that helps; it needs no npm script, so it works where those are blocked. */
 function giveUp(reason) {
-  console.error(
-    `silverlode: no native binary: ${reason}. With a C++20 compiler and CMake installed, run: node ${shown(__filename)} --strict`,
-  );
-  if (strict) {
-    if (fs.existsSync(logFile)) console.error(fs.readFileSync(logFile, 'utf8').split('\n').slice(-60).join('\n'));
-    process.exitCode = 1;
-  }
+  console.error(`silverlode: no native binary: ${reason}`);
+  if (fs.existsSync(logFile)) console.error(fs.readFileSync(logFile, 'utf8').split('\n').slice(-60).join('\n'));
+  process.exitCode = 1;
 }
 
 function chooseDoor() {
   const compiler = compilerName();
-  if (!compiler) return { missing: 'no C++ compiler was found' };
+  if (!compiler) return { missing: 'no C++ compiler was found; it takes one that knows C++20, and CMake' };
   const nodeGyp = resolve('node-gyp/bin/node-gyp.js') ?? process.env.npm_config_node_gyp; // npm brings its own
   if (process.argv.includes('--gyp')) {
     return nodeGyp ? { door: 'gyp', compiler, nodeGyp } : { missing: 'node-gyp was not found' };
   }
   const cmakeJs = resolve('cmake-js/bin/cmake-js');
   if (cmakeJs && answers('cmake')) return { door: 'cmake', compiler, cmakeJs };
-  if (nodeGyp) return { door: 'gyp', compiler, nodeGyp };
+  if (nodeGyp && fs.existsSync(path.join(root, 'binding.gyp'))) return { door: 'gyp', compiler, nodeGyp };
   return { missing: cmakeJs ? 'CMake was not found' : 'cmake-js was not found (run npm install first)' };
 }
 
