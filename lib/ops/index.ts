@@ -31,6 +31,7 @@ export { type MergedTopK, mergeTopK } from './merge_top_k.js';
 export { type MixtureOfLogitsInputs, mixtureOfLogits, type WeightAndBias } from './mixture_of_logits.js';
 export { type OverArchInputs, overArch } from './over_arch.js';
 export { type QuantizedInt8, quantizeInt8 } from './quantize_int8.js';
+export { rescore } from './rescore.js';
 export { reshape } from './reshape.js';
 export { type Rotated, rotate } from './rotate.js';
 export { sliceBuild } from './slice_build.js';

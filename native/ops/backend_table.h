@@ -23,6 +23,7 @@
 #include "ops/mixture_of_logits.h"
 #include "ops/over_arch.h"
 #include "ops/quantize_int8.h"
+#include "ops/rescore.h"
 #include "ops/rotate.h"
 #include "ops/slice_build.h"
 #include "ops/top_k.h"
@@ -59,6 +60,7 @@ struct BackendTable {
   OpEntry<MixtureOfLogits::Args> mixture_of_logits;
   OpEntry<OverArch::Args> over_arch;
   OpEntry<QuantizeInt8::Args> quantize_int8;
+  OpEntry<Rescore::Args> rescore;
   OpEntry<Rotate::Args> rotate;
   OpEntry<SliceBuild::Args> slice_build;
   OpEntry<TopK::Args> top_k;

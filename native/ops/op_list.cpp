@@ -137,6 +137,7 @@ const std::map<std::string, Maker>& makers() {
       {MixtureOfLogits::kName, make_typed<MixtureOfLogits, &T::mixture_of_logits>},
       {OverArch::kName, make_typed<OverArch, &T::over_arch>},
       {QuantizeInt8::kName, make_typed<QuantizeInt8, &T::quantize_int8>},
+      {Rescore::kName, make_typed<Rescore, &T::rescore>},
       {Reshape::kName, make_reshape},
       {Rotate::kName, make_typed<Rotate, &T::rotate>},
       {SliceBuild::kName, make_typed<SliceBuild, &T::slice_build>},

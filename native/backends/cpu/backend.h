@@ -40,6 +40,7 @@ OpEntry<MergeTopK::Args> merge_top_k_entry();
 OpEntry<MixtureOfLogits::Args> mixture_of_logits_entry();
 OpEntry<OverArch::Args> over_arch_entry();
 OpEntry<QuantizeInt8::Args> quantize_int8_entry();
+OpEntry<Rescore::Args> rescore_entry();
 OpEntry<Rotate::Args> rotate_entry();
 OpEntry<SliceBuild::Args> slice_build_entry();
 OpEntry<TopK::Args> top_k_entry();

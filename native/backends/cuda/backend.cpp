@@ -29,6 +29,7 @@ const BackendTable& backend_table() {
       mixture_of_logits_entry(),
       over_arch_entry(),
       quantize_int8_entry(),
+      rescore_entry(),
       rotate_entry(),
       slice_build_entry(),
       top_k_entry(),
