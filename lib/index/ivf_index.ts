@@ -10,7 +10,8 @@ import { type Tensor, tensor } from '../tensor/tensor.js';
 import { clusterItems } from './clustering.js';
 import type { FilterIndex } from './filter_index.js';
 import { inPieces, Progress } from './progress.js';
-import { type Learned, learnClusters } from './recall/learn.js';
+import { type Int8Rows, int8Recall } from './recall/int8_loss.js';
+import { type Learned, learnClusters, sampleTruth } from './recall/learn.js';
 import type { ClusteredRows } from './recall/sample.js';
 import { chooseRotation, itemVectors, type Rotation, type RotationFacts } from './rotation.js';
 import { type Candidates, type SearchRequests, type SearchSegment, searchSegment, toQueries } from './search.js';
@@ -22,6 +23,8 @@ const WORD_ROWS = 64;
 const BLOCK_ROWS = 512;
 /** Clusters of the first round before recall targets are calibrated. */
 export const FIRST_ROUND = 4;
+/** Scores of fewer items lie far enough apart for int8. */
+const FEWEST_COMPARED = 10_000;
 /** Rows whose bias is computed between two turns of the event loop. */
 const BIAS_ROWS = 4096;
 /** Catalogues below this size are scanned whole under `clusters: 'auto'`. */
@@ -92,6 +95,8 @@ export class IvfIndex extends Module {
   tail?: Tensor;
   /** What an index that was just built learnt of its clusters, for whoever calibrates recall targets. */
   learned?: Learned;
+  /** And what share of the true order its int8 scores keep, see `int8Recall`; of small catalogues 1. */
+  int8Recall = 1;
   /** Of rotated indexes: float32 [dims] and int8 [Dp], see `Rotation`. */
   mean?: Tensor;
   signs?: Tensor;
@@ -164,8 +169,8 @@ export class IvfIndex extends Module {
       centroidBias: meanBias,
       priors: bias !== undefined,
     };
-    const learned =
-      clusters === 1 ? undefined : await learnClusters(clustered, { given: options.queries, rotation, seed, progress });
+    const learning = { given: options.queries, rotation, seed, progress };
+    const learned = clusters === 1 ? undefined : await learnClusters(clustered, learning);
     const index = new IvfIndex(
       { metric, dims, items, flat: clusters === 1, rotation: facts, ...(learned && { firstRound: FIRST_ROUND }) },
       {
@@ -186,6 +191,11 @@ export class IvfIndex extends Module {
       },
     );
     if (learned) index.learned = learned;
+    if (items >= FEWEST_COMPARED) {
+      const { queries, lists } = learned ?? (await sampleTruth(clustered, learning));
+      const int8 = { rows: rows as Tensor, rowOf: layout.rowOf, scales: scales.view(), bias: rowBias?.view() };
+      index.int8Recall = await int8Recall(int8 as Int8Rows, queries, lists);
+    }
     return index;
   }
 

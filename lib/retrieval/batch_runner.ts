@@ -6,7 +6,7 @@ import { type DerivedSizes, ProgramRunner, type RunInput } from '../program/prog
 import { Tensor } from '../tensor/tensor.js';
 import { encodeBatch, encodeFresh } from './encode.js';
 import { FRESH_DERIVED, FRESH_FLOORS } from './fresh/inputs.js';
-import type { Manifest } from './manifest.js';
+import { isRankedAgain, type Manifest } from './manifest.js';
 import type { CheckedRequest, RequestLimits } from './requests.js';
 import { type BatchOutputs, toOutputs } from './results.js';
 import { type StageProfile, toStages } from './stage_profile.js';
@@ -164,7 +164,7 @@ export class BatchRunner {
     const [first] = requests as [CheckedRequest];
     const { fresh } = first.version;
     const encoded = encodeBatch(requests, this.manifest);
-    if (fresh) encodeFresh(requests, fresh.tensors, this.manifest.scored, encoded);
+    if (fresh) encodeFresh(requests, fresh.tensors, isRankedAgain(this.manifest), encoded);
     const runner = this.#runners.get(`${fresh ? 'fresh ' : ''}${kindOf(first)}`) as ProgramRunner;
     const inputs = runner.spec.inputs.map(({ name }) => encoded.inputs.get(name) as RunInput);
     const kind = { fresh: fresh !== undefined, inRounds: this.manifest.recall !== undefined };

@@ -17,7 +17,7 @@ const KNOWN = {
   embeddings: ['data', 'shape'],
   features: ['data', 'shape', 'names'],
   queries: ['data', 'shape'],
-  index: ['clusters', 'metric', 'probes', 'bias', 'rotate'],
+  index: ['clusters', 'metric', 'probes', 'bias', 'rotate', 'rescore'],
   filter: ['bitsPerTerm', 'sliceThreshold'],
 };
 const METRICS = ['ip', 'cosine', 'l2'];
@@ -54,6 +54,8 @@ export function checkPublish(options: PublishOptions): CheckedCatalogue {
   if (items.ids.length !== shape[0])
     throw new SilverlodeError('SHAPE_MISMATCH', `${items.ids.length} ids for ${shape[0]} embeddings`);
   const index = checkIndex(options.index ?? {}, shape[0]);
+  if (index.rescore === true && (rerank !== undefined || options.value !== undefined))
+    throw invalid('index.rescore is for models that neither rerank nor value: these order their candidates themselves');
   if (index.rotate === true && rerank !== undefined && rerankEmbeddings === 'int8')
     throw invalid("index.rotate needs rerankEmbeddings 'float16' or 'float32': the reranker would read rotated rows");
   checkColumns(items, shape[0]);
@@ -81,7 +83,11 @@ function checkEmbeddings(given: PublishOptions['items']['embeddings']) {
 
 function checkIndex(index: IndexOptions, items: number): IndexOptions {
   requireKnown('index', index, KNOWN.index);
-  const { clusters = 'auto', metric, probes, bias, rotate = 'auto' } = index;
+  const { clusters = 'auto', metric, probes, bias, rotate = 'auto', rescore = 'auto' } = index;
+  if (rescore !== 'auto' && typeof rescore !== 'boolean')
+    throw invalid(`index.rescore must be true, false or 'auto', got ${String(rescore)}`);
+  if (rescore === true && bias !== undefined)
+    throw invalid('index.rescore does not go with index.bias: float rows have no priors');
   if (rotate !== 'auto' && typeof rotate !== 'boolean')
     throw invalid(`index.rotate must be true, false or 'auto', got ${String(rotate)}`);
   if (metric !== undefined && !METRICS.includes(metric)) {

@@ -77,7 +77,7 @@ export function encodeBatch(requests: readonly CheckedRequest[], manifest: Manif
 export function encodeFresh(
   requests: readonly CheckedRequest[],
   tensors: FreshVersion['tensors'],
-  scored: boolean,
+  rankedAgain: boolean,
   { inputs, symbols }: EncodedBatch,
 ): void {
   const block = new ArrayBlock();
@@ -89,7 +89,7 @@ export function encodeFresh(
   symbols.fresh_positions = size('bloom');
   symbols.fresh_columns = size('columns64');
   symbols.fresh_terms = size('terms');
-  if (!scored) return;
+  if (!rankedAgain) return;
   const pairs = block.array('int32', requests.length * (symbols.candidates as number));
   for (let pair = 0; pair < pairs.length; pair++) pairs[pair] = pair;
   inputs.set('fresh.pairs', pairs);

@@ -44,6 +44,7 @@ export function describeModel({ main, items }: Version): Record<string, unknown>
     rotation,
     probes,
     recall,
+    rescored: main.manifest.rescored ?? false,
     candidates: scored ? defaultCandidates(main.manifest) : null,
     heads,
     tasks,

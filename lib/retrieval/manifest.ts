@@ -35,6 +35,8 @@ export interface Manifest {
   weights: WeightSlot[];
   /** Whether candidates are reranked or valued before the final top k. */
   scored: boolean;
+  /** Whether candidates are scored again by float rows before the final top k. */
+  rescored?: boolean;
   /** Inputs of the tower, null without one. */
   tower: InputSpecs | null;
   programs: Programs;
@@ -56,6 +58,11 @@ export interface RecallFacts {
   narrowed: RecallShares;
   /** Clusters that a request for 100 items looks at, in the mean. */
   clusters: number;
+}
+
+/** Whether a search gives more candidates than are returned. */
+export function isRankedAgain({ scored, rescored = false }: Manifest): boolean {
+  return scored || rescored;
 }
 
 /** A program per kind of request. */

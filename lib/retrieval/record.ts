@@ -37,7 +37,7 @@ export function recordModel(module: RetrievalModule, facts: RecordedFacts): Mani
   const state = module.stateDict();
   const fresh = freshInputSpecs(
     freshShapeOf((name) => state.get(name)),
-    value !== undefined,
+    value !== undefined || module.rescored,
   );
   const { clusters } = index;
   return {
@@ -59,6 +59,7 @@ export function recordModel(module: RetrievalModule, facts: RecordedFacts): Mani
     columns: [...facts.columns],
     weights: weights.map(({ name, default: value }) => ({ name, default: value })),
     scored: value !== undefined,
+    ...(module.rescored && { rescored: true }),
     tower: tower?.inputs ?? null,
     programs,
     freshPrograms: record({ fresh }),

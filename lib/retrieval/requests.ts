@@ -17,6 +17,8 @@ const ROWS_PER_CENTROID = 4;
 /** Instead of probes: every cluster with an eligible row, without looking at centroids; see native/ops/ivf_probe.h. */
 const EVERY_CLUSTER = 0;
 
+/** Rows that satisfy a filter that a request with a recall target sees at least, per candidate: where there are few, all. */
+const ELIGIBLE_PER_CANDIDATE = 3;
 /** Instead of allowed misses: a number of probes decides. */
 const NO_TARGET = -1;
 
@@ -137,9 +139,10 @@ export class RequestChecker {
     const { manifest } = version.main;
     const items = Math.max(1, version.items);
     const k = Math.min(asked.k, items);
-    const candidates = Math.min(Math.max(asked.candidates ?? k, k), items);
     const { plan, freshPlan } = version.plans(asked.filter);
     const { excludeRows, freshExcludeRows } = version.rowsOf(asked.exclude);
+    const wanted = asked.candidates ?? (manifest.rescored ? k + spare(k, excludeRows?.length ?? 0) : k);
+    const candidates = Math.min(Math.max(wanted, k), items);
     const target = asked.probes === undefined ? (asked.recall ?? manifest.recall?.target ?? null) : null;
     // Nothing may be missed: all clusters are scanned.
     const isAdaptive = manifest.recall !== undefined && target !== null && target < 1;
@@ -148,7 +151,8 @@ export class RequestChecker {
     // recall that the probes were chosen for (measured from 50 % to 0.1 % selectivity, bench/README.md).
     const isFiltered = plan !== undefined || freshPlan !== undefined;
     const reach = Math.max(candidates, Math.round((nearest * manifest.clusterRows) / 2));
-    const enough = isFiltered && !isAdaptive ? reach : candidates;
+    const several = isFiltered ? ELIGIBLE_PER_CANDIDATE * candidates : candidates;
+    const enough = isFiltered && !isAdaptive ? reach : several;
     const minCandidates = Math.min(Math.max(asked.minCandidates ?? enough, candidates), items);
     // Where few are eligible, all of them are scored in less time than the nearest clusters are found.
     const few = minCandidates + (asked.minCandidates === undefined ? ROWS_PER_CENTROID * manifest.clusters : 0);
@@ -254,6 +258,14 @@ export class RequestChecker {
     }
     return Float32Array.from(slots, (slot) => weights?.[slot.name] ?? slot.default);
   }
+}
+
+/**
+ * Candidates beyond the results where these are scored again: as many as int8 scores may rank wrongly. Scores lie the closer the
+ * deeper in the list, so excluded items ask for more.
+ */
+function spare(k: number, excluded: number): number {
+  return Math.max(16, Math.ceil(k / 8), Math.min(1024, Math.ceil(excluded / 8)));
 }
 
 /** Candidates of a request that names none and wants no more results. */

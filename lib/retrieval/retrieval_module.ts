@@ -7,6 +7,8 @@ import { call, Module } from '../nn/module.js';
 import type { RerankCandidates, Reranker } from '../nn/reranker.js';
 import type { ValueModel } from '../nn/value_model.js';
 import { gatherRows } from '../ops/gather_rows.js';
+import { l2Normalize } from '../ops/l2_normalize.js';
+import { rescore } from '../ops/rescore.js';
 import { reshape } from '../ops/reshape.js';
 import { topK } from '../ops/top_k.js';
 import type { InputSpecs } from '../program/compile.js';
@@ -68,34 +70,56 @@ export class RetrievalModule extends Module {
   readonly tower?: Tower;
   readonly rerank?: Reranker;
   readonly value?: ValueModel;
-  /** float16 or float32 [items, dims]: what the reranker reads instead of the int8 rows. */
+  /** float16 or float32 [items, dims]: what the reranker reads instead of the int8 rows, or candidates are scored by again. */
   readonly embeddings?: Tensor;
+  /** Whether candidates that nothing reranks or values are scored again by `embeddings`. */
+  readonly rescored: boolean;
   /** float32 [items, F]. */
   readonly features?: Tensor;
 
   constructor(
     readonly index: IvfIndex,
     readonly eligible: FilterIndex,
-    parts: { tower?: Tower; rerank?: Reranker; value?: ValueModel; embeddings?: Tensor; features?: Tensor },
+    parts: {
+      tower?: Tower;
+      rerank?: Reranker;
+      value?: ValueModel;
+      embeddings?: Tensor;
+      features?: Tensor;
+      rescored?: boolean;
+    },
   ) {
     super();
-    Object.assign(this, Object.fromEntries(Object.entries(parts).filter(([, part]) => part !== undefined)));
+    const { rescored = false, ...given } = parts;
+    this.rescored = rescored;
+    Object.assign(this, Object.fromEntries(Object.entries(given).filter(([, part]) => part !== undefined)));
   }
 
   forward({ embedding, user, request, weights, fresh }: RetrievalInputs): Record<string, SymbolicTensor> {
     const queries = embedding ?? this.embed(user ?? {});
     const scored = this.rerank !== undefined || this.value !== undefined;
-    const found = this.search(queries, request, fresh, scored ? 'candidates' : 'k');
+    const found = this.search(queries, request, fresh, scored || this.rescored ? 'candidates' : 'k');
     const { scores, ordinals, ...told } = found;
-    if (!scored) return { scores, ordinals, ...told };
+    if (!scored && !this.rescored) return { scores, ordinals, ...told };
 
     const tables = fresh ? this.joined(ordinals, fresh) : this.own(ordinals);
+    if (!scored) {
+      const finer = this.rescore(queries, tables.candidates);
+      const { scores: best, ids } = topK(finer, { k: 'k', payload: ordinals });
+      return { scores: best, ordinals: ids, ...told };
+    }
     const logits = this.rerank && call('rerank', this.rerank, queries, tables.candidates);
     const value = this.value as ValueModel;
     const values = call('value', value, { logits, scores, ...tables.items, weights });
     const best = topK(values, { k: 'k', payload: ordinals });
     const outputs = { scores: best.scores, ordinals: best.ids, ...told };
     return logits ? { ...outputs, tasks: gatherRows(logits, best.positions, { batchDims: 1 }) } : outputs;
+  }
+
+  private rescore(users: SymbolicTensor, { embeddings, embeddingIndex }: RerankCandidates): SymbolicTensor {
+    const { metric } = this.index.parts;
+    const asked = metric === 'cosine' ? l2Normalize(users) : users;
+    return rescore(asked, embeddings, embeddingIndex, { metric });
   }
 
   /** Candidates of the index, or of the index and a fresh segment together. */

@@ -37,11 +37,17 @@ export interface LearnOptions {
   progress: Progress;
 }
 
-export async function learnClusters(rows: ClusteredRows, options: LearnOptions): Promise<Learned> {
+/** Sample queries and their true lists. */
+export type SampleTruth = Pick<Learned, 'queries' | 'lists'>;
+
+export async function sampleTruth(
+  rows: Omit<ClusteredRows, 'clusters' | 'centroids'>,
+  options: LearnOptions,
+): Promise<SampleTruth> {
+  const { vectors, dims, metric, bias } = rows;
   const { progress } = options;
   progress.step('truth', 0, 1, options.given === undefined ? ITEMS_STAND_IN : undefined);
   const queries = await sampleQueries(rows, options);
-  const { vectors, dims, metric, bias } = rows;
   const items = vectors.length / dims;
   const matrix = { data: vectors as Float32Array<ArrayBuffer>, shape: [items, dims] as const };
   // A prior is added before a score becomes a distance, which doubles it.
@@ -53,6 +59,11 @@ export async function learnClusters(rows: ClusteredRows, options: LearnOptions):
     onRows: (done, total) => progress.step('truth', done, total),
   });
   const lists = found.map((list, q) => ({ items: list.rows.filter((item) => item !== queries.items[q]) }));
+  return { queries, lists };
+}
+
+export async function learnClusters(rows: ClusteredRows, options: LearnOptions): Promise<Learned> {
+  const { queries, lists } = await sampleTruth(rows, options);
   const sample = await sampled(rows, queries);
   const stats = await clusterStats(sample);
   const tail = tailTable(sample, stats, lists, DEPTHS);
@@ -66,7 +77,10 @@ export async function learnClusters(rows: ClusteredRows, options: LearnOptions):
   };
 }
 
-async function sampleQueries(rows: ClusteredRows, { given, rotation, seed }: LearnOptions): Promise<SampleQueries> {
+async function sampleQueries(
+  rows: Omit<ClusteredRows, 'clusters' | 'centroids'>,
+  { given, rotation, seed }: LearnOptions,
+): Promise<SampleQueries> {
   const most = sampleSize(rows.vectors.length);
   const queries = given && (await givenQueries(given, rows.metric, rotation, most));
   return queries?.count ? queries : itemQueries(rows, rotation, most, seed);

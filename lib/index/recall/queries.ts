@@ -40,7 +40,7 @@ export async function givenQueries(
  * @param rows Items as they are quantised.
  */
 export async function itemQueries(
-  { vectors, dims, metric }: ClusteredRows,
+  { vectors, dims, metric }: Pick<ClusteredRows, 'vectors' | 'dims' | 'metric'>,
   rotation: Rotation | undefined,
   most: number,
   seed: number,
