@@ -2,6 +2,7 @@
 
 import type { ParquetScan, SchemaTree } from 'hyparquet';
 import { SilverlodeError } from '../errors.js';
+import { isTypedArrayOf } from '../tensor/typed_array.js';
 import { isSystemError, type ReadOptions, withInputFile } from './input_file.js';
 import { type NdArrayOf, ndArray } from './nd_array.js';
 import { type Table, unifyIntegers } from './table.js';
@@ -141,7 +142,7 @@ function isVector({ element, children }: SchemaTree): boolean {
 }
 
 function isNumberList(value: unknown): value is ArrayLike<number> {
-  if (ArrayBuffer.isView(value)) return value instanceof Float32Array || value instanceof Float64Array;
+  if (ArrayBuffer.isView(value)) return isTypedArrayOf(value, Float32Array) || isTypedArrayOf(value, Float64Array);
   return Array.isArray(value) && value.every((item) => typeof item === 'number');
 }
 

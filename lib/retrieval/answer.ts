@@ -2,6 +2,7 @@
 import { SilverlodeError } from '../errors.js';
 import type { CancelFlag } from '../native/addon.js';
 import { withSignal } from '../native/device.js';
+import { isTypedArrayOf } from '../tensor/typed_array.js';
 import { lateError, withDeadline } from './deadline.js';
 import type { AskedRequest, CheckedRequest, RequestChecker } from './requests.js';
 import { asError, type BatchOutputs, resultLength, toResult } from './results.js';
@@ -148,7 +149,7 @@ export class Answerer {
       throw new SilverlodeError('INVALID_ARGUMENT', message, { field: foreign });
     }
     const { dims } = this.current().main.manifest;
-    const fits = Number.isInteger(count) && count >= 0 && embeddings instanceof Float32Array;
+    const fits = Number.isInteger(count) && count >= 0 && isTypedArrayOf(embeddings, Float32Array);
     if (!fits || embeddings.length !== count * dims) {
       throw new SilverlodeError(
         'SHAPE_MISMATCH',
@@ -191,7 +192,7 @@ function joinIds(parts: readonly FlatIds[], version: Version): FlatIds {
   const [first] = parts;
   if (first === undefined) return version.main.ids.gather(new Int32Array(0));
   if (Array.isArray(first)) return parts.length === 1 ? first : (parts as string[][]).flat();
-  const wide = parts.find((part) => part instanceof Float64Array) ?? first;
+  const wide = parts.find((part) => isTypedArrayOf(part, Float64Array)) ?? first;
   return joinArrays(parts as Float64Array[], wide.constructor as Float64ArrayConstructor);
 }
 

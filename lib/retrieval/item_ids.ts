@@ -3,6 +3,7 @@ import { SilverlodeError } from '../errors.js';
 import { inPieces } from '../index/progress.js';
 import { ShardedMap } from '../index/sharded_map.js';
 import { Tensor, tensor } from '../tensor/tensor.js';
+import { isTypedArrayOf } from '../tensor/typed_array.js';
 import type { ItemId, ItemIds } from './types.js';
 
 export type IdKind = 'string' | 'number' | 'bigint';
@@ -107,7 +108,7 @@ export class CatalogueIds {
     if (this.kind === 'string') return ids as string[];
     if (this.kind === 'bigint') return BigInt64Array.from(ids as bigint[]);
     const values = Float64Array.from(ids as number[]);
-    return this.values instanceof Int32Array && allInt32(values) ? Int32Array.from(values) : values;
+    return isTypedArrayOf(this.values, Int32Array) && allInt32(values) ? Int32Array.from(values) : values;
   }
 
   /**
@@ -138,7 +139,7 @@ export class CatalogueIds {
   /** Tensors that hold the ids in a model file. */
   async tensors(): Promise<Map<string, Tensor>> {
     const { values } = this;
-    if (values instanceof Float64Array) {
+    if (isTypedArrayOf(values, Float64Array)) {
       const stored = Tensor.allocate('int64', [values.length]);
       const view = stored.view();
       await inPieces(values.length, (begin, end) => {
@@ -146,7 +147,7 @@ export class CatalogueIds {
       });
       return new Map([[VALUES, stored as Tensor]]);
     }
-    if (values instanceof Int32Array || values instanceof BigInt64Array)
+    if (isTypedArrayOf(values, Int32Array) || isTypedArrayOf(values, BigInt64Array))
       return new Map([[VALUES, tensor(values) as Tensor]]);
     return encode(values as readonly string[]);
   }
@@ -161,7 +162,7 @@ export class CatalogueIds {
     if (stored.length !== items || (kind !== 'number' && kind !== 'bigint'))
       throw corrupt('item ids do not fit the catalogue');
     if (kind === 'bigint') return new CatalogueIds('bigint', stored as BigInt64Array);
-    if (stored instanceof Int32Array) return new CatalogueIds('number', stored);
+    if (isTypedArrayOf(stored, Int32Array)) return new CatalogueIds('number', stored);
     const numbers = new Float64Array(items);
     await inPieces(items, (begin, end) => {
       for (let item = begin; item < end; item++) numbers[item] = Number(stored[item]);
@@ -172,7 +173,7 @@ export class CatalogueIds {
 
 /** @throws SilverlodeError `INVALID_ARGUMENT` for what cannot hold ids. */
 export function requireIdList(ids: unknown): asserts ids is ItemIds {
-  if (Array.isArray(ids) || ids instanceof Int32Array || ids instanceof BigInt64Array) return;
+  if (Array.isArray(ids) || isTypedArrayOf(ids, Int32Array) || isTypedArrayOf(ids, BigInt64Array)) return;
   throw new SilverlodeError(
     'INVALID_ARGUMENT',
     'items.ids must be string[], number[], bigint[], Int32Array or BigInt64Array',
@@ -226,7 +227,7 @@ async function encode(ids: readonly string[]): Promise<Map<string, Tensor>> {
 
 async function decode(bytes: Uint8Array, offsetsTensor: Tensor | undefined, items: number): Promise<string[]> {
   const offsets = offsetsTensor?.view() as BigInt64Array | undefined;
-  if (!(offsets instanceof BigInt64Array) || offsets.length !== items + 1)
+  if (!isTypedArrayOf(offsets, BigInt64Array) || offsets.length !== items + 1)
     throw corrupt('item ids do not fit the catalogue');
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   const ids: string[] = [];

@@ -6,6 +6,7 @@ import { type ArrayOf, DTYPES, type DType, dtypeOfArray, requireDtype } from './
 import { requireExact } from './exact.js';
 import { floatToBfloat16, floatToFloat16 } from './half.js';
 import { elementCount, requireShape } from './shape.js';
+import { isTypedArrayOf } from './typed_array.js';
 
 /** What `tensor()` takes: a typed array (its bytes are copied) or plain numbers. */
 export type TensorData = ArrayBufferView | readonly number[] | readonly bigint[];
@@ -124,7 +125,7 @@ export function tensor<D extends DType = 'float32'>(data: TensorData, options: T
     throw new SilverlodeError('UNSUPPORTED_DTYPE', `a ${typed.constructor.name} needs an explicit dtype`);
   }
   const { bytes, array } = DTYPES[dtype];
-  if (!(typed instanceof array)) {
+  if (!isTypedArrayOf(typed, array)) {
     throw new SilverlodeError(
       'UNSUPPORTED_DTYPE',
       `a ${dtype} tensor takes a ${array.name}, got a ${typed.constructor.name}`,

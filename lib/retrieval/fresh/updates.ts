@@ -2,6 +2,7 @@
 import { SilverlodeError } from '../../errors.js';
 import type { AttributeColumns } from '../../index/attributes.js';
 import { Tensor } from '../../tensor/tensor.js';
+import { isTypedArrayOf } from '../../tensor/typed_array.js';
 import { requireKnown } from '../check_items.js';
 import { isId } from '../item_ids.js';
 import type { Manifest } from '../manifest.js';
@@ -108,7 +109,7 @@ function checkUpsert(
 function checkFeatures(given: FeatureValues, items: number, { manifest, features }: UpdateFacts) {
   if (features === 0) throw invalid('the model has no feature columns');
   if (typeof given !== 'object' || given === null) throw invalid('features must be a matrix or columns by name');
-  if (given.data instanceof Float32Array && Array.isArray(given.shape)) {
+  if (isTypedArrayOf(given.data, Float32Array) && Array.isArray(given.shape)) {
     const values = matrix('features', given.data, given.shape, [items, features]);
     return { columns: Array.from({ length: features }, (_, column) => column), values };
   }
@@ -130,7 +131,7 @@ function checkFeatures(given: FeatureValues, items: number, { manifest, features
 }
 
 function checkIds(given: ItemIds, kind: Manifest['ids']): ItemId[] {
-  if (!Array.isArray(given) && !(given instanceof Int32Array) && !(given instanceof BigInt64Array))
+  if (!Array.isArray(given) && !isTypedArrayOf(given, Int32Array) && !isTypedArrayOf(given, BigInt64Array))
     throw invalid('ids must be string[], number[], bigint[], Int32Array or BigInt64Array');
   const ids = Array.from<ItemId>(given as ItemId[]);
   const seen = new Set<ItemId>();
@@ -150,7 +151,7 @@ function matrix(
   shape: readonly number[] | undefined,
   [rows, columns]: readonly [number, number],
 ): Float32Array {
-  if (!(data instanceof Float32Array)) throw new SilverlodeError('UNSUPPORTED_DTYPE', `${name} must be float32`);
+  if (!isTypedArrayOf(data, Float32Array)) throw new SilverlodeError('UNSUPPORTED_DTYPE', `${name} must be float32`);
   if (shape?.length !== 2 || shape[0] !== rows || shape[1] !== columns || data.length !== rows * columns)
     throw mismatch(
       `${name} must have shape [${rows}, ${columns}], got ${JSON.stringify(shape)} of ${data.length} numbers`,
