@@ -1,10 +1,11 @@
 // Parquet by hyparquet, row group by row group; all of its compression codecs.
 
-import type { ParquetScan, SchemaTree } from 'hyparquet';
+import type { ParquetRowRange, ParquetScan, SchemaTree } from 'hyparquet';
 import { SilverlodeError } from '../errors.js';
 import { isTypedArrayOf } from '../tensor/typed_array.js';
 import { isSystemError, type ReadOptions, withInputFile } from './input_file.js';
 import { type NdArrayOf, ndArray } from './nd_array.js';
+import { decimalScale, fromUnscaled, withoutDecimals } from './parquet_decimal.js';
 import { type Table, unifyIntegers } from './table.js';
 
 /** Options of {@link readParquet}. */
@@ -17,7 +18,8 @@ export interface ParquetOptions extends ReadOptions {
  * Reads a Parquet file into columns.
  *
  * Lists become arrays, missing values `null`, dates and timestamps milliseconds since 1970. 64-bit integers become
- * numbers where the whole column fits into 53 bits, and stay `bigint` otherwise.
+ * numbers where the whole column fits into 53 bits, and stay `bigint` otherwise. A decimal becomes the nearest double, one without
+ * decimal places an integer.
  *
  * @param path The file.
  * @param options Columns to read, progress and cancellation.
@@ -32,13 +34,12 @@ export interface ParquetOptions extends ReadOptions {
  */
 export function readParquet(path: string, options: ParquetOptions = {}): Promise<Table> {
   return withParquet(path, options, async (parquet) => {
-    const { scan } = parquet;
     const columns = options.columns ?? [...parquet.columns.keys()];
     for (const column of columns) requireColumn(parquet, column);
     const table = new Map<string, unknown[]>(columns.map((column) => [column, []]));
-    for (const range of scan.ranges) {
+    for (const range of parquet.ranges) {
       for (const [column, values] of table) {
-        for (const value of await scan.readColumn({ column, ...range })) values.push(plainValue(value));
+        for (const value of await parquet.read(column, range)) values.push(plainValue(value));
       }
     }
     return Object.fromEntries([...table].map(([name, values]) => [name, unifyIntegers(values)]));
@@ -59,14 +60,13 @@ export function readParquetVectors(
   options: ReadOptions & { column?: string } = {},
 ): Promise<NdArrayOf<'float32'>> {
   return withParquet(path, options, async (parquet) => {
-    const { scan } = parquet;
     const column = options.column ?? onlyVectorColumn(parquet);
     requireColumn(parquet, column);
-    const rows = Number(scan.metadata.num_rows);
+    const { rows } = parquet;
     let data = new Float32Array(0);
     let dims = 0;
-    for (const range of scan.ranges) {
-      const lists = await scan.readColumn({ column, ...range });
+    for (const range of parquet.ranges) {
+      const lists = await parquet.read(column, range);
       for (let index = 0; index < lists.length; index++) {
         const row = range.rowStart + index;
         const list: unknown = lists[index];
@@ -88,8 +88,10 @@ export function readParquetVectors(
 /** A Parquet file that hyparquet has opened, its columns by name. */
 interface OpenParquet {
   path: string;
-  scan: ParquetScan;
+  rows: number;
+  ranges: ParquetScan['ranges'];
   columns: Map<string, SchemaTree>;
+  read(column: string, range: ParquetRowRange): Promise<ArrayLike<unknown> & Iterable<unknown>>;
 }
 
 /** Opens the file for hyparquet, whose own failures all mean that the content is not what the format says. */
@@ -109,8 +111,20 @@ async function withParquet<T>(
     };
     try {
       const scan = await parquetScan({ file: source, compressors });
-      const columns = new Map(parquetSchema(scan.metadata).children.map((child) => [child.element.name, child]));
-      return await use({ path, scan, columns });
+      const { metadata, ranges } = scan;
+      const columns = new Map(parquetSchema(metadata).children.map((child) => [child.element.name, child]));
+      const integers = await parquetScan({
+        file: source,
+        compressors,
+        metadata: withoutDecimals(metadata),
+        utf8: false,
+      });
+      const read = async (column: string, range: ParquetRowRange) => {
+        const scale = decimalScale(columns.get(column) as SchemaTree);
+        if (scale === undefined) return scan.readColumn({ column, ...range });
+        return Array.from(await integers.readColumn({ column, ...range }), (value) => fromUnscaled(value, scale));
+      };
+      return await use({ path, rows: Number(metadata.num_rows), ranges, columns, read });
     } catch (error) {
       if (error instanceof SilverlodeError || options.signal?.aborted || isSystemError(error)) throw error;
       throw file.corrupt('Parquet data', `cannot be read: ${(error as Error).message}`);
