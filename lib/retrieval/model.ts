@@ -378,14 +378,10 @@ export class RetrievalModel {
 
   /** Applies what a journal holds beyond the model, and keeps it from then on. */
   async #recover(path: string, fsync: FsyncPolicy = 'always'): Promise<void> {
-    const { journal, records } = await Journal.open(path, this.#manifest.updates?.journal ?? 0, fsync);
-    try {
-      const run = { failed: false };
-      await Promise.all(records.map(({ update, position }) => this.#catalogue.apply(update, { position, run })));
-    } catch (error) {
-      await journal.close();
-      throw error;
-    }
+    const run = { failed: false };
+    const journal = await Journal.open(path, this.#manifest.updates?.journal ?? 0, fsync, (records) =>
+      Promise.all(records.map(({ update, position }) => this.#catalogue.apply(update, { position, run }))),
+    );
     this.#catalogue.attach(journal, fsync === 'always');
   }
 
