@@ -30,7 +30,6 @@ export class Answerer {
   async all(requests: readonly RetrieveRequest[], signal: AbortSignal | undefined): Promise<Answer[]> {
     const started = performance.now();
     const asked = requests.map((request) => orError(() => this.checker.ask(request)));
-    await this.#prepare(asked);
     const checked = asked.map((request) =>
       request instanceof SilverlodeError ? request : orError(() => this.checker.place(request, this.current())),
     );
@@ -66,7 +65,6 @@ export class Answerer {
   /** Flat arrays in, flat arrays out. */
   async batch(batch: RetrieveBatchRequest, signal: AbortSignal | undefined): Promise<RetrieveBatchResult> {
     const asked = this.#askBatch(batch);
-    await this.#prepare(asked);
     const requests = asked.map((request, i) => named(i, () => this.checker.place(request, this.current())));
     const offsets = new Int32Array(batch.count + 1);
     const ids: FlatIds[] = [];
@@ -131,14 +129,6 @@ export class Answerer {
       for (const member of members) alone.push(...(await this.#run([member], async () => [undefined], cancel)));
       return alone;
     }
-  }
-
-  /** Waits for what looking up items to exclude takes, once per main segment. */
-  async #prepare(asked: readonly (AskedRequest | SilverlodeError)[]): Promise<void> {
-    const { ids } = this.current().main;
-    const excludes = (request: AskedRequest | SilverlodeError) =>
-      !(request instanceof SilverlodeError) && request.asked.exclude !== undefined;
-    if (!ids.isPrepared && asked.some(excludes)) await ids.prepareLookup();
   }
 
   #askBatch(batch: RetrieveBatchRequest): AskedRequest[] {

@@ -177,7 +177,6 @@ export class Catalogue {
 
   /** One batch, then whoever waits; a queue that is never empty must not keep saving and folding out. */
   async #drain(): Promise<void> {
-    await this.current().main.ids.prepareLookup();
     const batch = this.#queue.slice(0, MAX_BATCH);
     await this.#commit(batch).catch((error: unknown) => {
       for (const entry of batch) fail(entry, error);

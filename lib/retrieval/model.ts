@@ -77,7 +77,9 @@ export class RetrievalModel {
       const all = await readModelFile(device, path, options.verify ?? true);
       const manifest = parseManifest(requireTensor(all, 'manifest').view() as Uint8Array);
       const { tensors, saved } = await fromSaved(manifest, all);
-      const ids = await CatalogueIds.restore(manifest.ids, tensors, manifest.items);
+      const ids = CatalogueIds.restore(manifest.ids, tensors, manifest.items);
+      await ids.index(); // files of earlier versions have no table
+      for (const [name, each] of ids.tensors) tensors.set(name, each);
       model = new RetrievalModel({ manifest, tensors, ids }, options, device);
       await model.#catalogue.current().main.runner.load();
       if (saved) await model.#catalogue.restore(saved);
@@ -187,7 +189,6 @@ export class RetrievalModel {
   /** The plan of a request before it runs: strategy, clusters, bytes, memory. */
   explain(request: RetrieveRequest): Promise<RetrievalPlan> {
     return this.#track(async () => {
-      if (request?.exclude !== undefined) await this.#catalogue.current().main.ids.prepareLookup();
       const checked = this.#checker.check(request);
       return inTime([checked], explainRequest(checked, this.#device.variant));
     });
