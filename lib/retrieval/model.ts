@@ -398,8 +398,7 @@ export class RetrievalModel {
     }
     const promise = work();
     this.#open.add(promise);
-    const done = () => this.#open.delete(promise);
-    promise.then(done, done);
-    return promise;
+    // Of the promise that is handed out nobody has heard yet, so that a rejection which is not handled is told.
+    return promise.finally(() => this.#open.delete(promise));
   }
 }
