@@ -51,7 +51,7 @@ export function checkPublish(options: PublishOptions): CheckedCatalogue {
   if (maxFreshItems !== undefined && !isPositive(maxFreshItems))
     throw invalid(`maxFreshItems must be a positive integer, got ${String(maxFreshItems)}`);
   const { embeddings, shape } = checkEmbeddings(items.embeddings);
-  requireIdList(items.ids);
+  requireIdList('items.ids', items.ids);
   if (items.ids.length !== shape[0])
     throw new SilverlodeError('SHAPE_MISMATCH', `${items.ids.length} ids for ${shape[0]} embeddings`);
   const index = checkIndex(options.index ?? {}, shape[0]);

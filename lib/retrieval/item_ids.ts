@@ -2,7 +2,7 @@
 import { SilverlodeError } from '../errors.js';
 import { inPieces } from '../index/progress.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { isTypedArrayOf } from '../tensor/typed_array.js';
+import { isDetached, isTypedArrayOf } from '../tensor/typed_array.js';
 import { ID_OFFSETS, ID_VALUES, type IdColumn, IntegerIds, StringIds } from './id_column.js';
 import { ID_LOOKUP, IdLookup } from './id_lookup.js';
 import type { ItemId, ItemIds } from './types.js';
@@ -32,7 +32,7 @@ export class CatalogueIds {
    * @throws SilverlodeError `INVALID_ARGUMENT` for mixed types or non-integers.
    */
   static async from(ids: ItemIds): Promise<CatalogueIds> {
-    requireIdList(ids);
+    requireIdList('items.ids', ids);
     const kind = typeof ids[0] as IdKind;
     const count = ids.length;
     const own = kind === 'number' ? new Float64Array(count) : kind === 'bigint' ? new BigInt64Array(count) : [];
@@ -117,11 +117,12 @@ export class CatalogueIds {
 }
 
 /** @throws SilverlodeError `INVALID_ARGUMENT` for what cannot hold ids. */
-export function requireIdList(ids: unknown): asserts ids is ItemIds {
-  if (Array.isArray(ids) || isTypedArrayOf(ids, Int32Array) || isTypedArrayOf(ids, BigInt64Array)) return;
+export function requireIdList(name: string, ids: unknown): asserts ids is ItemIds {
+  const isTyped = isTypedArrayOf(ids, Int32Array) || isTypedArrayOf(ids, BigInt64Array);
+  if (Array.isArray(ids) || (isTyped && !isDetached(ids))) return;
   throw new SilverlodeError(
     'INVALID_ARGUMENT',
-    'items.ids must be string[], number[], bigint[], Int32Array or BigInt64Array',
+    `${name} must be string[], number[], bigint[], Int32Array or BigInt64Array`,
   );
 }
 

@@ -4,7 +4,7 @@ import type { FilterPlan } from '../filter/plan.js';
 import type { InputSpecs } from '../program/compile.js';
 import type { InputSpec } from '../program/trace.js';
 import { requireExact } from '../tensor/exact.js';
-import { isTypedArray, isTypedArrayOf } from '../tensor/typed_array.js';
+import { isDetached, isTypedArray, isTypedArrayOf } from '../tensor/typed_array.js';
 import type { Manifest } from './manifest.js';
 import { shareFor } from './recall/shares.js';
 import type { IdSet, ItemId, RetrieveRequest } from './types.js';
@@ -285,7 +285,8 @@ const shown = (id: unknown): string => (typeof id === 'string' ? JSON.stringify(
 /** Copied: the caller may change it, or it can be read once only. */
 function toList(exclude: IdSet, kind: Manifest['ids']): readonly ItemId[] {
   const iterable = typeof (exclude as { [Symbol.iterator]?: unknown })?.[Symbol.iterator] === 'function';
-  if (!iterable || typeof exclude === 'string') throw invalid('exclude must be a list, typed array or Set of ids');
+  if (!iterable || typeof exclude === 'string' || isDetached(exclude))
+    throw invalid('exclude must be a list, typed array or Set of ids');
   const ids = [...exclude];
   const wrong = ids.findIndex((id) => typeof id !== kind || (kind === 'number' && !Number.isSafeInteger(id)));
   if (wrong < 0) return ids;
@@ -310,7 +311,12 @@ export function raggedSpec(spec: InputSpec | InputSpecs): InputSpec | undefined 
 
 function isNumberList(list: unknown): list is ArrayLike<number> {
   if (ArrayBuffer.isView(list))
-    return isTypedArray(list) && !isTypedArrayOf(list, BigInt64Array) && !isTypedArrayOf(list, BigUint64Array);
+    return (
+      isTypedArray(list) &&
+      !isDetached(list) &&
+      !isTypedArrayOf(list, BigInt64Array) &&
+      !isTypedArrayOf(list, BigUint64Array)
+    );
   return Array.isArray(list) && list.every((value) => typeof value === 'number');
 }
 

@@ -16,6 +16,16 @@ export function isTypedArray(value: unknown): boolean {
   return kindOf(value)?.endsWith('Array') ?? false;
 }
 
+/** Whether an array has lost its buffer, as one that was transferred to a worker; it has no elements then, and reading it throws. */
+export function isDetached(value: unknown): boolean {
+  if (!ArrayBuffer.isView(value) || value.buffer.byteLength > 0) return false;
+  try {
+    return new Uint8Array(value.buffer).length > 0; // never: an empty buffer has none
+  } catch {
+    return true;
+  }
+}
+
 /** `Float32Array` and the like, `DataView`; of a Buffer it is `Uint8Array`. */
 function kindOf(value: unknown): string | undefined {
   return ArrayBuffer.isView(value) ? (value as Uint8Array)[Symbol.toStringTag] : undefined;

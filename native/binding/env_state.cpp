@@ -61,6 +61,10 @@ void EnvState::settle(Napi::Env env, Job* job) {
     job->deferred.Resolve(job->settle(env));
   } catch (const Napi::Error& failed) {
     job->deferred.Reject(failed.Value());
+  } catch (const std::bad_alloc&) {
+    job->deferred.Reject(error(env, make_error(Code::kOutOfMemory, "out of memory")).Value());
+  } catch (const std::exception& unexpected) {
+    job->deferred.Reject(error(env, make_error(Code::kInternal, "%s", unexpected.what())).Value());
   }
 }
 

@@ -4,7 +4,7 @@ import type { AttributeColumns } from '../../index/attributes.js';
 import { Tensor } from '../../tensor/tensor.js';
 import { isTypedArrayOf } from '../../tensor/typed_array.js';
 import { requireKnown } from '../check_items.js';
-import { isId } from '../item_ids.js';
+import { isId, requireIdList } from '../item_ids.js';
 import type { Manifest } from '../manifest.js';
 import type { ItemId, ItemIds } from '../types.js';
 import { toColumns, type UpdateColumn } from './update_columns.js';
@@ -88,9 +88,9 @@ function checkUpsert(
   ids: readonly ItemId[],
   { manifest, features, biased }: UpdateFacts,
 ): CheckedUpdate {
-  const given = items.embeddings;
-  const data = given instanceof Tensor ? (given as Tensor<'float32'>).view() : given?.data;
-  const embeddings = matrix('embeddings', data, given?.shape, [ids.length, manifest.dims]);
+  const vectors = items.embeddings;
+  const data = vectors instanceof Tensor ? (vectors as Tensor<'float32'>).view() : vectors?.data;
+  const embeddings = matrix('embeddings', data, vectors?.shape, [ids.length, manifest.dims]);
   requireFinite('embeddings', embeddings, manifest.dims, ids);
   if (features === 0 && items.features !== undefined) throw invalid('the model has no feature columns');
   if (features > 0 && items.features === undefined)
@@ -99,8 +99,9 @@ function checkUpsert(
     ? matrix('features', items.features.data, items.features.shape, [ids.length, features])
     : new Float32Array(0);
   if (!biased && items.bias !== undefined) throw invalid('the model was published without item priors');
-  const bias = items.bias === undefined ? new Float32Array(ids.length) : Float32Array.from(items.bias);
-  if (bias.length !== ids.length) throw mismatch(`bias has ${bias.length} entries for ${ids.length} items`);
+  const given = items.bias;
+  if (given && given.length !== ids.length) throw mismatch(`bias has ${given.length} entries for ${ids.length} items`);
+  const bias = given === undefined ? new Float32Array(ids.length) : Float32Array.from(given);
   requireFinite('bias', bias, 1, ids);
   const attributes = toColumns(items.attributes ?? {}, ids);
   return { type: 'upsert', ids, embeddings, attributes, features: columns, bias };
@@ -131,8 +132,7 @@ function checkFeatures(given: FeatureValues, items: number, { manifest, features
 }
 
 function checkIds(given: ItemIds, kind: Manifest['ids']): ItemId[] {
-  if (!Array.isArray(given) && !isTypedArrayOf(given, Int32Array) && !isTypedArrayOf(given, BigInt64Array))
-    throw invalid('ids must be string[], number[], bigint[], Int32Array or BigInt64Array');
+  requireIdList('ids', given);
   const ids = Array.from<ItemId>(given as ItemId[]);
   const seen = new Set<ItemId>();
   ids.forEach((id, item) => {
