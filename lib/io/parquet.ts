@@ -2,10 +2,10 @@
 
 import type { ParquetRowRange, ParquetScan, SchemaTree } from 'hyparquet';
 import { SilverlodeError } from '../errors.js';
-import { isTypedArrayOf } from '../tensor/typed_array.js';
-import { isSystemError, type ReadOptions, withInputFile } from './input_file.js';
+import { type InputFile, isSystemError, type ReadOptions, withInputFile } from './input_file.js';
 import { type NdArrayOf, ndArray } from './nd_array.js';
 import { decimalScale, fromUnscaled, withoutDecimals } from './parquet_decimal.js';
+import { readVectorColumn } from './parquet_vectors.js';
 import { type Table, unifyIntegers } from './table.js';
 
 /** Options of {@link readParquet}. */
@@ -62,26 +62,8 @@ export function readParquetVectors(
   return withParquet(path, options, async (parquet) => {
     const column = options.column ?? onlyVectorColumn(parquet);
     requireColumn(parquet, column);
-    const { rows } = parquet;
-    let data = new Float32Array(0);
-    let dims = 0;
-    for (const range of parquet.ranges) {
-      const lists = await parquet.read(column, range);
-      for (let index = 0; index < lists.length; index++) {
-        const row = range.rowStart + index;
-        const list: unknown = lists[index];
-        if (row === 0 && isNumberList(list)) {
-          dims = list.length;
-          data = new Float32Array(rows * dims);
-        }
-        if (!isNumberList(list) || list.length !== dims) {
-          const message = `${path}: row ${row} of column ${column} is not a list of ${dims} numbers`;
-          throw new SilverlodeError('SHAPE_MISMATCH', message, { path, column, row });
-        }
-        data.set(list, row * dims);
-      }
-    }
-    return ndArray('float32', [rows, dims], data.buffer);
+    const { data, dims } = await parquet.readVectors(column);
+    return ndArray('float32', [parquet.rows, dims], data.buffer);
   });
 }
 
@@ -91,7 +73,8 @@ interface OpenParquet {
   rows: number;
   ranges: ParquetScan['ranges'];
   columns: Map<string, SchemaTree>;
-  read(column: string, range: ParquetRowRange): Promise<ArrayLike<unknown> & Iterable<unknown>>;
+  read(column: string, range: ParquetRowRange): Promise<Iterable<unknown>>;
+  readVectors(column: string): ReturnType<typeof readVectorColumn>;
 }
 
 /** Opens the file for hyparquet, whose own failures all mean that the content is not what the format says. */
@@ -100,7 +83,7 @@ async function withParquet<T>(
   options: ReadOptions,
   use: (parquet: OpenParquet) => Promise<T>,
 ): Promise<T> {
-  const [{ parquetScan, parquetSchema }, { compressors }] = await Promise.all([
+  const [{ parquetMetadataAsync, parquetScan, parquetSchema }, { compressors }] = await Promise.all([
     import('hyparquet'),
     import('hyparquet-compressors'),
   ]);
@@ -110,8 +93,10 @@ async function withParquet<T>(
       slice: async (begin: number, end = file.size) => (await file.read(begin, end - begin)).buffer,
     };
     try {
-      const scan = await parquetScan({ file: source, compressors });
-      const { metadata, ranges } = scan;
+      const stringFromBytes = (bytes: Uint8Array | undefined) => bytes && toText(file, bytes);
+      const metadata = await parquetMetadataAsync(source); // its statistics may cut characters
+      const scan = await parquetScan({ file: source, compressors, metadata, parsers: { stringFromBytes } });
+      const { ranges } = scan;
       const columns = new Map(parquetSchema(metadata).children.map((child) => [child.element.name, child]));
       const integers = await parquetScan({
         file: source,
@@ -124,12 +109,25 @@ async function withParquet<T>(
         if (scale === undefined) return scan.readColumn({ column, ...range });
         return Array.from(await integers.readColumn({ column, ...range }), (value) => fromUnscaled(value, scale));
       };
-      return await use({ path, rows: Number(metadata.num_rows), ranges, columns, read });
+      const readVectors = (column: string) =>
+        readVectorColumn(file, metadata, parquetSchema(metadata), column, compressors);
+      return await use({ path, rows: Number(metadata.num_rows), ranges, columns, read, readVectors });
     } catch (error) {
       if (error instanceof SilverlodeError || options.signal?.aborted || isSystemError(error)) throw error;
       throw file.corrupt('Parquet data', `cannot be read: ${(error as Error).message}`);
     }
   });
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+/** Replacement characters would make one value of several. */
+function toText(file: InputFile, bytes: Uint8Array): string {
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    throw file.corrupt('text', `is not UTF-8: ${Buffer.from(bytes).toString('hex').slice(0, 40)}`);
+  }
 }
 
 function requireColumn({ path, columns }: OpenParquet, column: string): void {
@@ -151,13 +149,8 @@ function isVector({ element, children }: SchemaTree): boolean {
   const isList = element.logical_type?.type === 'LIST' || element.converted_type === 'LIST';
   let leaf = children[0];
   while (leaf?.children[0]) leaf = leaf.children[0];
-  const type = isList ? leaf?.element.type : element.repetition_type === 'REPEATED' ? element.type : undefined;
-  return type === 'FLOAT' || type === 'DOUBLE';
-}
-
-function isNumberList(value: unknown): value is ArrayLike<number> {
-  if (ArrayBuffer.isView(value)) return isTypedArrayOf(value, Float32Array) || isTypedArrayOf(value, Float64Array);
-  return Array.isArray(value) && value.every((item) => typeof item === 'number');
+  const own = isList ? leaf?.element : element.repetition_type === 'REPEATED' ? element : undefined;
+  return own?.type === 'FLOAT' || own?.type === 'DOUBLE' || own?.logical_type?.type === 'FLOAT16';
 }
 
 function plainValue(value: unknown): unknown {
