@@ -24,12 +24,7 @@ export function floatToFloat16(value: number): number {
   return sign | ((bits[0] as number) - 0x3f000000);
 }
 
-export function bfloat16ToFloat(pattern: number): number {
-  bits[0] = pattern << 16;
-  return float[0] as number;
-}
-
-export function float16ToFloat(pattern: number): number {
+function float16ToFloat(pattern: number): number {
   const sign = pattern & 0x8000 ? -1 : 1;
   const exponent = (pattern >>> 10) & 31;
   const mantissa = pattern & 1023;
@@ -45,4 +40,11 @@ export function float16ToFloats(patterns: Uint16Array): Float32Array<ArrayBuffer
   const floats = new Float32Array(patterns.length);
   for (let i = 0; i < floats.length; i++) floats[i] = float16Values[patterns[i] as number] as number;
   return floats;
+}
+
+/** The same of bfloat16. */
+export function bfloat16ToFloats(patterns: Uint16Array): Float32Array<ArrayBuffer> {
+  const words = new Uint32Array(patterns.length);
+  for (let i = 0; i < words.length; i++) words[i] = (patterns[i] as number) << 16;
+  return new Float32Array(words.buffer);
 }
