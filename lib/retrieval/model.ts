@@ -249,7 +249,6 @@ export class RetrievalModel {
   measureRecall(requests: readonly RetrieveRequest[], options: RecallOptions): Promise<MeasuredRecall> {
     return this.#track(async () => {
       const version = this.#catalogue.current();
-      await version.main.ids.prepareLookup();
       const checked = requests.map((request) => this.#checker.check(request));
       const answer = (some: readonly RetrieveRequest[]) => this.#answerer.all(some, options.signal);
       return version.main.use(() => measureRecall(version, requests, checked, answer, options));
