@@ -24,7 +24,12 @@ export function floatToFloat16(value: number): number {
   return sign | ((bits[0] as number) - 0x3f000000);
 }
 
-function float16ToFloat(pattern: number): number {
+export function bfloat16ToFloat(pattern: number): number {
+  bits[0] = pattern << 16;
+  return float[0] as number;
+}
+
+export function float16ToFloat(pattern: number): number {
   const sign = pattern & 0x8000 ? -1 : 1;
   const exponent = (pattern >>> 10) & 31;
   const mantissa = pattern & 1023;
