@@ -160,8 +160,9 @@ function matrix(
 }
 
 function requireFinite(name: string, data: Float32Array, width: number, ids: readonly ItemId[]): void {
-  const at = data.findIndex((value) => !Number.isFinite(value));
-  if (at < 0) return;
+  let at = 0;
+  while (at < data.length && Number.isFinite(data[at])) at++;
+  if (at === data.length) return;
   const item = Math.floor(at / width);
   throw invalid(`${name}: item ${item} (id ${String(ids[item])}) has ${data[at]}`, { item, id: ids[item] });
 }
