@@ -113,8 +113,6 @@ function fit(value: AttributeValue, type: FieldType): AttributeValue | undefined
     if (typeof value === 'bigint') return value;
     return Number.isSafeInteger(value) ? BigInt(value as number) : undefined;
   }
-  if (type === 'float64' && typeof value === 'bigint')
-    return BigInt(Number(value)) === value ? Number(value) : undefined;
   return typeof value === (type === 'float64' ? 'number' : type) ? value : undefined;
 }
 
