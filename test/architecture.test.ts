@@ -149,6 +149,11 @@ describe('imports in lib', () => {
   });
 });
 
+test('typed arrays are told apart by isTypedArrayOf, which knows those of other realms', () => {
+  const asked = filesIn('lib', /\.ts$/).filter((file) => /instanceof (\w*Array|DataView)\b/.test(read(file)));
+  expect(asked).toEqual([]);
+});
+
 describe('every op has its place at every layer', () => {
   const names = addon().opNames();
   const SHARED = ['candidates', 'dispatch', 'filter_index', 'index'];

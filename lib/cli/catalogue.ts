@@ -2,6 +2,7 @@
 
 import { extname } from 'node:path';
 import { SilverlodeError } from '../errors.js';
+import { parseDate } from '../filter/dates.js';
 import type { AttributeColumns } from '../index/attributes.js';
 import type { ReadOptions } from '../io/input_file.js';
 import type { Table } from '../io/table.js';
@@ -13,7 +14,9 @@ export interface CatalogueFlags {
   embeddingsColumn?: string;
   attributes?: string;
   fields?: string[];
+  delimiter?: string;
   listSeparator?: string;
+  dates?: string[];
   ids?: string;
   idField?: string;
   features?: string;
@@ -46,6 +49,8 @@ export async function readCatalogue(
     ...reading('embeddings'),
   });
   const columns = flags.attributes === undefined ? undefined : await readColumns(flags.attributes, flags, reading);
+  for (const name of flags.dates ?? [])
+    (columns ?? {})[name] = toDates(column(columns ?? {}, name, flags), name, flags);
   const ids = await itemIds(flags, columns, embeddings.shape[0], reading);
   const features = flags.features === undefined ? undefined : await readVectors(flags.features, reading('features'));
   return {
@@ -59,12 +64,12 @@ export async function readCatalogue(
 /** The columns of the attributes file that are needed. */
 async function readColumns(
   path: string,
-  { fields, listSeparator, idField, ids }: CatalogueFlags,
+  { fields, delimiter, listSeparator, idField, ids }: CatalogueFlags,
   reading: (stage: string) => ReadOptions,
 ): Promise<Table> {
   const options = reading('attributes');
   if (extname(path).toLowerCase() !== '.parquet' || fields === undefined)
-    return readTable(path, { listSeparator, ...options });
+    return readTable(path, { delimiter, listSeparator, ...options });
   const { readParquet } = await import('../io/parquet.js');
   const own = idField !== undefined && ids === undefined ? [idField] : [];
   return readParquet(path, { columns: [...new Set([...own, ...fields])], ...options });
@@ -77,7 +82,7 @@ async function itemIds(
   reading: (stage: string) => ReadOptions,
 ): Promise<IdColumn> {
   const { ids, idField } = flags;
-  if (ids !== undefined) return readIds(ids, { column: idField, ...reading('ids') });
+  if (ids !== undefined) return readIds(ids, { column: idField, delimiter: flags.delimiter, ...reading('ids') });
   if (idField === undefined) return Int32Array.from({ length: items }, (_, row) => row);
   return idsFromColumn(column(columns ?? {}, idField, flags), `${flags.attributes}, column '${idField}'`);
 }
@@ -100,6 +105,17 @@ function column(columns: Table, name: string, { attributes }: CatalogueFlags): u
   if (values) return values;
   const message = `${attributes} has no column '${name}'; it has ${Object.keys(columns).join(', ')}`;
   throw new SilverlodeError('UNKNOWN_FIELD', message, { path: attributes, field: name });
+}
+
+/** Dates as milliseconds since 1970, the form that filters compare. */
+function toDates(values: readonly unknown[], name: string, { attributes: path }: CatalogueFlags): unknown[] {
+  return values.map((value, row) => {
+    if (value === null || typeof value === 'number') return value;
+    const date = typeof value === 'string' ? parseDate(value) : undefined;
+    if (date) return Number(date.begin);
+    const message = `${path}, column '${name}': row ${row} is ${JSON.stringify(value)}, which is no date`;
+    throw new SilverlodeError('INVALID_ARGUMENT', message, { path, field: name, row });
+  });
 }
 
 /** Whether a value is an object, or a list that holds objects or lists. */

@@ -40,6 +40,13 @@ export function clusterChoice(text: string): number | 'auto' | 'flat' {
   return text === 'auto' || text === 'flat' ? text : positive(text);
 }
 
+/** Text between cells; `\t` is how a shell writes a tab. */
+export function delimiter(text: string): string {
+  if (text === '' || /["\r\n]/.test(text))
+    throw new InvalidArgumentError('It must be a text without quotes and line breaks.');
+  return text === '\\t' ? '\t' : text;
+}
+
 /** `a,b,c`, without blanks around names. */
 export function names(text: string): string[] {
   const list = text.split(',').map((name) => name.trim());

@@ -2,6 +2,7 @@
 
 import { CommanderError } from 'commander';
 import { SilverlodeError } from '../errors.js';
+import { isTypedArray } from '../tensor/typed_array.js';
 
 /** Exit codes of the command line. */
 export const ExitCode = { ok: 0, failed: 1, usage: 2 } as const;
@@ -66,7 +67,7 @@ export class Output {
 export function toJson(value: unknown): string {
   return JSON.stringify(value, (_, entry: unknown) => {
     if (typeof entry === 'bigint') return entry.toString();
-    if (ArrayBuffer.isView(entry) && !(entry instanceof DataView)) return Array.from(entry as Float32Array);
+    if (isTypedArray(entry)) return Array.from(entry as Float32Array);
     if (entry instanceof Set) return [...entry];
     if (entry instanceof Map) return Object.fromEntries(entry);
     return entry;

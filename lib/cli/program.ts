@@ -5,6 +5,7 @@ import { Command, Option } from 'commander';
 import {
   clusterChoice,
   counts,
+  delimiter,
   lists,
   names,
   nonNegative,
@@ -97,6 +98,8 @@ function definePublish(program: Command, output: () => Output): void {
     .option('--embeddings-column <name>', 'column of a Parquet file that holds the embeddings')
     .option('--attributes <file>', 'filter fields of the items, in their order: .jsonl .csv .tsv .parquet')
     .option('--fields <a,b,…>', 'attribute columns to take (default: all but the ids)', names)
+    .option('--delimiter <text>', 'between cells of a CSV file (default: a comma, in .tsv a tab)', delimiter)
+    .option('--dates <a,b,…>', 'attribute columns of dates as text, 2024-01-31, to be filtered by ranges', names)
     .option('--list-separator <text>', 'splits cells of a CSV file into several values')
     .option('--ids <file>', 'item ids: integer .npy, or a column of .jsonl .csv .parquet')
     .option(

@@ -4,6 +4,7 @@ import { parseJson, stringifyJson } from '../io/json.js';
 import { unifyIntegers } from '../io/table.js';
 import type { FeatureValues, Update } from '../retrieval/fresh/updates.js';
 import { Tensor } from '../tensor/tensor.js';
+import { isTypedArrayOf } from '../tensor/typed_array.js';
 
 /** How ids are written: bigints as decimal text. */
 export interface CodecOptions {
@@ -75,7 +76,7 @@ function plainId(id: unknown): string | number {
 }
 
 function plainFeatures(features: FeatureValues): NonNullable<PlainUpdate['features']> {
-  if (features.data instanceof Float32Array) return toRows(features.data, features.shape as readonly number[]);
+  if (isTypedArrayOf(features.data, Float32Array)) return toRows(features.data, features.shape as readonly number[]);
   return Object.fromEntries(Object.entries(features).map(([name, column]) => [name, [...(column as Float32Array)]]));
 }
 

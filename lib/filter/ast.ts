@@ -1,7 +1,7 @@
-/** A value in a filter. It is read by the type of its field: `1990` and `'1990'` mean the same. */
+/** A value in a filter. It is read by the type of its field: `1990` and `'1990'` mean the same, and so do a date and its milliseconds. */
 export type FilterValue = string | number | bigint | boolean;
 
-/** A bound of a range: a finite number, or one in text where float64 would round it. */
+/** A bound of a range: a finite number, one in text where float64 would round it, or a date such as `'2024-01-31'`. */
 export type FilterNumber = number | bigint | string;
 
 /** Bounds of a range; a bound left out is open. */

@@ -2,6 +2,7 @@ import { SilverlodeError } from '../errors.js';
 import { originOf, withOrigin } from '../language/origin.js';
 import { excerpt } from '../language/text.js';
 import { type FilterBounds, type FilterNode, type FilterNumber, MAX_FILTER_DEPTH, MAX_FILTER_TERMS } from './ast.js';
+import { parseDate } from './dates.js';
 import { isNumber } from './numbers.js';
 
 /**
@@ -117,8 +118,8 @@ function value(body: unknown, path: string): string | number | boolean {
 function number(body: unknown, path: string): FilterNumber {
   if (typeof body === 'bigint') return body.toString();
   if (Number.isFinite(body)) return body as number;
-  if (typeof body === 'string' && isNumber(body)) return body;
-  throw syntax('must be a finite number', path);
+  if (typeof body === 'string' && (isNumber(body) || parseDate(body))) return body;
+  throw syntax('must be a finite number or a date', path);
 }
 
 function bounds(body: unknown, path: string): FilterBounds {

@@ -9,6 +9,7 @@ import {
   MAX_FILTER_TERMS,
   MAX_FILTER_TEXT,
 } from './ast.js';
+import { parseDate } from './dates.js';
 import { readToken, type Token } from './lexer.js';
 import { isNumber } from './numbers.js';
 
@@ -193,10 +194,11 @@ class Parser {
     return this.number();
   }
 
-  /** A number becomes one where float64 holds it as written; others stay text, to be read exactly by their field. */
+  /** A number becomes one where float64 holds it as written; others, and dates, stay text, to be read exactly by their field. */
   private number(): FilterNumber {
     const { kind, text } = this.token;
-    if ((kind !== 'word' && kind !== 'quoted') || !isNumber(text)) throw this.unexpected('a number');
+    const isBound = isNumber(text) || parseDate(text) !== undefined;
+    if ((kind !== 'word' && kind !== 'quoted') || !isBound) throw this.unexpected('a number or a date');
     this.advance();
     const number = Number(text);
     return String(number) === text && Math.abs(number) <= Number.MAX_SAFE_INTEGER ? number : text;

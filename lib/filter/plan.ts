@@ -3,6 +3,7 @@ import { originOf } from '../language/origin.js';
 import { excerpt, hint } from '../language/text.js';
 import type { FilterBounds, FilterExpr, FilterNode, FilterValue } from './ast.js';
 import { checkFilter } from './check.js';
+import { parseDate } from './dates.js';
 import { float64Key, integerFloor, isNumber, literalText } from './numbers.js';
 import { FilterOp } from './opcodes.js';
 import { parseFilter } from './parser.js';
@@ -114,6 +115,9 @@ class LeafCompiler {
         if (text !== 'true' && text !== 'false') throw this.wrongLiteral(text, 'true or false', index);
         return term(this.field.lookup(text === 'true'));
       case 'int64': {
+        const date = parseDate(text);
+        if (date)
+          return this.field.column ? this.between(date.begin, date.end - 1n) : term(this.field.lookup(date.begin));
         if (!isNumber(text)) throw this.wrongLiteral(text, 'an integer', index);
         const { floor, fractional } = integerFloor(text);
         if (fractional) throw this.wrongLiteral(text, 'an integer', index);
@@ -121,6 +125,8 @@ class LeafCompiler {
         return this.field.column ? this.between(floor, floor) : term(this.field.lookup(floor));
       }
       case 'float64': {
+        const date = parseDate(text);
+        if (date && this.field.column) return this.between(keyOf(date.begin), keyOf(date.end) - 1n);
         const number = this.float(text, index) + 0; // +0 for -0
         const key = float64Key(number);
         return this.field.column ? this.between(key, key) : term(this.field.lookup(number));
@@ -146,6 +152,13 @@ class LeafCompiler {
   /** One bound as the lowest or the highest stored integer that satisfies it. */
   private bound(name: string, text: string, index: number): [low?: bigint, high?: bigint] {
     const isInteger = this.field.type === 'int64';
+    const date = parseDate(text);
+    if (date) {
+      const [begin, end] = isInteger ? [date.begin, date.end] : [keyOf(date.begin), keyOf(date.end)];
+      if (name === 'gte') return [begin];
+      if (name === 'gt') return [end];
+      return [undefined, (name === 'lte' ? end : begin) - 1n];
+    }
     const { floor, fractional } = isInteger
       ? integerFloor(text)
       : { floor: float64Key(this.float(text, index)), fractional: false };
@@ -155,6 +168,8 @@ class LeafCompiler {
   }
 
   private float(text: string, index: number): number {
+    const date = parseDate(text);
+    if (date) return Number(date.begin);
     if (!isNumber(text)) throw this.wrongLiteral(text, 'a number', index);
     const number = Number(text);
     if (!Number.isFinite(number)) throw this.wrongLiteral(text, 'within float64', index);
@@ -188,6 +203,10 @@ class LeafCompiler {
   private place(position: number | undefined): { position: number } | { path: string | undefined } {
     return position === undefined ? { path: originOf(this.node).path } : { position };
   }
+}
+
+function keyOf(milliseconds: bigint): bigint {
+  return float64Key(Number(milliseconds));
 }
 
 /** The integers that the column of a field can hold. */

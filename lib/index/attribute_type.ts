@@ -1,6 +1,7 @@
 // What a column of attributes holds, found out by looking at every row before anything is built.
 import { SilverlodeError } from '../errors.js';
 import type { FieldType } from '../filter/schema.js';
+import { isTypedArray, isTypedArrayOf } from '../tensor/typed_array.js';
 import type { AttributeColumn } from './attributes.js';
 import type { Pace } from './pace.js';
 
@@ -26,7 +27,7 @@ export async function checkColumn(
   items: number,
   pace: Pace,
 ): Promise<CheckedColumn> {
-  if (!isTypedArray(column) && !Array.isArray(column)) {
+  if (!isArrayColumn(column) && !Array.isArray(column)) {
     const problem = `must be a list or a typed array with one entry per item, got ${describe(column)}`;
     throw new SilverlodeError('INVALID_ARGUMENT', `Attribute ${JSON.stringify(name)} ${problem}`, { field: name });
   }
@@ -35,9 +36,9 @@ export async function checkColumn(
     throw new SilverlodeError('SHAPE_MISMATCH', `Attribute ${JSON.stringify(name)} ${problem}`, { field: name });
   }
   const check = new ColumnCheck(name);
-  if (isTypedArray(column)) {
+  if (isArrayColumn(column)) {
     const type = isFloatArray(column) ? 'float64' : 'int64';
-    if (column instanceof BigUint64Array) await pace.over(items, (begin, end) => check.rows(column, begin, end));
+    if (isTypedArrayOf(column, BigUint64Array)) await pace.over(items, (begin, end) => check.rows(column, begin, end));
     else await pace.spend(items);
     return { name, column, type, multi: false, values: items };
   }
@@ -50,8 +51,8 @@ export function isMissing(value: unknown): value is null | undefined {
   return value === undefined || value === null || Number.isNaN(value);
 }
 
-export function isTypedArray(value: unknown): value is Exclude<AttributeColumn, readonly unknown[]> {
-  return ArrayBuffer.isView(value) && !(value instanceof DataView);
+export function isArrayColumn(value: unknown): value is Exclude<AttributeColumn, readonly unknown[]> {
+  return isTypedArray(value);
 }
 
 /** Also of Float16Array, which only newer runtimes have. */

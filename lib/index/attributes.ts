@@ -1,6 +1,7 @@
 import { SilverlodeError } from '../errors.js';
 import type { FieldType } from '../filter/schema.js';
-import { type CheckedColumn, checkColumn, isMissing, isTypedArray } from './attribute_type.js';
+import { isTypedArrayOf } from '../tensor/typed_array.js';
+import { type CheckedColumn, checkColumn, isArrayColumn, isMissing } from './attribute_type.js';
 import { Pace, type WorkOptions } from './pace.js';
 import { ShardedMap } from './sharded_map.js';
 
@@ -100,7 +101,7 @@ async function encodeNumbers(
   pace: Pace,
 ): Promise<NumberField> {
   const present = new Uint8Array(items);
-  const isBig = column instanceof BigInt64Array || column instanceof BigUint64Array || holdsBigInts(column);
+  const isBig = isTypedArrayOf(column, BigInt64Array) || isTypedArrayOf(column, BigUint64Array) || holdsBigInts(column);
   const numbers = isBig ? new BigInt64Array(items) : new Float64Array(items);
   await pace.over(items, (begin, end) => {
     for (let item = begin; item < end; item++) {
@@ -114,7 +115,7 @@ async function encodeNumbers(
 }
 
 function holdsBigInts(column: AttributeColumn): boolean {
-  return !isTypedArray(column) && typeof column.find((value) => !isMissing(value)) === 'bigint';
+  return !isArrayColumn(column) && typeof column.find((value) => !isMissing(value)) === 'bigint';
 }
 
 async function encodeTerms(

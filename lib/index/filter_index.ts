@@ -9,6 +9,7 @@ import { filterEval } from '../ops/filter_eval.js';
 import type { FilterPlanTensors } from '../ops/filter_index.js';
 import type { SymbolicTensor } from '../program/trace.js';
 import { type Tensor, tensor } from '../tensor/tensor.js';
+import { isTypedArrayOf } from '../tensor/typed_array.js';
 import { type AttributeColumns, type FieldColumn, readAttributes } from './attributes.js';
 import { buildBloom } from './filter_bloom.js';
 import { buildColumns } from './filter_columns.js';
@@ -227,7 +228,7 @@ function requireRange(name: string, valid: boolean, value: unknown): void {
 }
 
 async function requireOrdinals(ordinals: Int32Array, items: number): Promise<void> {
-  if (!(ordinals instanceof Int32Array) || ordinals.length % BLOCK_ROWS !== 0) {
+  if (!isTypedArrayOf(ordinals, Int32Array) || ordinals.length % BLOCK_ROWS !== 0) {
     throw new SilverlodeError(
       'INVALID_ARGUMENT',
       `ordinals must be an Int32Array of whole blocks of ${BLOCK_ROWS} rows`,

@@ -2,6 +2,7 @@
 // All formats read here are little-endian, as are all hosts that Silverlode runs on.
 
 import { type FileHandle, open } from 'node:fs/promises';
+import { types } from 'node:util';
 import { type ErrorDetails, SilverlodeError } from '../errors.js';
 
 /** Options shared by everything that reads a file. */
@@ -101,9 +102,9 @@ export async function withInputFile<T>(
   }
 }
 
-/** Whether an error is the operating system's refusal. */
+/** Whether an error is the operating system's refusal; Node's own errors may be of another realm than this file. */
 export function isSystemError(error: unknown): error is Error {
-  return error instanceof Error && 'syscall' in error;
+  return types.isNativeError(error) && 'syscall' in error;
 }
 
 /** Turns whatever stopped a read into the error that callers are promised. */

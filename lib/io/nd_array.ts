@@ -1,7 +1,7 @@
 // Dense arrays as files hold them. Wider than the tensor dtypes: files also carry float64, bool and unsigned types.
 
 import { SilverlodeError } from '../errors.js';
-import { float16ToFloat } from '../tensor/half.js';
+import { float16ToFloats } from '../tensor/half.js';
 
 /** Typed array in which each file dtype is held. Half floats are raw bits; booleans are bytes 0 and 1. */
 export interface NdArrayData {
@@ -85,10 +85,13 @@ export function toFloat32(array: NdArray): Float32Array<ArrayBuffer> {
     case 'float32':
       return array.data;
     case 'float16':
-      return Float32Array.from(array.data, float16ToFloat);
+      return float16ToFloats(array.data);
     case 'int64':
-    case 'uint64':
-      return Float32Array.from(array.data, Number);
+    case 'uint64': {
+      const floats = new Float32Array(array.data.length);
+      for (let i = 0; i < floats.length; i++) floats[i] = Number(array.data[i]);
+      return floats;
+    }
     default:
       return new Float32Array(array.data);
   }

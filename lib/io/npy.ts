@@ -23,21 +23,24 @@ const DESCRIPTORS: Readonly<Record<NdDType, string>> = {
   bool: '|b1',
 };
 
-const DTYPES = new Map(Object.entries(DESCRIPTORS).map(([dtype, descriptor]) => [descriptor, dtype as NdDType]));
+/** By NumPy's name without the byte order, which comes before it. */
+const DTYPES = new Map(
+  Object.entries(DESCRIPTORS).map(([dtype, descriptor]) => [descriptor.slice(1), dtype as NdDType]),
+);
 
 /** One `'key': value` of the header; a structured `descr` is matched too, to be named in the refusal. */
 const HEADER_ENTRY =
   /\s*'(descr|fortran_order|shape)'\s*:\s*('[^']*'|True|False|\([\d\s,]*\)|\[[^\]]*\])\s*(,|(?=\}))/y;
 
 /**
- * Reads a `.npy` file: float16/32/64, signed and unsigned integers of 8 to 64 bits, bool; C order, little-endian.
+ * Reads a `.npy` file: float16/32/64, signed and unsigned integers of 8 to 64 bits, bool; in C or Fortran order and either byte
+ * order. The array is in C order and little-endian whatever the file has.
  *
  * @param path The file.
  * @param options Progress and cancellation.
  * @returns The array, in memory of its own.
  * @throws SilverlodeError `CORRUPT_FILE` for a malformed or truncated file, `UNSUPPORTED_VERSION`,
- * `UNSUPPORTED_DTYPE` (strings, objects, structures, big-endian), `INVALID_ARGUMENT` for Fortran order, `IO_ERROR`,
- * `ABORTED`.
+ * `UNSUPPORTED_DTYPE` (strings, objects, structures), `IO_ERROR`, `ABORTED`.
  *
  * @example
  * ```ts
@@ -47,14 +50,16 @@ const HEADER_ENTRY =
 export function readNpy(path: string, options: ReadOptions = {}): Promise<NdArray> {
   return withInputFile(path, options, async (file) => {
     const { text, dataBegin } = await readHeader(file);
-    const { dtype, shape } = parseHeader(file, text);
+    const { dtype, shape, isBigEndian, isFortran } = parseHeader(file, text);
     const count = countElements(shape);
     const length = file.size - dataBegin;
     if (count === undefined || count * itemBytes(dtype) !== length) {
       throw file.corrupt('data', `has ${length} bytes, which shape [${shape.join(', ')}] of ${dtype} does not fill`);
     }
     const bytes = await file.read(dataBegin, length);
-    return ndArray(dtype, shape, bytes.buffer);
+    if (isBigEndian) swapBytes(bytes, itemBytes(dtype));
+    const array = ndArray(dtype, shape, bytes.buffer);
+    return isFortran && shape.length > 1 ? toRowMajor(array) : array;
   });
 }
 
@@ -122,7 +127,14 @@ async function readHeader(file: InputFile): Promise<{ text: string; dataBegin: n
   return { text, dataBegin: begin + length };
 }
 
-function parseHeader(file: InputFile, text: string): { dtype: NdDType; shape: number[] } {
+interface Layout {
+  dtype: NdDType;
+  shape: number[];
+  isBigEndian: boolean;
+  isFortran: boolean;
+}
+
+function parseHeader(file: InputFile, text: string): Layout {
   const body = text.trim();
   const entries = new Map<string, string>();
   HEADER_ENTRY.lastIndex = 1;
@@ -141,18 +153,42 @@ function parseHeader(file: InputFile, text: string): { dtype: NdDType; shape: nu
   };
 
   const descriptor = need('descr').replaceAll("'", '');
-  const dtype = DTYPES.get(descriptor);
-  if (!dtype) {
-    const message = `${file.path}: dtype '${descriptor}' is not supported; use one of ${[...DTYPES.keys()].join(' ')}`;
+  const dtype = DTYPES.get(descriptor.slice(1));
+  if (!dtype || !/^[<>=|]/.test(descriptor)) {
+    const known = Object.values(DESCRIPTORS).join(' ');
+    const message = `${file.path}: dtype '${descriptor}' is not supported; use one of ${known}`;
     throw new SilverlodeError('UNSUPPORTED_DTYPE', message, { path: file.path, dtype: descriptor });
   }
   const order = need('fortran_order');
-  if (order === 'True') {
-    const message = `${file.path} is in Fortran order; save numpy.ascontiguousarray(...) instead`;
-    throw new SilverlodeError('INVALID_ARGUMENT', message, { path: file.path });
-  }
-  if (order !== 'False') throw file.corrupt('fortran_order', `is ${order}`);
+  if (order !== 'False' && order !== 'True') throw file.corrupt('fortran_order', `is ${order}`);
   const tuple = need('shape');
   if (!SHAPE_TUPLE.test(tuple)) throw file.corrupt('shape', `${tuple} is not a tuple of sizes`);
-  return { dtype, shape: (tuple.match(/\d+/g) ?? []).map(Number) };
+  const shape = (tuple.match(/\d+/g) ?? []).map(Number);
+  return { dtype, shape, isBigEndian: descriptor.startsWith('>'), isFortran: order === 'True' };
+}
+
+/** In place. */
+function swapBytes(bytes: Uint8Array, width: number): void {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (width === 2) buffer.swap16();
+  if (width === 4) buffer.swap32();
+  if (width === 8) buffer.swap64();
+}
+
+/** The same values with the last index running fastest instead of the first. */
+function toRowMajor(array: NdArray): NdArray {
+  const { dtype, shape } = array;
+  const from = array.data as Float64Array;
+  const moved = ndArray(dtype, shape, new ArrayBuffer(from.byteLength));
+  const to = moved.data as Float64Array;
+  const strides = shape.map((_, axis) => shape.slice(0, axis).reduce((product, size) => product * size, 1));
+  const last = shape.length - 1;
+  let next = 0;
+  const copy = (axis: number, begin: number) => {
+    const [size, stride] = [shape[axis] as number, strides[axis] as number];
+    if (axis < last) for (let i = 0; i < size; i++) copy(axis + 1, begin + i * stride);
+    else for (let i = 0; i < size; i++) to[next++] = from[begin + i * stride] as number;
+  };
+  copy(0, 0);
+  return moved;
 }

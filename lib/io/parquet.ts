@@ -1,9 +1,11 @@
 // Parquet by hyparquet, row group by row group; all of its compression codecs.
 
-import type { ParquetScan, SchemaTree } from 'hyparquet';
+import type { ParquetRowRange, ParquetScan, SchemaTree } from 'hyparquet';
 import { SilverlodeError } from '../errors.js';
-import { isSystemError, type ReadOptions, withInputFile } from './input_file.js';
+import { type InputFile, isSystemError, type ReadOptions, withInputFile } from './input_file.js';
 import { type NdArrayOf, ndArray } from './nd_array.js';
+import { decimalScale, fromUnscaled, withoutDecimals } from './parquet_decimal.js';
+import { readVectorColumn } from './parquet_vectors.js';
 import { type Table, unifyIntegers } from './table.js';
 
 /** Options of {@link readParquet}. */
@@ -16,7 +18,8 @@ export interface ParquetOptions extends ReadOptions {
  * Reads a Parquet file into columns.
  *
  * Lists become arrays, missing values `null`, dates and timestamps milliseconds since 1970. 64-bit integers become
- * numbers where the whole column fits into 53 bits, and stay `bigint` otherwise.
+ * numbers where the whole column fits into 53 bits, and stay `bigint` otherwise. A decimal becomes the nearest double, one without
+ * decimal places an integer.
  *
  * @param path The file.
  * @param options Columns to read, progress and cancellation.
@@ -31,13 +34,12 @@ export interface ParquetOptions extends ReadOptions {
  */
 export function readParquet(path: string, options: ParquetOptions = {}): Promise<Table> {
   return withParquet(path, options, async (parquet) => {
-    const { scan } = parquet;
     const columns = options.columns ?? [...parquet.columns.keys()];
     for (const column of columns) requireColumn(parquet, column);
     const table = new Map<string, unknown[]>(columns.map((column) => [column, []]));
-    for (const range of scan.ranges) {
+    for (const range of parquet.ranges) {
       for (const [column, values] of table) {
-        for (const value of await scan.readColumn({ column, ...range })) values.push(plainValue(value));
+        for (const value of await parquet.read(column, range)) values.push(plainValue(value));
       }
     }
     return Object.fromEntries([...table].map(([name, values]) => [name, unifyIntegers(values)]));
@@ -58,37 +60,21 @@ export function readParquetVectors(
   options: ReadOptions & { column?: string } = {},
 ): Promise<NdArrayOf<'float32'>> {
   return withParquet(path, options, async (parquet) => {
-    const { scan } = parquet;
     const column = options.column ?? onlyVectorColumn(parquet);
     requireColumn(parquet, column);
-    const rows = Number(scan.metadata.num_rows);
-    let data = new Float32Array(0);
-    let dims = 0;
-    for (const range of scan.ranges) {
-      const lists = await scan.readColumn({ column, ...range });
-      for (let index = 0; index < lists.length; index++) {
-        const row = range.rowStart + index;
-        const list: unknown = lists[index];
-        if (row === 0 && isNumberList(list)) {
-          dims = list.length;
-          data = new Float32Array(rows * dims);
-        }
-        if (!isNumberList(list) || list.length !== dims) {
-          const message = `${path}: row ${row} of column ${column} is not a list of ${dims} numbers`;
-          throw new SilverlodeError('SHAPE_MISMATCH', message, { path, column, row });
-        }
-        data.set(list, row * dims);
-      }
-    }
-    return ndArray('float32', [rows, dims], data.buffer);
+    const { data, dims } = await parquet.readVectors(column);
+    return ndArray('float32', [parquet.rows, dims], data.buffer);
   });
 }
 
 /** A Parquet file that hyparquet has opened, its columns by name. */
 interface OpenParquet {
   path: string;
-  scan: ParquetScan;
+  rows: number;
+  ranges: ParquetScan['ranges'];
   columns: Map<string, SchemaTree>;
+  read(column: string, range: ParquetRowRange): Promise<Iterable<unknown>>;
+  readVectors(column: string): ReturnType<typeof readVectorColumn>;
 }
 
 /** Opens the file for hyparquet, whose own failures all mean that the content is not what the format says. */
@@ -97,7 +83,7 @@ async function withParquet<T>(
   options: ReadOptions,
   use: (parquet: OpenParquet) => Promise<T>,
 ): Promise<T> {
-  const [{ parquetScan, parquetSchema }, { compressors }] = await Promise.all([
+  const [{ parquetMetadataAsync, parquetScan, parquetSchema }, { compressors }] = await Promise.all([
     import('hyparquet'),
     import('hyparquet-compressors'),
   ]);
@@ -107,14 +93,41 @@ async function withParquet<T>(
       slice: async (begin: number, end = file.size) => (await file.read(begin, end - begin)).buffer,
     };
     try {
-      const scan = await parquetScan({ file: source, compressors });
-      const columns = new Map(parquetSchema(scan.metadata).children.map((child) => [child.element.name, child]));
-      return await use({ path, scan, columns });
+      const stringFromBytes = (bytes: Uint8Array | undefined) => bytes && toText(file, bytes);
+      const metadata = await parquetMetadataAsync(source); // its statistics may cut characters
+      const scan = await parquetScan({ file: source, compressors, metadata, parsers: { stringFromBytes } });
+      const { ranges } = scan;
+      const columns = new Map(parquetSchema(metadata).children.map((child) => [child.element.name, child]));
+      const integers = await parquetScan({
+        file: source,
+        compressors,
+        metadata: withoutDecimals(metadata),
+        utf8: false,
+      });
+      const read = async (column: string, range: ParquetRowRange) => {
+        const scale = decimalScale(columns.get(column) as SchemaTree);
+        if (scale === undefined) return scan.readColumn({ column, ...range });
+        return Array.from(await integers.readColumn({ column, ...range }), (value) => fromUnscaled(value, scale));
+      };
+      const readVectors = (column: string) =>
+        readVectorColumn(file, metadata, parquetSchema(metadata), column, compressors);
+      return await use({ path, rows: Number(metadata.num_rows), ranges, columns, read, readVectors });
     } catch (error) {
       if (error instanceof SilverlodeError || options.signal?.aborted || isSystemError(error)) throw error;
       throw file.corrupt('Parquet data', `cannot be read: ${(error as Error).message}`);
     }
   });
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+/** Replacement characters would make one value of several. */
+function toText(file: InputFile, bytes: Uint8Array): string {
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    throw file.corrupt('text', `is not UTF-8: ${Buffer.from(bytes).toString('hex').slice(0, 40)}`);
+  }
 }
 
 function requireColumn({ path, columns }: OpenParquet, column: string): void {
@@ -136,13 +149,8 @@ function isVector({ element, children }: SchemaTree): boolean {
   const isList = element.logical_type?.type === 'LIST' || element.converted_type === 'LIST';
   let leaf = children[0];
   while (leaf?.children[0]) leaf = leaf.children[0];
-  const type = isList ? leaf?.element.type : element.repetition_type === 'REPEATED' ? element.type : undefined;
-  return type === 'FLOAT' || type === 'DOUBLE';
-}
-
-function isNumberList(value: unknown): value is ArrayLike<number> {
-  if (ArrayBuffer.isView(value)) return value instanceof Float32Array || value instanceof Float64Array;
-  return Array.isArray(value) && value.every((item) => typeof item === 'number');
+  const own = isList ? leaf?.element : element.repetition_type === 'REPEATED' ? element : undefined;
+  return own?.type === 'FLOAT' || own?.type === 'DOUBLE' || own?.logical_type?.type === 'FLOAT16';
 }
 
 function plainValue(value: unknown): unknown {

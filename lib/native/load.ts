@@ -29,11 +29,26 @@ export function loadAddon(): unknown {
   return addon;
 }
 
-/** The nearest folder above this file with our package.json: this file runs from `lib/native` and from `dist/native`. */
+/**
+ * The nearest folder above this file with our package.json: this file runs from `lib/native` and from `dist/native`.
+ *
+ * @throws SilverlodeError where there is none, as for a bundle that this file was copied into.
+ */
 export function packageRoot(): string {
-  let folder = import.meta.dirname;
-  while (!existsSync(path.join(folder, 'package.json'))) folder = path.dirname(folder);
-  return folder;
+  for (let folder = import.meta.dirname; ; folder = path.dirname(folder)) {
+    if (isOurs(path.join(folder, 'package.json'))) return folder;
+    if (folder !== path.dirname(folder)) continue;
+    const advice =
+      'a bundler must leave silverlode out, as an external package, and its folder must be installed beside the bundle';
+    throw new SilverlodeError(
+      'DEVICE_UNAVAILABLE',
+      `silverlode: no native binary for ${import.meta.filename}: ${advice}`,
+    );
+  }
+}
+
+function isOurs(file: string): boolean {
+  return existsSync(file) && (JSON.parse(readFileSync(file, 'utf8')) as { name?: string }).name === 'silverlode';
 }
 
 /** What a checkout or `silverlode build` built. */

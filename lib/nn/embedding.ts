@@ -18,6 +18,11 @@ export class Embedding extends Module {
   forward(ids: SymbolicTensor): SymbolicTensor {
     return gatherRows(this.weight, ids);
   }
+
+  /** Rows come out as they lie in the table, and whatever follows reads float32. */
+  protected override staysFloat32(): boolean {
+    return true;
+  }
 }
 
 /** Sum or mean of table rows per bag; see `ops.embeddingBag`. */

@@ -3,6 +3,7 @@ import { requireKnown, SilverlodeError } from '../errors.js';
 import { SymbolicTensor } from '../program/trace.js';
 import type { StateDictEntry } from '../snapshot/state_dict.js';
 import type { TensorArray } from '../tensor/dtype.js';
+import { bfloat16ToFloats, float16ToFloats } from '../tensor/half.js';
 import { Tensor, tensor } from '../tensor/tensor.js';
 
 /** Named tensors, in PyTorch's naming: `layers.0.weight`. */
@@ -37,7 +38,8 @@ export abstract class Module {
   }
 
   /**
-   * Replaces tensors by name. Shapes must agree; float weights may come as float32, float16 or bfloat16.
+   * Replaces tensors by name. Shapes must agree; float weights may come as float32, float16 or bfloat16, as they do from
+   * `model.half()`. Those that ops read as float32 alone, biases and the like, are widened, which is exact.
    *
    * @param options `strict` (default true): missing and unexpected names are an error instead of being reported.
    * @throws SilverlodeError `INVALID_ARGUMENT`, `SHAPE_MISMATCH`, `UNSUPPORTED_DTYPE`; nothing is replaced then.
@@ -59,7 +61,8 @@ export abstract class Module {
       .map(([name, current]) => {
         const replacement = asTensor(state.get(name) as Tensor | StateDictEntry);
         requireCompatible(name, current, replacement);
-        return [name, replacement] as const;
+        const isWide = current.dtype === 'float32' && this.#ownerOf(name.split('.')).staysFloat32(current);
+        return [name, isWide ? widened(replacement) : replacement] as const;
       });
     for (const [name, replacement] of replacements) this.#replace(name.split('.'), replacement);
     return { missing, unexpected };
@@ -87,13 +90,22 @@ export abstract class Module {
     return found;
   }
 
+  /** Whether a tensor of this module is read as float32 alone: by default every one of fewer than two dimensions. */
+  protected staysFloat32(current: Tensor): boolean {
+    return current.shape.length < 2;
+  }
+
   #replace(path: readonly string[], replacement: Tensor): void {
-    const fields = this as unknown as Record<string, unknown>;
-    const [head, ...rest] = path as [string, ...string[]];
-    const value = fields[head];
-    if (rest.length === 0) fields[head] = replacement;
-    else if (value instanceof Module) value.#replace(rest, replacement);
-    else ((value as Module[])[Number(rest[0])] as Module).#replace(rest.slice(1), replacement);
+    const fields = this.#ownerOf(path) as unknown as Record<string, unknown>;
+    fields[path.at(-1) as string] = replacement;
+  }
+
+  /** The module whose field a name ends with. */
+  #ownerOf([head, ...rest]: readonly string[]): Module {
+    if (rest.length === 0) return this;
+    const value = (this as unknown as Record<string, unknown>)[head as string];
+    if (value instanceof Module) return value.#ownerOf(rest);
+    return ((value as Module[])[Number(rest[0])] as Module).#ownerOf(rest.slice(1));
   }
 }
 
@@ -136,6 +148,13 @@ function requireCompatible(name: string, current: Tensor, replacement: Tensor): 
       name,
     });
   }
+}
+
+/** The same numbers in float32. */
+function widened(half: Tensor): Tensor {
+  if (half.dtype === 'float32') return half;
+  const widen = half.dtype === 'float16' ? float16ToFloats : bfloat16ToFloats;
+  return tensor(widen((half as Tensor<'float16'>).view()), { shape: half.shape }) as Tensor;
 }
 
 function asTensor(entry: Tensor | StateDictEntry): Tensor {

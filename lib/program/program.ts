@@ -4,6 +4,7 @@ import type { ProgramSpec } from '../native/addon.js';
 import { withSignal } from '../native/device.js';
 import { DTYPES, type DType } from '../tensor/dtype.js';
 import { Tensor, tensor } from '../tensor/tensor.js';
+import { isTypedArrayOf } from '../tensor/typed_array.js';
 import type { ProgramRunner, RunInput, StepProfile } from './runner.js';
 
 export { type DerivedSizes, ProgramRunner, type RunInput, type StepProfile } from './runner.js';
@@ -123,7 +124,7 @@ function requireNames(kind: string, given: readonly string[], known: readonly st
 function toRunInput(name: string, dtype: DType, value: RunInput | readonly number[]): RunInput {
   if (value instanceof Tensor) return value;
   const ArrayType = DTYPES[dtype].array;
-  if (value instanceof ArrayType) return value;
+  if (isTypedArrayOf(value, ArrayType)) return value;
   if (Array.isArray(value) && dtype !== 'int64') return tensor(value, { dtype }).view();
   throw new SilverlodeError(
     'UNSUPPORTED_DTYPE',

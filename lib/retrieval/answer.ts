@@ -2,6 +2,7 @@
 import { SilverlodeError } from '../errors.js';
 import type { CancelFlag } from '../native/addon.js';
 import { withSignal } from '../native/device.js';
+import { isTypedArrayOf } from '../tensor/typed_array.js';
 import { lateError, withDeadline } from './deadline.js';
 import type { AskedRequest, CheckedRequest, RequestChecker } from './requests.js';
 import { asError, type BatchOutputs, resultLength, toResult } from './results.js';
@@ -29,7 +30,6 @@ export class Answerer {
   async all(requests: readonly RetrieveRequest[], signal: AbortSignal | undefined): Promise<Answer[]> {
     const started = performance.now();
     const asked = requests.map((request) => orError(() => this.checker.ask(request)));
-    await this.#prepare(asked);
     const checked = asked.map((request) =>
       request instanceof SilverlodeError ? request : orError(() => this.checker.place(request, this.current())),
     );
@@ -65,7 +65,6 @@ export class Answerer {
   /** Flat arrays in, flat arrays out. */
   async batch(batch: RetrieveBatchRequest, signal: AbortSignal | undefined): Promise<RetrieveBatchResult> {
     const asked = this.#askBatch(batch);
-    await this.#prepare(asked);
     const requests = asked.map((request, i) => named(i, () => this.checker.place(request, this.current())));
     const offsets = new Int32Array(batch.count + 1);
     const ids: FlatIds[] = [];
@@ -132,14 +131,6 @@ export class Answerer {
     }
   }
 
-  /** Waits for what looking up items to exclude takes, once per main segment. */
-  async #prepare(asked: readonly (AskedRequest | SilverlodeError)[]): Promise<void> {
-    const { ids } = this.current().main;
-    const excludes = (request: AskedRequest | SilverlodeError) =>
-      !(request instanceof SilverlodeError) && request.asked.exclude !== undefined;
-    if (!ids.isPrepared && asked.some(excludes)) await ids.prepareLookup();
-  }
-
   #askBatch(batch: RetrieveBatchRequest): AskedRequest[] {
     const { embeddings, count, filters, exclude, ...shared } = batch;
     const foreign = ['embedding', 'user', 'filter', 'deadlineMs'].find((name) => name in shared);
@@ -148,7 +139,7 @@ export class Answerer {
       throw new SilverlodeError('INVALID_ARGUMENT', message, { field: foreign });
     }
     const { dims } = this.current().main.manifest;
-    const fits = Number.isInteger(count) && count >= 0 && embeddings instanceof Float32Array;
+    const fits = Number.isInteger(count) && count >= 0 && isTypedArrayOf(embeddings, Float32Array);
     if (!fits || embeddings.length !== count * dims) {
       throw new SilverlodeError(
         'SHAPE_MISMATCH',
@@ -191,7 +182,7 @@ function joinIds(parts: readonly FlatIds[], version: Version): FlatIds {
   const [first] = parts;
   if (first === undefined) return version.main.ids.gather(new Int32Array(0));
   if (Array.isArray(first)) return parts.length === 1 ? first : (parts as string[][]).flat();
-  const wide = parts.find((part) => part instanceof Float64Array) ?? first;
+  const wide = parts.find((part) => isTypedArrayOf(part, Float64Array)) ?? first;
   return joinArrays(parts as Float64Array[], wide.constructor as Float64ArrayConstructor);
 }
 

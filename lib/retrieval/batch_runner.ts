@@ -4,6 +4,7 @@ import { addon, type CancelFlag, type NativeDevice, type NativeTensor, type Prog
 import { DeviceConstants } from '../program/device_constants.js';
 import { type DerivedSizes, ProgramRunner, type RunInput } from '../program/program.js';
 import { Tensor } from '../tensor/tensor.js';
+import { isTypedArrayOf } from '../tensor/typed_array.js';
 import { encodeBatch, encodeFresh } from './encode.js';
 import { FRESH_DERIVED, FRESH_FLOORS } from './fresh/inputs.js';
 import { isRankedAgain, type Manifest } from './manifest.js';
@@ -173,5 +174,5 @@ export class BatchRunner {
 }
 
 function kindOf(request: CheckedRequest): Kind {
-  return request.user instanceof Float32Array ? 'embedding' : 'user';
+  return isTypedArrayOf(request.user, Float32Array) ? 'embedding' : 'user';
 }

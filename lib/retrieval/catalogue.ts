@@ -7,7 +7,8 @@ import { type Capture, capture, releaseCapture } from './fresh/capture.js';
 import { Editor } from './fresh/editor.js';
 import { type FoldOptions, fold } from './fresh/fold.js';
 import { isRefusal, type LogRun } from './fresh/follow.js';
-import type { Journal, JournalEntry } from './fresh/journal.js';
+import type { Journal } from './fresh/journal.js';
+import type { JournalEntry } from './fresh/journal_record.js';
 import type { SavedItems } from './fresh/saved.js';
 import type { CheckedUpdate } from './fresh/updates.js';
 import { MainSegment } from './main_segment.js';
@@ -40,8 +41,9 @@ export interface Freshness {
   compacting: boolean;
   /** Position of the last update from a log, as that gave it. */
   position: unknown;
-  /** Number of the last journal record, undefined without a journal. */
+  /** Number of the last journal record, and bytes of the journal's files; undefined without a journal. */
   journal: number | undefined;
+  journalBytes: number | undefined;
 }
 
 /** Where an update comes from, when it comes from a log. */
@@ -97,6 +99,7 @@ export class Catalogue {
       compacting: this.#compaction !== undefined,
       position: this.#position,
       journal: this.#journal?.sequence,
+      journalBytes: this.#journal?.bytes,
     };
   }
 
@@ -174,7 +177,6 @@ export class Catalogue {
 
   /** One batch, then whoever waits; a queue that is never empty must not keep saving and folding out. */
   async #drain(): Promise<void> {
-    await this.current().main.ids.prepareLookup();
     const batch = this.#queue.slice(0, MAX_BATCH);
     await this.#commit(batch).catch((error: unknown) => {
       for (const entry of batch) fail(entry, error);

@@ -4,6 +4,7 @@ import { requireFilterOptions } from '../index/filter_index.js';
 import { Reranker } from '../nn/reranker.js';
 import { ValueModel } from '../nn/value_model.js';
 import { Tensor } from '../tensor/tensor.js';
+import { isTypedArrayOf } from '../tensor/typed_array.js';
 import { requireFinite, requireKnown } from './check_items.js';
 import { requireIdList } from './item_ids.js';
 import type { IndexOptions, PublishOptions } from './publish.js';
@@ -50,7 +51,7 @@ export function checkPublish(options: PublishOptions): CheckedCatalogue {
   if (maxFreshItems !== undefined && !isPositive(maxFreshItems))
     throw invalid(`maxFreshItems must be a positive integer, got ${String(maxFreshItems)}`);
   const { embeddings, shape } = checkEmbeddings(items.embeddings);
-  requireIdList(items.ids);
+  requireIdList('items.ids', items.ids);
   if (items.ids.length !== shape[0])
     throw new SilverlodeError('SHAPE_MISMATCH', `${items.ids.length} ids for ${shape[0]} embeddings`);
   const index = checkIndex(options.index ?? {}, shape[0]);
@@ -100,7 +101,7 @@ function checkIndex(index: IndexOptions, items: number): IndexOptions {
     throw invalid(`index.probes must be a positive integer, got ${String(probes)}`);
   }
   if (bias === undefined) return { ...index };
-  if (!(bias instanceof Float32Array) && !Array.isArray(bias)) {
+  if (!isTypedArrayOf(bias, Float32Array) && !Array.isArray(bias)) {
     throw new SilverlodeError('UNSUPPORTED_DTYPE', 'index.bias must be a Float32Array or a list of numbers');
   }
   if (bias.length !== items)
@@ -139,7 +140,7 @@ function checkQueries(queries: PublishOptions['queries'], dims: number): Checked
 }
 
 function matrixShape(name: string, data: unknown, shape: readonly number[] | undefined): Shape {
-  if (!(data instanceof Float32Array))
+  if (!isTypedArrayOf(data, Float32Array))
     throw new SilverlodeError('UNSUPPORTED_DTYPE', `${name}.data must be a Float32Array`);
   const fits = Array.isArray(shape) && shape.length === 2 && shape.every((dim) => Number.isInteger(dim) && dim >= 0);
   if (!fits || (shape[0] as number) * (shape[1] as number) !== data.length || shape[1] === 0) {

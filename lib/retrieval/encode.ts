@@ -6,6 +6,7 @@ import type { InputSpec } from '../program/trace.js';
 import { ArrayBlock } from '../tensor/array_block.js';
 import type { TensorArray } from '../tensor/dtype.js';
 import type { Tensor } from '../tensor/tensor.js';
+import { isTypedArrayOf } from '../tensor/typed_array.js';
 import type { FreshName } from './fresh/inputs.js';
 import type { Manifest } from './manifest.js';
 import { type CheckedRequest, raggedSpec } from './requests.js';
@@ -26,7 +27,7 @@ export function encodeBatch(requests: readonly CheckedRequest[], manifest: Manif
   const batch = requests.length;
   const symbols: Record<string, number> = { batch };
   const [first] = requests as [CheckedRequest];
-  if (first.user instanceof Float32Array) {
+  if (isTypedArrayOf(first.user, Float32Array)) {
     inputs.set(
       'embedding',
       block.join('float32', requests, ({ user }) => user as Float32Array),

@@ -1,93 +1,77 @@
 // Item ids: unique, in one type, known inside a model by their ordinal (publish order).
 import { SilverlodeError } from '../errors.js';
 import { inPieces } from '../index/progress.js';
-import { ShardedMap } from '../index/sharded_map.js';
-import { Tensor, tensor } from '../tensor/tensor.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { isDetached, isTypedArrayOf } from '../tensor/typed_array.js';
+import { ID_OFFSETS, ID_VALUES, type IdColumn, IntegerIds, StringIds } from './id_column.js';
+import { ID_LOOKUP, IdLookup } from './id_lookup.js';
 import type { ItemId, ItemIds } from './types.js';
 
 export type IdKind = 'string' | 'number' | 'bigint';
 
 type FlatIds = Int32Array | Float64Array | BigInt64Array | string[];
 
-/** Names of the id tensors in a model file. */
-const VALUES = 'ids.values';
-const OFFSETS = 'ids.offsets';
-
 /** Ids looked at between two turns of the event loop; strings are small objects, which keep the garbage collector busy. */
 const PIECE_IDS = 8192;
-/** The same for entries of the lookup, each of which touches memory of its own. */
-const PIECE_ENTRIES = 2048;
 
 /** The ids of a catalogue. */
 export class CatalogueIds {
-  #lookup: ShardedMap<ItemId> | undefined;
-  #preparing: Promise<void> | undefined;
+  #lookup: IdLookup | undefined;
 
   private constructor(
     readonly kind: IdKind,
-    private readonly values: readonly string[] | Float64Array | Int32Array | BigInt64Array,
-  ) {}
+    private readonly column: IdColumn,
+    lookup?: Tensor,
+  ) {
+    if (lookup) this.#lookup = new IdLookup(column, lookup);
+  }
 
   /**
-   * Copies ids while the event loop runs; whether each is used once is for `requireUnique` to say.
+   * Copies ids while the event loop runs; whether each is used once is for `index` to say.
    *
    * @throws SilverlodeError `INVALID_ARGUMENT` for mixed types or non-integers.
    */
   static async from(ids: ItemIds): Promise<CatalogueIds> {
-    requireIdList(ids);
+    requireIdList('items.ids', ids);
     const kind = typeof ids[0] as IdKind;
     const count = ids.length;
-    const values = kind === 'number' ? new Float64Array(count) : kind === 'bigint' ? new BigInt64Array(count) : [];
-    let isInt32 = true;
-    await inPieces(
-      count,
-      (begin, end) => {
-        for (let item = begin; item < end; item++) {
-          const id = ids[item];
-          if (typeof id !== kind || !isId(id)) throw notAnId(id, item);
-          if (kind === 'number') isInt32 &&= ((id as number) | 0) === id;
-          (values as ItemId[])[item] = id;
-        }
-      },
-      PIECE_IDS,
-    );
-    return new CatalogueIds(kind, kind === 'number' && isInt32 ? await toInt32(values as Float64Array) : values);
+    const own = kind === 'number' ? new Float64Array(count) : kind === 'bigint' ? new BigInt64Array(count) : [];
+    const copy = (begin: number, end: number) => {
+      for (let item = begin; item < end; item++) {
+        const id = ids[item];
+        if (typeof id !== kind || !isId(id)) throw notAnId(id, item);
+        (own as ItemId[])[item] = id;
+      }
+    };
+    await inPieces(count, copy, PIECE_IDS);
+    if (Array.isArray(own)) return new CatalogueIds(kind, await StringIds.encode(own as string[], PIECE_IDS));
+    const column = await IntegerIds.from(own, PIECE_IDS);
+    return new CatalogueIds(kind, column);
   }
 
-  /** @throws SilverlodeError `INVALID_ARGUMENT` naming the first id that is used twice. */
-  async requireUnique(): Promise<void> {
-    await this.#buildLookup((id, item) => {
+  /**
+   * Gets `ordinalOf` ready while the event loop runs; nothing is left to do where the table lies in the file.
+   *
+   * @throws SilverlodeError `INVALID_ARGUMENT` naming the first id that is used twice.
+   */
+  async index(): Promise<void> {
+    this.#lookup ??= await IdLookup.build(this.column, (id, item) => {
       throw new SilverlodeError('INVALID_ARGUMENT', `items.ids[${item}] repeats the id ${String(id)}`, { item, id });
     });
   }
 
-  async #buildLookup(onRepeated: (id: ItemId, item: number) => void): Promise<void> {
-    const lookup = new ShardedMap<ItemId>();
-    await inPieces(
-      this.length,
-      (begin, end) => {
-        for (let item = begin; item < end; item++) {
-          const id = this.at(item);
-          if (!lookup.add(id, item)) onRepeated(id, item);
-        }
-      },
-      PIECE_ENTRIES,
-    );
-    this.#lookup = lookup;
-  }
-
   get length(): number {
-    return this.values.length;
+    return this.column.length;
   }
 
   at(ordinal: number): ItemId {
-    return this.values[ordinal] as ItemId;
+    return this.column.at(ordinal);
   }
 
   /** Ids of the ordinals [begin, end). */
   list(ordinals: Int32Array, begin: number, end: number): ItemId[] {
     const ids = new Array<ItemId>(end - begin);
-    for (let i = begin; i < end; i++) ids[i - begin] = this.values[ordinals[i] as number] as ItemId;
+    for (let i = begin; i < end; i++) ids[i - begin] = this.column.at(ordinals[i] as number);
     return ids;
   }
 
@@ -95,87 +79,50 @@ export class CatalogueIds {
    * Ids of many ordinals at once, numeric ones as a typed array; `added` are those of the ordinals that follow the catalogue's.
    */
   gather(ordinals: Int32Array, added?: readonly ItemId[]): FlatIds {
-    if (added) return this.#join(Array.from(ordinals, (ordinal) => added[ordinal - this.length] ?? this.at(ordinal)));
-    if (this.kind === 'string') return Array.from(ordinals, (ordinal) => this.values[ordinal] as string);
-    const values = this.values as Float64Array;
-    const made = new (values.constructor as Float64ArrayConstructor)(ordinals.length);
-    for (let i = 0; i < made.length; i++) made[i] = values[ordinals[i] as number] as number;
-    return made;
-  }
-
-  #join(ids: ItemId[]): FlatIds {
+    if (this.column instanceof IntegerIds && !added) return this.column.gather(ordinals);
+    const ids = Array.from(ordinals, (ordinal) => added?.[ordinal - this.length] ?? this.column.at(ordinal));
     if (this.kind === 'string') return ids as string[];
     if (this.kind === 'bigint') return BigInt64Array.from(ids as bigint[]);
-    const values = Float64Array.from(ids as number[]);
-    return this.values instanceof Int32Array && allInt32(values) ? Int32Array.from(values) : values;
+    const isNarrow = (this.column as IntegerIds).isInt32 && (ids as number[]).every((id) => (id | 0) === id);
+    return isNarrow ? Int32Array.from(ids as number[]) : Float64Array.from(ids as number[]);
   }
 
-  /**
-   * The ordinal of an id, undefined for one that the catalogue does not hold. `prepareLookup` first, where that can be waited
-   * for: else a list of millions is read in one go.
-   */
+  /** The ordinal of an id, undefined for one that the catalogue does not hold; `index` comes first. */
   ordinalOf(id: ItemId): number | undefined {
-    if (this.#lookup === undefined) {
-      const lookup = new ShardedMap<ItemId>();
-      for (let item = 0; item < this.length; item++) lookup.add(this.at(item), item);
-      this.#lookup = lookup;
-    }
-    return this.#lookup.get(id);
+    return (this.#lookup as IdLookup).find(id);
   }
 
-  /** Whether `ordinalOf` answers at once. */
-  get isPrepared(): boolean {
-    return this.#lookup !== undefined;
+  /** Tensors that hold the ids in a model file, and the table where it is there. */
+  get tensors(): Map<string, Tensor> {
+    const own = new Map(this.column.tensors);
+    if (this.#lookup) own.set(ID_LOOKUP, this.#lookup.table);
+    return own;
   }
 
-  /** Gets `ordinalOf` ready while the event loop runs. */
-  async prepareLookup(): Promise<void> {
-    if (this.#lookup !== undefined) return;
-    this.#preparing ??= this.#buildLookup(() => undefined);
-    await this.#preparing;
-  }
-
-  /** Tensors that hold the ids in a model file. */
-  async tensors(): Promise<Map<string, Tensor>> {
-    const { values } = this;
-    if (values instanceof Float64Array) {
-      const stored = Tensor.allocate('int64', [values.length]);
-      const view = stored.view();
-      await inPieces(values.length, (begin, end) => {
-        for (let item = begin; item < end; item++) view[item] = BigInt(values[item] as number);
-      });
-      return new Map([[VALUES, stored as Tensor]]);
-    }
-    if (values instanceof Int32Array || values instanceof BigInt64Array)
-      return new Map([[VALUES, tensor(values) as Tensor]]);
-    return encode(values as readonly string[]);
-  }
-
-  /** @throws SilverlodeError `CORRUPT_FILE`. */
-  static async restore(kind: string, tensors: ReadonlyMap<string, Tensor>, items: number): Promise<CatalogueIds> {
-    const values = tensors.get(VALUES);
+  /** Ids as they lie in a file. @throws SilverlodeError `CORRUPT_FILE`. */
+  static restore(kind: string, tensors: ReadonlyMap<string, Tensor>, items: number): CatalogueIds {
+    const [values, offsets, lookup] = [ID_VALUES, ID_OFFSETS, ID_LOOKUP].map((name) => tensors.get(name));
     if (values === undefined) throw corrupt('the model has no item ids');
-    const stored = values.view();
-    if (kind === 'string')
-      return new CatalogueIds('string', await decode(stored as Uint8Array, tensors.get(OFFSETS), items));
-    if (stored.length !== items || (kind !== 'number' && kind !== 'bigint'))
+    if (lookup && lookup.dtype !== 'int32') throw corrupt('the table of item ids is not int32');
+    if (kind === 'string') {
+      if (values.dtype !== 'uint8' || offsets?.dtype !== 'int64' || offsets.shape[0] !== items + 1)
+        throw corrupt('item ids do not fit the catalogue');
+      return new CatalogueIds(kind, new StringIds(values, offsets), lookup);
+    }
+    const isInteger = values.dtype === 'int64' || (values.dtype === 'int32' && kind === 'number');
+    if (!isInteger || values.shape[0] !== items || (kind !== 'number' && kind !== 'bigint'))
       throw corrupt('item ids do not fit the catalogue');
-    if (kind === 'bigint') return new CatalogueIds('bigint', stored as BigInt64Array);
-    if (stored instanceof Int32Array) return new CatalogueIds('number', stored);
-    const numbers = new Float64Array(items);
-    await inPieces(items, (begin, end) => {
-      for (let item = begin; item < end; item++) numbers[item] = Number(stored[item]);
-    });
-    return new CatalogueIds('number', numbers);
+    return new CatalogueIds(kind, new IntegerIds(kind, values), lookup);
   }
 }
 
 /** @throws SilverlodeError `INVALID_ARGUMENT` for what cannot hold ids. */
-export function requireIdList(ids: unknown): asserts ids is ItemIds {
-  if (Array.isArray(ids) || ids instanceof Int32Array || ids instanceof BigInt64Array) return;
+export function requireIdList(name: string, ids: unknown): asserts ids is ItemIds {
+  const isTyped = isTypedArrayOf(ids, Int32Array) || isTypedArrayOf(ids, BigInt64Array);
+  if (Array.isArray(ids) || (isTyped && !isDetached(ids))) return;
   throw new SilverlodeError(
     'INVALID_ARGUMENT',
-    'items.ids must be string[], number[], bigint[], Int32Array or BigInt64Array',
+    `${name} must be string[], number[], bigint[], Int32Array or BigInt64Array`,
   );
 }
 
@@ -191,62 +138,6 @@ export function isId(id: unknown): id is ItemId {
   return Number.isSafeInteger(id) || (typeof id === 'string' && id.isWellFormed());
 }
 
-function allInt32(values: Float64Array): boolean {
-  return values.every((value) => (value | 0) === value);
-}
-
-async function toInt32(values: Float64Array): Promise<Int32Array> {
-  const narrow = new Int32Array(values.length);
-  await inPieces(values.length, (begin, end) => narrow.set(values.subarray(begin, end), begin));
-  return narrow;
-}
-
-async function encode(ids: readonly string[]): Promise<Map<string, Tensor>> {
-  const offsets = Tensor.allocate('int64', [ids.length + 1]);
-  const ends = offsets.view();
-  let length = 0;
-  await inPieces(ids.length, (begin, end) => {
-    for (let item = begin; item < end; item++) {
-      length += Buffer.byteLength(ids[item] as string);
-      ends[item + 1] = BigInt(length);
-    }
-  });
-  const values = Tensor.allocate('uint8', [length]);
-  const { buffer, byteOffset } = values.view();
-  const bytes = Buffer.from(buffer as ArrayBuffer, byteOffset, length);
-  let at = 0;
-  await inPieces(ids.length, (begin, end) => {
-    for (let item = begin; item < end; item++) at += bytes.write(ids[item] as string, at);
-  });
-  return new Map<string, Tensor>([
-    [VALUES, values as Tensor],
-    [OFFSETS, offsets as Tensor],
-  ]);
-}
-
-async function decode(bytes: Uint8Array, offsetsTensor: Tensor | undefined, items: number): Promise<string[]> {
-  const offsets = offsetsTensor?.view() as BigInt64Array | undefined;
-  if (!(offsets instanceof BigInt64Array) || offsets.length !== items + 1)
-    throw corrupt('item ids do not fit the catalogue');
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  const ids: string[] = [];
-  let first = Number(offsets[0]);
-  await inPieces(
-    items,
-    (begin, end) => {
-      for (let item = begin; item < end; item++) {
-        const last = Number(offsets[item + 1]);
-        if (first < 0 || last < first || last > text.length)
-          throw corrupt(`the offset of item id ${item} is out of range`);
-        ids.push(text.toString('utf8', first, last));
-        first = last;
-      }
-    },
-    PIECE_IDS,
-  );
-  return ids;
-}
-
 function corrupt(message: string): SilverlodeError {
-  return new SilverlodeError('CORRUPT_FILE', message, { field: VALUES });
+  return new SilverlodeError('CORRUPT_FILE', message, { field: ID_VALUES });
 }

@@ -4,6 +4,7 @@ import type { FilterPlan } from '../filter/plan.js';
 import { halfNorm } from '../index/ivf_index.js';
 import { Progress, type ProgressEvent } from '../index/progress.js';
 import { shareFound, type TrueList, Truth } from '../index/truth.js';
+import { isTypedArrayOf } from '../tensor/typed_array.js';
 import type { Answer } from './answer.js';
 import type { MainSegment } from './main_segment.js';
 import type { CheckedRequest } from './requests.js';
@@ -45,12 +46,11 @@ export async function measureRecall(
   const { main } = version;
   const { metric, clusters } = main.manifest;
   if (requests.length === 0) throw invalid('recall needs at least one request');
-  if (checked.some(({ user }) => !(user instanceof Float32Array)))
+  if (checked.some(({ user }) => !isTypedArrayOf(user, Float32Array)))
     throw invalid('true recall is measured of requests by embedding');
   const truth = new Truth(requireEmbeddings(embeddings, version), metric, priorsOf(main));
   const progress = new Progress(onProgress, signal);
   const lists = await trueLists(truth, main, checked, progress);
-  await main.ids.prepareLookup();
   const shares = async (stage: string, more: Partial<RetrieveRequest>): Promise<number[]> => {
     const found: (number | undefined)[] = [];
     for (let first = 0; first < requests.length; first += MAX_REQUESTS) {
@@ -154,7 +154,7 @@ export function requireEmbeddings(embeddings: RecallOptions['embeddings'], versi
   if (version.fresh !== undefined || version.items !== items)
     throw invalid('the model has changed since it was published: compact it, and give the embeddings of its items');
   const { data, shape } = embeddings ?? {};
-  if (!(data instanceof Float32Array) || shape?.length !== 2 || shape[0] !== items || shape[1] !== dims)
+  if (!isTypedArrayOf(data, Float32Array) || shape?.length !== 2 || shape[0] !== items || shape[1] !== dims)
     throw new SilverlodeError('SHAPE_MISMATCH', `embeddings must be float32 [${items}, ${dims}], as published`);
   if (data.length !== items * dims)
     throw new SilverlodeError('SHAPE_MISMATCH', `embeddings hold ${data.length} numbers, not ${items} x ${dims}`);

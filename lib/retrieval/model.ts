@@ -77,7 +77,9 @@ export class RetrievalModel {
       const all = await readModelFile(device, path, options.verify ?? true);
       const manifest = parseManifest(requireTensor(all, 'manifest').view() as Uint8Array);
       const { tensors, saved } = await fromSaved(manifest, all);
-      const ids = await CatalogueIds.restore(manifest.ids, tensors, manifest.items);
+      const ids = CatalogueIds.restore(manifest.ids, tensors, manifest.items);
+      await ids.index(); // files of earlier versions have no table
+      for (const [name, each] of ids.tensors) tensors.set(name, each);
       model = new RetrievalModel({ manifest, tensors, ids }, options, device);
       await model.#catalogue.current().main.runner.load();
       if (saved) await model.#catalogue.restore(saved);
@@ -187,7 +189,6 @@ export class RetrievalModel {
   /** The plan of a request before it runs: strategy, clusters, bytes, memory. */
   explain(request: RetrieveRequest): Promise<RetrievalPlan> {
     return this.#track(async () => {
-      if (request?.exclude !== undefined) await this.#catalogue.current().main.ids.prepareLookup();
       const checked = this.#checker.check(request);
       return inTime([checked], explainRequest(checked, this.#device.variant));
     });
@@ -248,7 +249,6 @@ export class RetrievalModel {
   measureRecall(requests: readonly RetrieveRequest[], options: RecallOptions): Promise<MeasuredRecall> {
     return this.#track(async () => {
       const version = this.#catalogue.current();
-      await version.main.ids.prepareLookup();
       const checked = requests.map((request) => this.#checker.check(request));
       const answer = (some: readonly RetrieveRequest[]) => this.#answerer.all(some, options.signal);
       return version.main.use(() => measureRecall(version, requests, checked, answer, options));
@@ -378,14 +378,10 @@ export class RetrievalModel {
 
   /** Applies what a journal holds beyond the model, and keeps it from then on. */
   async #recover(path: string, fsync: FsyncPolicy = 'always'): Promise<void> {
-    const { journal, records } = await Journal.open(path, this.#manifest.updates?.journal ?? 0, fsync);
-    try {
-      const run = { failed: false };
-      await Promise.all(records.map(({ update, position }) => this.#catalogue.apply(update, { position, run })));
-    } catch (error) {
-      await journal.close();
-      throw error;
-    }
+    const run = { failed: false };
+    const journal = await Journal.open(path, this.#manifest.updates?.journal ?? 0, fsync, (records) =>
+      Promise.all(records.map(({ update, position }) => this.#catalogue.apply(update, { position, run }))),
+    );
     this.#catalogue.attach(journal, fsync === 'always');
   }
 
@@ -401,8 +397,7 @@ export class RetrievalModel {
     }
     const promise = work();
     this.#open.add(promise);
-    const done = () => this.#open.delete(promise);
-    promise.then(done, done);
-    return promise;
+    // Of the promise that is handed out nobody has heard yet, so that a rejection which is not handled is told.
+    return promise.finally(() => this.#open.delete(promise));
   }
 }

@@ -124,7 +124,7 @@ async function build(
   progress.step('read', 0, 1);
   // Copying starts before this function first waits.
   const [embeddings, ids] = await Promise.all([readEmbeddings(checked, signal), CatalogueIds.from(items.ids)]);
-  await ids.requireUnique();
+  await ids.index();
   const features =
     items.features && (await tensorInPieces(items.features.data, 'float32', items.features.shape, signal));
   const columns = await readAttributes(items.attributes ?? {}, shape[0], { signal, onProgress });
@@ -159,7 +159,7 @@ async function build(
     probes: index.probes,
     recall: calibrated?.recall,
   });
-  const tensors = new Map([...ownHandles(module.stateDict()), ...(await ids.tensors())]);
+  const tensors = new Map([...ownHandles(module.stateDict()), ...ids.tensors]);
   const { threads, maxFreshItems } = options;
   return new RetrievalModel({ manifest, tensors, ids }, { device: options.device, threads, maxFreshItems }, device);
 }

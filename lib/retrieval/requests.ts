@@ -4,6 +4,7 @@ import type { FilterPlan } from '../filter/plan.js';
 import type { InputSpecs } from '../program/compile.js';
 import type { InputSpec } from '../program/trace.js';
 import { requireExact } from '../tensor/exact.js';
+import { isDetached, isTypedArray, isTypedArrayOf } from '../tensor/typed_array.js';
 import type { Manifest } from './manifest.js';
 import { shareFor } from './recall/shares.js';
 import type { IdSet, ItemId, RetrieveRequest } from './types.js';
@@ -113,7 +114,7 @@ export class RequestChecker {
       throw invalid("a request needs either 'embedding' or 'user'");
     }
     const user = request.embedding !== undefined ? this.#embedding(request.embedding) : this.#towerInputs(request.user);
-    const heads = user instanceof Float32Array ? user.length / manifest.dims : (manifest.heads ?? 1);
+    const heads = isTypedArrayOf(user, Float32Array) ? user.length / manifest.dims : (manifest.heads ?? 1);
     const k = count('k', request.k ?? DEFAULT_K, limits.maxK);
     const candidates = manifest.scored
       ? count('candidates', request.candidates ?? Math.max(k, defaultCandidates(manifest)), limits.maxCandidates)
@@ -201,8 +202,8 @@ export class RequestChecker {
 
   #embedding(embedding: Float32Array | readonly Float32Array[]): Float32Array {
     const { dims, heads } = this.manifest;
-    const list = embedding instanceof Float32Array ? [embedding] : embedding;
-    if (!Array.isArray(list) || list.length === 0 || list.some((head) => !(head instanceof Float32Array))) {
+    const list = isTypedArrayOf(embedding, Float32Array) ? [embedding] : embedding;
+    if (!Array.isArray(list) || list.length === 0 || list.some((head) => !isTypedArrayOf(head, Float32Array))) {
       throw new SilverlodeError('UNSUPPORTED_DTYPE', 'embedding must be a Float32Array or a list of them');
     }
     if (heads !== null && list.length !== heads) {
@@ -284,7 +285,8 @@ const shown = (id: unknown): string => (typeof id === 'string' ? JSON.stringify(
 /** Copied: the caller may change it, or it can be read once only. */
 function toList(exclude: IdSet, kind: Manifest['ids']): readonly ItemId[] {
   const iterable = typeof (exclude as { [Symbol.iterator]?: unknown })?.[Symbol.iterator] === 'function';
-  if (!iterable || typeof exclude === 'string') throw invalid('exclude must be a list, typed array or Set of ids');
+  if (!iterable || typeof exclude === 'string' || isDetached(exclude))
+    throw invalid('exclude must be a list, typed array or Set of ids');
   const ids = [...exclude];
   const wrong = ids.findIndex((id) => typeof id !== kind || (kind === 'number' && !Number.isSafeInteger(id)));
   if (wrong < 0) return ids;
@@ -309,7 +311,12 @@ export function raggedSpec(spec: InputSpec | InputSpecs): InputSpec | undefined 
 
 function isNumberList(list: unknown): list is ArrayLike<number> {
   if (ArrayBuffer.isView(list))
-    return !(list instanceof DataView) && !(list instanceof BigInt64Array) && !(list instanceof BigUint64Array);
+    return (
+      isTypedArray(list) &&
+      !isDetached(list) &&
+      !isTypedArrayOf(list, BigInt64Array) &&
+      !isTypedArrayOf(list, BigUint64Array)
+    );
   return Array.isArray(list) && list.every((value) => typeof value === 'number');
 }
 

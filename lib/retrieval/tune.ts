@@ -1,6 +1,7 @@
 // Probes and candidates for a recall target, by measurement.
 import { SilverlodeError } from '../errors.js';
 import { Progress, type ProgressEvent } from '../index/progress.js';
+import { isTypedArrayOf } from '../tensor/typed_array.js';
 import type { Manifest } from './manifest.js';
 import type { RecallOptions } from './measured_recall.js';
 import type { IdSet, ItemId, RetrieveRequest, RetrieveResult } from './types.js';
@@ -123,7 +124,7 @@ export function tuneRequests(
   const heads = manifest.heads ?? 1;
   const { data, shape } = queries ?? {};
   const count = shape?.[0] ?? 0;
-  if (!(data instanceof Float32Array) || count < 1 || data.length !== count * heads * dims) {
+  if (!isTypedArrayOf(data, Float32Array) || count < 1 || data.length !== count * heads * dims) {
     const width = heads === 1 ? `${dims}` : `${heads} x ${dims}`;
     throw new SilverlodeError('SHAPE_MISMATCH', `queries must be float32 [queries, ${width}], at least one`);
   }

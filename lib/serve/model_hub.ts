@@ -242,11 +242,10 @@ export class ModelHub extends EventEmitter<HubEvents> {
       );
     const turn = (this.#changes.get(name) ?? Promise.resolve()).then(work, work);
     this.#changes.set(name, turn);
-    const done = () => {
+    // As for a model: of the promise that is handed out nobody has heard yet.
+    return turn.finally(() => {
       if (this.#changes.get(name) === turn) this.#changes.delete(name);
-    };
-    turn.then(done, done);
-    return turn;
+    });
   }
 
   /** The file may be replaced while it is read; then it is read again. */

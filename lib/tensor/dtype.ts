@@ -1,5 +1,6 @@
 // The element types, once: every type and table about dtypes is derived from this constant.
 import { SilverlodeError } from '../errors.js';
+import { isTypedArrayOf } from './typed_array.js';
 
 /** Bytes per element, the typed array that holds them, and the name of the type in a safetensors file. */
 export const DTYPES = {
@@ -21,7 +22,7 @@ export type TensorArray = ArrayOf<DType>;
 /** The dtype that a typed array stands for; undefined for Uint16Array (two dtypes share it) and foreign arrays. */
 export function dtypeOfArray(data: ArrayBufferView): DType | undefined {
   for (const [name, entry] of Object.entries(DTYPES)) {
-    if (entry.array !== Uint16Array && data instanceof entry.array) return name as DType;
+    if (entry.array !== Uint16Array && isTypedArrayOf(data, entry.array)) return name as DType;
   }
   return undefined;
 }

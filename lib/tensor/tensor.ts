@@ -6,6 +6,7 @@ import { type ArrayOf, DTYPES, type DType, dtypeOfArray, requireDtype } from './
 import { requireExact } from './exact.js';
 import { floatToBfloat16, floatToFloat16 } from './half.js';
 import { elementCount, requireShape } from './shape.js';
+import { isDetached, isTypedArrayOf } from './typed_array.js';
 
 /** What `tensor()` takes: a typed array (its bytes are copied) or plain numbers. */
 export type TensorData = ArrayBufferView | readonly number[] | readonly bigint[];
@@ -109,7 +110,8 @@ export class Tensor<D extends DType = DType> {
 /**
  * Makes a tensor by copying `data`.
  *
- * @throws SilverlodeError `SHAPE_MISMATCH` when data and shape disagree, `UNSUPPORTED_DTYPE`, `DEVICE_UNAVAILABLE`.
+ * @throws SilverlodeError `SHAPE_MISMATCH` when data and shape disagree, `UNSUPPORTED_DTYPE`, `DEVICE_UNAVAILABLE`,
+ * `INVALID_ARGUMENT` for an array without its buffer.
  * @example
  * ```ts
  * const scores = tensor(new Float32Array([0.5, 2, 1]), { shape: [1, 3] });
@@ -119,12 +121,13 @@ export function tensor<D extends DType = 'float32'>(data: TensorData, options: T
   requireKnown('tensor options', options, ['dtype', 'shape', 'device', 'pinned']);
   const { device = 'cpu', shape, pinned } = options;
   const typed = ArrayBuffer.isView(data) ? data : fromNumbers(data, options.dtype);
+  requireAttached(typed);
   const dtype = options.dtype === undefined ? dtypeOfArray(typed) : requireDtype(options.dtype);
   if (dtype === undefined) {
     throw new SilverlodeError('UNSUPPORTED_DTYPE', `a ${typed.constructor.name} needs an explicit dtype`);
   }
   const { bytes, array } = DTYPES[dtype];
-  if (!(typed instanceof array)) {
+  if (!isTypedArrayOf(typed, array)) {
     throw new SilverlodeError(
       'UNSUPPORTED_DTYPE',
       `a ${dtype} tensor takes a ${array.name}, got a ${typed.constructor.name}`,
@@ -150,6 +153,7 @@ export async function tensorInPieces<D extends DType>(
   shape: readonly number[],
   signal?: AbortSignal,
 ): Promise<Tensor<D>> {
+  requireAttached(data);
   const made = Tensor.allocate(dtype, shape);
   const source = new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
   for (let begin = 0; begin < made.nbytes; begin += COPY_BYTES) {
@@ -160,6 +164,11 @@ export async function tensorInPieces<D extends DType>(
     made.native.write(begin, source.subarray(begin, begin + COPY_BYTES));
   }
   return made;
+}
+
+function requireAttached(data: ArrayBufferView): void {
+  if (isDetached(data))
+    throw new SilverlodeError('INVALID_ARGUMENT', 'the array has lost its buffer: it was transferred elsewhere');
 }
 
 function fromNumbers(data: readonly number[] | readonly bigint[], dtype: DType | undefined): ArrayBufferView {

@@ -1,3 +1,5 @@
+#include <system_error>
+
 #include "backends/bandwidth.h"
 #include "backends/plugin_device.h"
 #include "binding/convert.h"
@@ -56,7 +58,12 @@ Napi::Function DeviceHandle::define(Napi::Env env) {
 
 DeviceHandle::DeviceHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<DeviceHandle>(info) {
   const Napi::Env env = info.Env();
-  auto open = std::make_shared<OpenDevice>();
+  std::shared_ptr<OpenDevice> open;
+  try {
+    open = std::make_shared<OpenDevice>();
+  } catch (const std::system_error& refused) {
+    check(env, make_error(Code::kDeviceUnavailable, "the system refuses another thread: %s", refused.what()));
+  }
   const DeviceOptions options{info[1].ToNumber().Int32Value(), info[2].ToString().Utf8Value(), info[3].ToBoolean()};
   check(env, open_device(info[0].ToString().Utf8Value(), options, open->device));
   device_ = std::move(open);

@@ -3,7 +3,8 @@
 namespace silverlode::binding {
 
 EnvState::EnvState(Napi::Env env) {
-  notifier_ = decltype(notifier_)::New(env, "silverlode", 0, 1, this);
+  const auto release = [](Napi::Env, void*, Link* link) { delete link; };
+  notifier_ = decltype(notifier_)::New(env, "silverlode", 0, 1, new Link(link_), release, static_cast<void*>(nullptr));
   notifier_.Unref(env);  // an idle package does not keep the process alive
   // Runs before the environment's own teardown: nothing native is in flight when JavaScript objects go.
   env.AddCleanupHook([this] { shut_down(); });
@@ -43,8 +44,8 @@ void EnvState::complete(Job* job) {
   idle_.notify_all();
 }
 
-void EnvState::on_complete(Napi::Env env, Napi::Function, EnvState* state, Job* job) {
-  if (env != nullptr) state->settle(env, job);
+void EnvState::on_complete(Napi::Env env, Napi::Function, Link* link, Job* job) {
+  if (env != nullptr && **link != nullptr) (**link)->settle(env, job);
 }
 
 void EnvState::settle(Napi::Env env, Job* job) {
@@ -60,6 +61,10 @@ void EnvState::settle(Napi::Env env, Job* job) {
     job->deferred.Resolve(job->settle(env));
   } catch (const Napi::Error& failed) {
     job->deferred.Reject(failed.Value());
+  } catch (const std::bad_alloc&) {
+    job->deferred.Reject(error(env, make_error(Code::kOutOfMemory, "out of memory")).Value());
+  } catch (const std::exception& unexpected) {
+    job->deferred.Reject(error(env, make_error(Code::kInternal, "%s", unexpected.what())).Value());
   }
 }
 
@@ -72,6 +77,7 @@ void EnvState::shut_down() {
   }
   for (Job* job : jobs_) delete job;
   jobs_.clear();
+  *link_ = nullptr;
   notifier_.Release();
 }
 

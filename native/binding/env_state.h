@@ -6,6 +6,7 @@
 
 #include <condition_variable>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <unordered_set>
 
@@ -46,14 +47,16 @@ class EnvState {
   Napi::FunctionReference cancel_class;
 
  private:
-  using Notifier = Napi::TypedThreadSafeFunction<EnvState, Job>;
+  // What calls by way of the notifier find, null once the environment is shut down: some runtimes make the last ones after that.
+  using Link = std::shared_ptr<EnvState*>;
 
   void complete(Job* job);  // executor thread
   void settle(Napi::Env env, Job* job);
   void shut_down();
-  static void on_complete(Napi::Env env, Napi::Function, EnvState* state, Job* job);
+  static void on_complete(Napi::Env env, Napi::Function, Link* link, Job* job);
 
-  Napi::TypedThreadSafeFunction<EnvState, Job, &EnvState::on_complete> notifier_;
+  Napi::TypedThreadSafeFunction<Link, Job, &EnvState::on_complete> notifier_;
+  Link link_ = std::make_shared<EnvState*>(this);
   std::unordered_set<Job*> jobs_;  // owned
   bool closing_ = false;
 

@@ -1,5 +1,5 @@
 // Every command with JSON and text, every input format, in this process.
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Module, nn, publish, type SymbolicTensor } from 'silverlode';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -62,6 +62,37 @@ describe('publish', () => {
       ({ language, tags, year }) => language === 'en' && tags.includes('rock') && year !== null && year < 1960,
     );
     expect(ids.toSorted()).toEqual(expected.map((row) => row.number).toSorted());
+  });
+
+  test('takes other delimiters, and dates as text', async () => {
+    const days = Array.from({ length: ITEMS }, (_, i) => `2024-01-${String(1 + (i % 28)).padStart(2, '0')}`);
+    const csv = ['sku;added', ...days.map((day, i) => `${i};${i === 7 ? '' : day}`)].join('\n');
+    await writeFile(path('dates.csv'), csv);
+    await writeFile(path('tabs.csv'), csv.replaceAll(';', '\t'));
+    for (const [file, delimiter] of [
+      ['dates.csv', ';'],
+      ['tabs.csv', '\\t'],
+    ] as const) {
+      const out = path('dates.silverlode');
+      const attributes = [
+        '--attributes',
+        path(file),
+        '--delimiter',
+        delimiter,
+        '--id-field',
+        'sku',
+        '--dates',
+        'added',
+      ];
+      await json('publish', '--embeddings', path('items.npy'), ...attributes, '--out', out);
+      const filter = 'added:[2024-01-05 TO 2024-01-10]';
+      const { ids } = await json('query', out, '--vector', '1,0,0,0,0,0,0,0', '--filter', filter, '-k', ITEMS);
+      const expected = days.flatMap((day, i) => (i !== 7 && day >= '2024-01-05' && day <= '2024-01-10' ? [i] : []));
+      expect(ids.toSorted((a: number, b: number) => a - b)).toEqual(expected);
+    }
+    const bad = ['--attributes', path('dates.csv'), '--delimiter', ';', '--dates', 'none'];
+    const { code, stderr } = await run('publish', '--embeddings', path('items.npy'), ...bad, '--out', path('bad'));
+    expect([code, stderr]).toEqual([1, expect.stringContaining("has no column 'none'")]);
   });
 
   test('takes ids, fields and embeddings from one Parquet file', async () => {

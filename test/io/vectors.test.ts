@@ -6,6 +6,7 @@ import { writeNpy } from '../../lib/io/npy.js';
 import { readParquet, readParquetVectors } from '../../lib/io/parquet.js';
 import { writeVecs } from '../../lib/io/vecs.js';
 import { readIds, readTable, readVectors } from '../../lib/io/vectors.js';
+import { float16 } from '../reference/half.js';
 import { tempFolder } from '../support/temp_folder.js';
 
 const folder = await tempFolder();
@@ -27,6 +28,13 @@ describe('readVectors', () => {
     const path = folder.path('a.npy');
     await writeNpy(path, array);
     expect(await readVectors(path)).toEqual({ shape: [1, 3], data: Float32Array.of(1, -2, 0.5) });
+  });
+
+  test('converts every half-precision number exactly', async () => {
+    const path = folder.path('halves.npy');
+    const patterns = Uint16Array.from({ length: 2 ** 16 }, (_, pattern) => pattern);
+    await writeNpy(path, { dtype: 'float16', shape: [256, 256], data: patterns });
+    expect((await readVectors(path)).data).toEqual(Float32Array.from(patterns, float16));
   });
 
   test('converts integers', async () => {
@@ -105,6 +113,45 @@ describe('Parquet', () => {
   ])('names the row of %s vectors', async (name, rows) => {
     const path = await vectors(`${name}.parquet`, rows);
     await expect(readParquetVectors(path)).rejects.toMatchObject({ code: 'SHAPE_MISMATCH', row: 2 });
+  });
+
+  test('reads halves, doubles and integers', async () => {
+    const halves = [1, -2, 0.5, 2 ** -24];
+    const kinds: [object, unknown[], number[]][] = [
+      [{ type: 'FIXED_LEN_BYTE_ARRAY', type_length: 2, logical_type: { type: 'FLOAT16' } }, halves, halves],
+      [{ type: 'DOUBLE' }, [0.1, 2, 3, 4], [Math.fround(0.1), 2, 3, 4]],
+      [{ type: 'INT32' }, [1, -2, 3, 4], [1, -2, 3, 4]],
+      [{ type: 'INT64' }, [1n, -2n, 3n, 2n ** 60n], [1, -2, 3, 2 ** 60]],
+    ];
+    for (const [i, [element, [a, b, c, d], expected]] of kinds.entries()) {
+      const schema = [{ name: 'root', num_children: 1 }, ...list('embedding')] as Record<string, unknown>[];
+      schema[schema.length - 1] = { ...schema.at(-1), ...element };
+      const data = [
+        [a, b],
+        [c, d],
+      ];
+      const content = parquetWriteBuffer({ columnData: [{ name: 'embedding', data }], schema: schema as never });
+      const path = await folder.write(`kind-${i}.parquet`, new Uint8Array(content));
+      const column = i < 2 ? undefined : 'embedding';
+      expect(await readVectors(path, { column })).toEqual({ shape: [2, 2], data: Float32Array.from(expected) });
+    }
+  });
+
+  test('many rows, repeated values, several pages', async () => {
+    const rows = Array.from({ length: 3000 }, (_, row) => Array.from({ length: 40 }, (_, i) => (row * i) % 7));
+    const schema = [{ name: 'root', num_children: 1 }, ...list('embedding')] as never;
+    const columnData = [{ name: 'embedding', data: rows }];
+    const content = parquetWriteBuffer({ columnData, schema, rowGroupSize: 1700, pageSize: 10_000 });
+    const path = await folder.write('many.parquet', new Uint8Array(content));
+    expect(await readVectors(path)).toEqual({ shape: [3000, 40], data: Float32Array.from(rows.flat()) });
+  });
+
+  test('refuses bytes that are no text instead of replacing them', async () => {
+    const data = [Uint8Array.of(0x61), Uint8Array.of(0xff, 0x30), Uint8Array.of(0xfe, 0x30)];
+    const path = await parquet('bytes.parquet', [{ name: 'key', data, type: 'BYTE_ARRAY' }]);
+    await expect(readTable(path)).rejects.toMatchObject({ code: 'CORRUPT_FILE', field: 'text' });
+    const texts = await parquet('texts.parquet', [{ name: 'key', data: data.slice(0, 1), type: 'BYTE_ARRAY' }]);
+    expect(await readTable(texts)).toEqual({ key: ['a'] });
   });
 
   test('asks which column where that is not clear', async () => {

@@ -50,7 +50,7 @@ property('a sharded map answers as a Map does', 10, async (random) => {
     expect(sharded.get(key)).toBe(map.get(key));
 });
 
-test('every stage of publishing gives way, and so do loading, the first exclusion, updates and folding', async () => {
+test('every stage of publishing gives way, and so do updates and folding; loading and the first exclusion build nothing', async () => {
   const yields = vi.spyOn(globalThis, 'setImmediate');
   const turns = new Map<string, number>();
   let stage = 'start';
@@ -86,11 +86,10 @@ test('every stage of publishing gives way, and so do loading, the first exclusio
     await turnsOf(async () => {
       loaded = await RetrievalModel.load(path);
     }),
-  ).toBeGreaterThanOrEqual(items / rowsPerTurn);
+  ).toBe(0); // ids are looked up where they lie
   await using served = loaded as unknown as RetrievalModel;
   const embedding = Float32Array.from({ length: 8 }, (_, i) => Math.sin(i));
   const excluding = () => served.retrieve({ embedding, exclude: ['item 0'], k: 5 });
-  expect(await turnsOf(excluding)).toBeGreaterThanOrEqual(items / rowsPerTurn);
   expect(await turnsOf(excluding)).toBe(0);
   const ids = Array.from({ length: 20_000 }, (_, i) => `item ${2 * i}`);
   expect(await turnsOf(() => served.delete(ids))).toBeGreaterThanOrEqual(10);

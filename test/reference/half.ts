@@ -12,7 +12,8 @@ function bfloat16(pattern: number): number {
   return new Float32Array(Uint32Array.of(pattern << 16).buffer)[0] as number;
 }
 
-function float16(pattern: number): number {
+/** The number of a half-precision pattern. */
+export function float16(pattern: number): number {
   const sign = pattern & 0x8000 ? -1 : 1;
   const [exponent, mantissa] = [(pattern >> 10) & 31, pattern & 1023];
   if (exponent === 31) return mantissa === 0 ? sign * Infinity : NaN;

@@ -78,7 +78,7 @@ export async function fold(
   const all = new Map<string, Tensor>([
     ...kept.map(([name, each]): [string, Tensor] => [name, replaced[name] ?? each.reshape(each.shape)]),
     ...[...eligible.stateDict()].map(([name, each]): [string, Tensor] => [`eligible.${name}`, each]),
-    ...(await ids.tensors()),
+    ...ids.tensors,
   ]);
   const folded = foldManifest(manifest, eligible, all, sources.ordinals.length);
   if (clustered.learned === undefined) return { manifest: folded, tensors: all, ids };
@@ -149,7 +149,7 @@ async function foldIds({ version, ids }: Capture, { ordinals, main }: Sources): 
       all.push(item < main ? version.main.ids.at(ordinals[item] as number) : (ids[item - main] as ItemId));
   });
   const folded = await CatalogueIds.from(all as string[]);
-  await folded.prepareLookup();
+  await folded.index();
   return folded;
 }
 

@@ -45,7 +45,7 @@ export async function toSaved(
       if (column) tensors.set(PREFIX + name, (await gatherRows(column, index)) as Tensor);
     }
     const ids = await CatalogueIds.from(captured.ids as string[]);
-    for (const [name, each] of await ids.tensors()) tensors.set(PREFIX + name, each);
+    for (const [name, each] of ids.tensors) tensors.set(PREFIX + name, each);
     const columns = await joinFields([], 0, fields, attributes);
     const eligible = await FilterIndex.build(columns, { ordinals: blockOf(rows.length), items: rows.length });
     for (const [name, each] of eligible.stateDict()) tensors.set(PREFIX + FILTER_PREFIX + name, each);
@@ -65,7 +65,7 @@ export async function fromSaved(
   const tensors = new Map([...all].filter(([name]) => !name.startsWith(PREFIX)));
   const { updates } = manifest;
   if (updates === undefined || updates.items === 0) return { tensors, saved: undefined };
-  const ids = await CatalogueIds.restore(manifest.ids, own, updates.items);
+  const ids = CatalogueIds.restore(manifest.ids, own, updates.items);
   const eligible = FilterIndex.restore(updates.filter, withPrefix(own, FILTER_PREFIX));
   const rows = Int32Array.from({ length: updates.items }, (_, item) => item);
   const fields = await decodeFields(eligible, rows, new Pace('attributes', 0, {}));

@@ -1,7 +1,7 @@
 // Attributes as updates bring them: copied and checked when the call is made, fitted to the fields when it is applied.
 import { SilverlodeError } from '../../errors.js';
 import type { FieldType } from '../../filter/schema.js';
-import { isMissing, isTypedArray } from '../../index/attribute_type.js';
+import { isArrayColumn, isMissing } from '../../index/attribute_type.js';
 import type { AttributeColumn, AttributeValue } from '../../index/attributes.js';
 import type { FieldKind, ItemValues } from '../../index/growing_filter.js';
 import type { ItemId } from '../types.js';
@@ -30,7 +30,7 @@ export function toColumns(columns: unknown, ids: readonly ItemId[]): UpdateColum
 }
 
 function toColumn(name: string, column: AttributeColumn, ids: readonly ItemId[]): UpdateColumn {
-  if (!isTypedArray(column) && !Array.isArray(column)) {
+  if (!isArrayColumn(column) && !Array.isArray(column)) {
     const problem = 'must be a list or a typed array with one entry per item';
     throw new SilverlodeError('INVALID_ARGUMENT', `Attribute ${JSON.stringify(name)} ${problem}`, { field: name });
   }
@@ -40,7 +40,7 @@ function toColumn(name: string, column: AttributeColumn, ids: readonly ItemId[])
   }
   let kind: Kind | undefined;
   let multi = false;
-  let integral = !(isTypedArray(column) && (column[Symbol.toStringTag] as string).startsWith('Float'));
+  let integral = !(isArrayColumn(column) && (column[Symbol.toStringTag] as string).startsWith('Float'));
   const values = Array.from(column as ArrayLike<unknown>, (row, item) => {
     multi ||= Array.isArray(row);
     const own = (Array.isArray(row) ? row : [row]).filter((value) => !isMissing(value)) as AttributeValue[];
@@ -113,8 +113,6 @@ function fit(value: AttributeValue, type: FieldType): AttributeValue | undefined
     if (typeof value === 'bigint') return value;
     return Number.isSafeInteger(value) ? BigInt(value as number) : undefined;
   }
-  if (type === 'float64' && typeof value === 'bigint')
-    return BigInt(Number(value)) === value ? Number(value) : undefined;
   return typeof value === (type === 'float64' ? 'number' : type) ? value : undefined;
 }
 

@@ -2,8 +2,9 @@
 import { SilverlodeError } from '../../errors.js';
 import type { AttributeColumns } from '../../index/attributes.js';
 import { Tensor } from '../../tensor/tensor.js';
+import { isTypedArrayOf } from '../../tensor/typed_array.js';
 import { requireKnown } from '../check_items.js';
-import { isId } from '../item_ids.js';
+import { isId, requireIdList } from '../item_ids.js';
 import type { Manifest } from '../manifest.js';
 import type { ItemId, ItemIds } from '../types.js';
 import { toColumns, type UpdateColumn } from './update_columns.js';
@@ -87,9 +88,9 @@ function checkUpsert(
   ids: readonly ItemId[],
   { manifest, features, biased }: UpdateFacts,
 ): CheckedUpdate {
-  const given = items.embeddings;
-  const data = given instanceof Tensor ? (given as Tensor<'float32'>).view() : given?.data;
-  const embeddings = matrix('embeddings', data, given?.shape, [ids.length, manifest.dims]);
+  const vectors = items.embeddings;
+  const data = vectors instanceof Tensor ? (vectors as Tensor<'float32'>).view() : vectors?.data;
+  const embeddings = matrix('embeddings', data, vectors?.shape, [ids.length, manifest.dims]);
   requireFinite('embeddings', embeddings, manifest.dims, ids);
   if (features === 0 && items.features !== undefined) throw invalid('the model has no feature columns');
   if (features > 0 && items.features === undefined)
@@ -98,8 +99,9 @@ function checkUpsert(
     ? matrix('features', items.features.data, items.features.shape, [ids.length, features])
     : new Float32Array(0);
   if (!biased && items.bias !== undefined) throw invalid('the model was published without item priors');
-  const bias = items.bias === undefined ? new Float32Array(ids.length) : Float32Array.from(items.bias);
-  if (bias.length !== ids.length) throw mismatch(`bias has ${bias.length} entries for ${ids.length} items`);
+  const given = items.bias;
+  if (given && given.length !== ids.length) throw mismatch(`bias has ${given.length} entries for ${ids.length} items`);
+  const bias = given === undefined ? new Float32Array(ids.length) : Float32Array.from(given);
   requireFinite('bias', bias, 1, ids);
   const attributes = toColumns(items.attributes ?? {}, ids);
   return { type: 'upsert', ids, embeddings, attributes, features: columns, bias };
@@ -108,7 +110,7 @@ function checkUpsert(
 function checkFeatures(given: FeatureValues, items: number, { manifest, features }: UpdateFacts) {
   if (features === 0) throw invalid('the model has no feature columns');
   if (typeof given !== 'object' || given === null) throw invalid('features must be a matrix or columns by name');
-  if (given.data instanceof Float32Array && Array.isArray(given.shape)) {
+  if (isTypedArrayOf(given.data, Float32Array) && Array.isArray(given.shape)) {
     const values = matrix('features', given.data, given.shape, [items, features]);
     return { columns: Array.from({ length: features }, (_, column) => column), values };
   }
@@ -130,8 +132,7 @@ function checkFeatures(given: FeatureValues, items: number, { manifest, features
 }
 
 function checkIds(given: ItemIds, kind: Manifest['ids']): ItemId[] {
-  if (!Array.isArray(given) && !(given instanceof Int32Array) && !(given instanceof BigInt64Array))
-    throw invalid('ids must be string[], number[], bigint[], Int32Array or BigInt64Array');
+  requireIdList('ids', given);
   const ids = Array.from<ItemId>(given as ItemId[]);
   const seen = new Set<ItemId>();
   ids.forEach((id, item) => {
@@ -150,7 +151,7 @@ function matrix(
   shape: readonly number[] | undefined,
   [rows, columns]: readonly [number, number],
 ): Float32Array {
-  if (!(data instanceof Float32Array)) throw new SilverlodeError('UNSUPPORTED_DTYPE', `${name} must be float32`);
+  if (!isTypedArrayOf(data, Float32Array)) throw new SilverlodeError('UNSUPPORTED_DTYPE', `${name} must be float32`);
   if (shape?.length !== 2 || shape[0] !== rows || shape[1] !== columns || data.length !== rows * columns)
     throw mismatch(
       `${name} must have shape [${rows}, ${columns}], got ${JSON.stringify(shape)} of ${data.length} numbers`,
@@ -159,8 +160,9 @@ function matrix(
 }
 
 function requireFinite(name: string, data: Float32Array, width: number, ids: readonly ItemId[]): void {
-  const at = data.findIndex((value) => !Number.isFinite(value));
-  if (at < 0) return;
+  let at = 0;
+  while (at < data.length && Number.isFinite(data[at])) at++;
+  if (at === data.length) return;
   const item = Math.floor(at / width);
   throw invalid(`${name}: item ${item} (id ${String(ids[item])}) has ${data[at]}`, { item, id: ids[item] });
 }

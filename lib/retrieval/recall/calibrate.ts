@@ -146,11 +146,12 @@ function withoutRotation(index: IvfIndex, dims: number): IvfIndex {
 /** Index and filter as a model of their own, whose ids are the ordinals. */
 async function searchable(index: IvfIndex, eligible: FilterIndex, device: NativeDevice): Promise<MainSegment> {
   const ids = await CatalogueIds.from(Int32Array.from({ length: index.parts.items }, (_, item) => item));
+  await ids.index();
   const module = new RetrievalModule(index, eligible, {});
   const straight: RecallShares = [[0, 1]];
   const recall = { target: DEFAULT_TARGET, open: straight, narrowed: straight, clusters: index.clusters };
   const manifest = recordModel(module, { ids: ids.kind, columns: [], recall });
-  const tensors = new Map([...module.stateDict(), ...(await ids.tensors())]);
+  const tensors = new Map([...module.stateDict(), ...ids.tensors]);
   const segment = new MainSegment({ manifest, tensors, ids }, LIMITS, device);
   await segment.runner.load();
   return segment;
