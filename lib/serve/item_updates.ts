@@ -56,6 +56,10 @@ export interface UpdateFacts {
   /** Live items that came by updates, and the memory that they take. */
   freshItems: number;
   freshBytes: number;
+  /** Updates since loading that are in neither a log nor a journal. */
+  localUpdates?: number;
+  /** In the log that the model follows. */
+  position?: unknown;
   [fact: string]: unknown;
 }
 

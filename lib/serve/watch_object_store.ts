@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { SilverlodeError } from '../errors.js';
 import { asError } from '../retrieval/results.js';
-import { MODEL_NAME, type ModelFile } from './model_hub.js';
+import { MODEL_NAME, type ModelFile } from './hub_options.js';
 import { importPeer } from './peers.js';
 
 /** Options of {@link watchObjectStore}. */
