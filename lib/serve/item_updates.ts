@@ -146,10 +146,13 @@ function groupsOfSameFields(items: readonly ItemUpdate[], fieldsOf: (item: ItemU
 /** @throws SilverlodeError `LIMIT_EXCEEDED` when items of different attributes would make a table far larger than their text. */
 function attributeNames(items: readonly ItemUpdate[]): Set<string> {
   const names = new Set<string>();
-  for (const { attributes = {} } of items) for (const name of Object.keys(attributes)) names.add(name);
-  if (names.size * items.length <= MAX_CELLS) return names;
-  const message = `${items.length} items of ${names.size} different attributes at once; send less`;
-  throw new SilverlodeError('LIMIT_EXCEEDED', message, { limit: MAX_CELLS });
+  for (const { attributes = {} } of items) {
+    for (const name of Object.keys(attributes)) names.add(name);
+    if (names.size * items.length <= MAX_CELLS) continue;
+    const message = `${items.length} items of ${names.size} different attributes or more at once; send less`;
+    throw new SilverlodeError('LIMIT_EXCEEDED', message, { limit: MAX_CELLS });
+  }
+  return names;
 }
 
 /** One column per attribute that any item has; null where an item has no value. */
