@@ -232,6 +232,9 @@ function defineServe(program: Command, output: () => Output): void {
   define(program, 'serve', 'answer requests over HTTP (needs fastify, @fastify/swagger and prom-client)')
     .argument('[model...]', 'model files; a model is called like its file, without the extension')
     .option('--watch <folder>', 'also serve the models in a folder, in new versions as they come')
+    .option('--journal <folder>', 'keep item updates in a file per model: they survive the process and new versions')
+    .option('--follow <url>', 'take updates from a NATS stream: nats://host:port/stream; {name} in it is the model')
+    .option('--max-fresh-items <n>', 'items that updates may hold in memory (default: 65536)', positive)
     .option('--port <n>', 'TCP port, 0 for any free one', nonNegative, 8080)
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .addOption(new Option('--token <text>', 'bearer token that requests must carry').conflicts('tokenFile'))
@@ -263,7 +266,8 @@ function defineServe(program: Command, output: () => Output): void {
 SIGTERM and SIGINT answer what is in flight and end with exit code 0.
 
 Examples:
-  silverlode serve books.silverlode --port 8080 --token-file token.txt
+  silverlode serve books.silverlode --port 8080 --token-file token.txt --journal /var/lib/silverlode
+  silverlode serve books.silverlode --follow nats://127.0.0.1:4222/catalogue
   silverlode serve --watch /var/models --host 0.0.0.0 --log-level info`,
     )
     .action(async (models, flags, command: Command) => {

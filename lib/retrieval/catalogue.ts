@@ -1,5 +1,5 @@
 // The items of a model as they change: one current version, updates in order, folding in the background.
-import { SilverlodeError } from '../errors.js';
+import { requireKnown, SilverlodeError } from '../errors.js';
 import { Progress } from '../index/progress.js';
 import type { NativeDevice } from '../native/addon.js';
 import { onDevice, onOwnDevice, openDevice } from '../native/device.js';
@@ -7,7 +7,7 @@ import { type Capture, capture, releaseCapture } from './fresh/capture.js';
 import { Editor } from './fresh/editor.js';
 import { type FoldOptions, fold } from './fresh/fold.js';
 import { isRefusal, type LogRun } from './fresh/follow.js';
-import type { Journal } from './fresh/journal.js';
+import { type FsyncPolicy, Journal } from './fresh/journal.js';
 import type { JournalEntry } from './fresh/journal_record.js';
 import type { SavedItems } from './fresh/saved.js';
 import type { CheckedUpdate } from './fresh/updates.js';
@@ -41,6 +41,8 @@ export interface Freshness {
   compacting: boolean;
   /** Position of the last update from a log, as that gave it. */
   position: unknown;
+  /** Updates since it was loaded that came from neither a log nor a journal. */
+  localUpdates: number;
   /** Number of the last journal record, and bytes of the journal's files; undefined without a journal. */
   journal: number | undefined;
   journalBytes: number | undefined;
@@ -68,6 +70,9 @@ export class Catalogue {
   #position: unknown;
   #journal: Journal | undefined;
   #isDurable = false;
+  /** Number of the last record of a journal that was given up. */
+  #journaled: number | undefined;
+  #localUpdates = 0;
   #device: NativeDevice | undefined;
   /** Work on the catalogue itself, one after the other. */
   #tail: Promise<unknown> = Promise.resolve();
@@ -98,6 +103,7 @@ export class Catalogue {
       deletedRows: main.ids.length - mainItems,
       compacting: this.#compaction !== undefined,
       position: this.#position,
+      localUpdates: this.#localUpdates,
       journal: this.#journal?.sequence,
       journalBytes: this.#journal?.bytes,
     };
@@ -111,10 +117,28 @@ export class Catalogue {
     });
   }
 
-  /** From now on updates are in the journal before they are shown. @param isDurable Whether each is flushed by then. */
-  attach(journal: Journal, isDurable: boolean): void {
-    this.#journal = journal;
-    this.#isDurable = isDurable;
+  /** Applies what a journal holds beyond the model; from then on updates are in it before they are shown. */
+  async openJournal(path: string, fsync: FsyncPolicy = 'always'): Promise<void> {
+    if (this.#journal) throw new SilverlodeError('INVALID_ARGUMENT', 'the model has a journal already');
+    const after = this.#journaled ?? this.current().main.manifest.updates?.journal ?? 0;
+    const run = { failed: false };
+    this.#journal = await Journal.open(path, after, fsync, (records) =>
+      Promise.all(records.map(({ update, position }) => this.#enqueue(update, { position, run }))),
+    );
+    this.#journaled = undefined;
+    this.#isDurable = fsync === 'always';
+  }
+
+  /** Gives the journal up for another model, behind all updates so far; later ones are refused until it is opened again. */
+  async closeJournal(): Promise<void> {
+    while (this.#queue.length > 0) await this.#exclusive(async () => undefined);
+    await this.#exclusive(async () => {
+      const journal = this.#journal;
+      if (journal === undefined) return;
+      this.#journaled = journal.sequence;
+      this.#journal = undefined;
+      await journal.close();
+    });
   }
 
   /**
@@ -122,7 +146,13 @@ export class Catalogue {
    *
    * @param update A refused one of a log moves the position all the same.
    */
-  apply(update: CheckedUpdate | SilverlodeError, place?: LogPlace): Promise<UpdateResult> {
+  async apply(update: CheckedUpdate | SilverlodeError, place?: LogPlace): Promise<UpdateResult> {
+    if (this.#journaled !== undefined)
+      throw new SilverlodeError('DISPOSED', 'another version of the model takes updates from now on');
+    return this.#enqueue(update, place);
+  }
+
+  #enqueue(update: CheckedUpdate | SilverlodeError, place: LogPlace | undefined): Promise<UpdateResult> {
     return new Promise((resolve, reject) => {
       this.#queue.push({ update, place, resolve, reject });
       if (this.#queue.length === 1) this.#exclusive(() => this.#drain());
@@ -140,6 +170,7 @@ export class Catalogue {
 
   /** Folds all items into one main segment while requests and updates go on. */
   compact(options: FoldOptions): Promise<void> {
+    requireKnown('compact options', options, ['signal', 'onProgress']);
     if (this.#compaction) throw new SilverlodeError('INVALID_ARGUMENT', 'the catalogue is being compacted already');
     this.#compaction = this.#fold(options).finally(() => {
       this.#compaction = undefined;
@@ -215,6 +246,7 @@ export class Catalogue {
     this.#position = position;
     for (const entry of refused) entry.reject(entry.update);
     const version = this.current().number;
+    this.#localUpdates += staged.filter(({ entry }) => entry.place === undefined).length;
     for (const { entry, items } of staged) entry.resolve({ items, version, durable: this.#isDurable });
     if (await this.#editor.repack()) await this.#editor.show(this.#editor.build());
   }

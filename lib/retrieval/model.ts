@@ -10,7 +10,7 @@ import { inTime } from './deadline.js';
 import { describeModel, explainRequest, type RetrievalPlan } from './explain.js';
 import { releaseCapture } from './fresh/capture.js';
 import { type FollowOptions, follow, type LogEntry, type LogRun, type UpdateLog } from './fresh/follow.js';
-import { type FsyncPolicy, Journal } from './fresh/journal.js';
+import type { FsyncPolicy } from './fresh/journal.js';
 import { fromSaved, toSaved } from './fresh/saved.js';
 import { type CheckedUpdate, checkUpdate, type FeatureValues, type Update, type UpsertItems } from './fresh/updates.js';
 import { CatalogueIds } from './item_ids.js';
@@ -83,7 +83,7 @@ export class RetrievalModel {
       model = new RetrievalModel({ manifest, tensors, ids }, options, device);
       await model.#catalogue.current().main.runner.load();
       if (saved) await model.#catalogue.restore(saved);
-      if (options.journal !== undefined) await model.#recover(options.journal, options.fsync);
+      if (options.journal !== undefined) await model.openJournal(options.journal, options.fsync);
       return model;
     } catch (error) {
       await model?.close();
@@ -312,10 +312,7 @@ export class RetrievalModel {
       }
     };
     const signal = AbortSignal.any([this.#closing.signal, ...(options.signal ? [options.signal] : [])]);
-    return this.#track(async () => {
-      requireKnown('follow options', options, ['signal', 'onRefused']);
-      await follow(log, this.freshness().position, { ...options, signal }, apply);
-    });
+    return this.#track(() => follow(log, this.freshness().position, { ...options, signal }, apply));
   }
 
   /**
@@ -325,10 +322,17 @@ export class RetrievalModel {
    * @throws SilverlodeError `ABORTED` when the signal fires, `INVALID_ARGUMENT` while another one is under way.
    */
   compact(options: { signal?: AbortSignal; onProgress?: (event: ProgressEvent) => void } = {}): Promise<void> {
-    return this.#track(async () => {
-      requireKnown('compact options', options, ['signal', 'onProgress']);
-      await this.#catalogue.compact(options);
-    });
+    return this.#track(async () => this.#catalogue.compact(options));
+  }
+
+  /** Keeps a journal from now on, as the option `journal` of `load` does. @throws SilverlodeError as `load`. */
+  openJournal(path: string, fsync?: FsyncPolicy): Promise<void> {
+    return this.#track(() => this.#catalogue.openJournal(path, fsync));
+  }
+
+  /** Gives the journal up, for the next version of the model: from now on updates are refused (`DISPOSED`). */
+  closeJournal(): Promise<void> {
+    return this.#track(() => this.#catalogue.closeJournal());
   }
 
   /** Where updates stand: items, memory, version, position. */
@@ -374,15 +378,6 @@ export class RetrievalModel {
     // Biases of aligned models are products with the mean.
     const takesPriors = biased && !main.rotation?.aligned;
     return checkUpdate(update, { manifest: main.manifest, features, biased: takesPriors });
-  }
-
-  /** Applies what a journal holds beyond the model, and keeps it from then on. */
-  async #recover(path: string, fsync: FsyncPolicy = 'always'): Promise<void> {
-    const run = { failed: false };
-    const journal = await Journal.open(path, this.#manifest.updates?.journal ?? 0, fsync, (records) =>
-      Promise.all(records.map(({ update, position }) => this.#catalogue.apply(update, { position, run }))),
-    );
-    this.#catalogue.attach(journal, fsync === 'always');
   }
 
   #requireOpen(): void {

@@ -1,4 +1,5 @@
-import type { HubEvents, ModelHub } from './model_hub.js';
+import type { HubEvents } from './hub_options.js';
+import type { ModelHub } from './model_hub.js';
 
 type Event = keyof HubEvents;
 

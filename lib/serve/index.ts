@@ -8,6 +8,7 @@ export {
   type BatchModel,
   type RunEvent,
 } from './batcher.js';
+export type { ServedLog } from './followed_log.js';
 export { BATCH_BOUNDS, type HistogramData, MILLISECOND_BOUNDS, quantile } from './histogram.js';
 export type { BinaryHead } from './http/binary.js';
 export { type BinaryResult, decodeBinaryResult, encodeBinaryRequest } from './http/binary_client.js';
@@ -16,16 +17,10 @@ export type { JsonRequest, JsonResult } from './http/json.js';
 export type { ServiceLimits, ServiceOptions } from './http/options.js';
 export { createService } from './http/service.js';
 export { type DrainOptions, drain, untilSignal } from './http/shutdown.js';
+export { type HubEvents, type HubOptions, MODEL_NAME, type ModelFile, type ServeOptions } from './hub_options.js';
 export { type ItemColumns, isUpdatable, type UpdatableModel, type UpdateFacts } from './item_updates.js';
 export { collectMetrics, type HubMetrics } from './metrics.js';
-export {
-  type HubEvents,
-  type HubOptions,
-  MODEL_NAME,
-  type ModelFile,
-  ModelHub,
-  type ServeOptions,
-} from './model_hub.js';
+export { ModelHub } from './model_hub.js';
 export { DEFAULT_SLOTS, RunSlots, type SlotUser } from './run_slots.js';
 export type {
   ModelFacts,

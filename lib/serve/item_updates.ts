@@ -56,6 +56,10 @@ export interface UpdateFacts {
   /** Live items that came by updates, and the memory that they take. */
   freshItems: number;
   freshBytes: number;
+  /** Updates since loading that are in neither a log nor a journal. */
+  localUpdates?: number;
+  /** In the log that the model follows. */
+  position?: unknown;
   [fact: string]: unknown;
 }
 
@@ -97,6 +101,7 @@ export async function patchItems(
   if (empty >= 0) throw new SilverlodeError('INVALID_ARGUMENT', `items[${empty}] changes nothing`, { item: empty });
   const idsOf = (group: readonly ItemUpdate[]) => group.map(({ id }) => parseId(id, ids));
   idsOf(items); // all are looked at before any is changed
+  attributeNames(items);
   const changes = [
     ...groupsOfSameFields(items, ({ attributes }) => attributes).map(
       (group) => () => model.updateAttributes(idsOf(group), attributeColumns(group) ?? {}),
@@ -138,19 +143,22 @@ function groupsOfSameFields(items: readonly ItemUpdate[], fieldsOf: (item: ItemU
   return [...groups.values()];
 }
 
-/**
- * One column per attribute that any item has; null where an item has no value.
- *
- * @throws SilverlodeError `LIMIT_EXCEEDED` when items of different attributes would make a table far larger than their text.
- */
-function attributeColumns(items: readonly ItemUpdate[]): Record<string, FieldValue[]> | undefined {
+/** @throws SilverlodeError `LIMIT_EXCEEDED` when items of different attributes would make a table far larger than their text. */
+function attributeNames(items: readonly ItemUpdate[]): Set<string> {
   const names = new Set<string>();
-  for (const { attributes = {} } of items) for (const name of Object.keys(attributes)) names.add(name);
-  if (names.size === 0) return undefined;
-  if (names.size * items.length > MAX_CELLS) {
-    const message = `${items.length} items of ${names.size} different attributes at once; send less`;
+  for (const { attributes = {} } of items) {
+    for (const name of Object.keys(attributes)) names.add(name);
+    if (names.size * items.length <= MAX_CELLS) continue;
+    const message = `${items.length} items of ${names.size} different attributes or more at once; send less`;
     throw new SilverlodeError('LIMIT_EXCEEDED', message, { limit: MAX_CELLS });
   }
+  return names;
+}
+
+/** One column per attribute that any item has; null where an item has no value. */
+function attributeColumns(items: readonly ItemUpdate[]): Record<string, FieldValue[]> | undefined {
+  const names = attributeNames(items);
+  if (names.size === 0) return undefined;
   const value = ({ attributes = {} }: ItemUpdate, name: string) =>
     Object.hasOwn(attributes, name) ? (attributes[name] as FieldValue) : null;
   const column = (name: string) => unifyIntegers(items.map((item) => value(item, name))) as FieldValue[];

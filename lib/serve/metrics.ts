@@ -30,8 +30,20 @@ export async function collectMetrics(
   const prometheus = await importPeer<typeof Prometheus>('prom-client');
   if (registry !== undefined) return new HubMetrics(prometheus, hub, registry);
   const own = new prometheus.Registry();
-  prometheus.collectDefaultMetrics({ register: own });
+  for (const metric of processMetrics(prometheus).getMetricsAsArray())
+    own.registerMetric(metric as unknown as Prometheus.Metric);
   return new HubMetrics(prometheus, hub, own);
+}
+
+let ofProcess: Prometheus.Registry | undefined;
+
+/** The default metrics, once: prom-client never lets go of what observes the process for them. */
+function processMetrics({ Registry, collectDefaultMetrics }: typeof Prometheus): Prometheus.Registry {
+  if (ofProcess === undefined) {
+    ofProcess = new Registry();
+    collectDefaultMetrics({ register: ofProcess });
+  }
+  return ofProcess;
 }
 
 /** What a hub does, counted. */

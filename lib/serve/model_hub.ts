@@ -1,78 +1,29 @@
 // Models by name, each in versions that follow one another under load.
 import { EventEmitter } from 'node:events';
-import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { requireKnown, SilverlodeError } from '../errors.js';
 import type { LoadOptions } from '../retrieval/load_options.js';
 import { RetrievalModel } from '../retrieval/model.js';
 import { asError } from '../retrieval/results.js';
-import type { RetrieveRequest, RetrieveResult, RetrieveStats } from '../retrieval/types.js';
-import type { BatcherOptions, RunEvent } from './batcher.js';
+import type { RetrieveRequest, RetrieveResult } from '../retrieval/types.js';
+import type { RunEvent } from './batcher.js';
+import { handOver, isUpTo, type JournalPlace, requireNothingLost } from './carry_over.js';
+import { startFollowing } from './followed_log.js';
+import { type HubEvents, type HubOptions, MODEL_NAME, type ModelFile, type ServeOptions } from './hub_options.js';
+import { freshnessOf } from './item_updates.js';
 import { RunSlots } from './run_slots.js';
 import {
+  type ModelFacts,
   type OpenModel,
-  type RequestTimes,
   type ServedCall,
   type ServedModel,
   ServedVersion,
-  type VersionFile,
   type VersionInfo,
   type VersionObserver,
   warmUp,
 } from './served_model.js';
 import { openTracing, type Tracing } from './tracing.js';
-
-/** Options of {@link ModelHub}. */
-export interface HubOptions {
-  /**
-   * How model files are loaded. No `journal`: the version that serves would keep it from the next one; replay a log in `prepare`
-   * instead.
-   */
-  load?: Omit<LoadOptions, 'journal' | 'fsync'>;
-  /** How requests are batched, per model. */
-  batching?: Pick<BatcherOptions, 'maxBatch' | 'maxDelayMicroseconds' | 'maxQueue'>;
-  /** Native runs in flight at once, all models together; default 2. */
-  slots?: number;
-  /** Versions listed per model, the served one included; default 16. */
-  history?: number;
-  /** Default `RetrievalModel.load`. */
-  open?: OpenModel;
-  /**
-   * Called with every model before it is warmed and serves, such as to replay a log of updates up to its end. The version is
-   * refused when it rejects.
-   */
-  prepare?: (name: string, model: ServedModel) => Promise<void>;
-}
-
-/** How one name is served. */
-export interface ServeOptions {
-  /** Share of run time among the hub's models; default that of the version before, else 1. */
-  weight?: number;
-  /** What the version is called in lists. */
-  label?: string;
-}
-
-/** A model file that a source has found. */
-export interface ModelFile {
-  name: string;
-  path: string;
-  label?: string;
-}
-
-/** Events of {@link ModelHub}. */
-export interface HubEvents {
-  /** A version serves from now on. */
-  version: [info: VersionInfo];
-  /** A file was not taken; what was served before still is. */
-  refused: [file: ModelFile, error: SilverlodeError];
-  /** A native run ended. */
-  run: [name: string, event: RunEvent];
-  /** A request was answered. */
-  answered: [name: string, times: RequestTimes, stats: RetrieveStats];
-  /** A request was refused or has failed. */
-  failed: [name: string, error: SilverlodeError];
-  /** Items were changed; milliseconds until every later request sees it. */
-  changed: [name: string, kind: string, milliseconds: number];
-}
+import { VersionFile } from './version_file.js';
 
 interface Entry {
   weight: number;
@@ -80,9 +31,6 @@ interface Entry {
   /** Oldest first. */
   versions: ServedVersion[];
 }
-
-/** What a model may be called: no separators, no leading dot, so that a name is never a path. */
-export const MODEL_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 
 /**
  * Loaded models by name. A new version is loaded and warmed beside the one that serves, then takes all new requests; those in
@@ -104,12 +52,23 @@ export class ModelHub extends EventEmitter<HubEvents> {
   readonly #retiring = new Set<Promise<void>>();
   /** Changes of a name happen one after another. */
   readonly #changes = new Map<string, Promise<unknown>>();
+  /** Updates wait while a version hands over to the next one. */
+  readonly #gates = new Map<string, Promise<void>>();
   #tracing: Tracing | undefined;
   #closed = false;
 
   constructor(private readonly options: HubOptions = {}) {
     super();
-    requireKnown('hub options', options, ['load', 'batching', 'slots', 'history', 'open', 'prepare']);
+    requireKnown('hub options', options, [
+      'load',
+      'batching',
+      'slots',
+      'history',
+      'open',
+      'prepare',
+      'journal',
+      'follow',
+    ]);
     this.#slots = new RunSlots(options.slots);
     this.#open = options.open ?? ((path, load) => RetrievalModel.load(path, load));
   }
@@ -145,10 +104,15 @@ export class ModelHub extends EventEmitter<HubEvents> {
    * before still does then.
    */
   load(name: string, path: string, options: ServeOptions = {}): Promise<VersionInfo> {
+    return this.#loadFile(name, path, options, async () => true);
+  }
+
+  #loadFile(name: string, path: string, options: ServeOptions, isNews: () => Promise<boolean>): Promise<VersionInfo> {
     return this.#change(name, async () => {
+      if (!(await isNews())) return { ...this.#served(name).info };
       try {
-        const { model, identity } = await this.#openFile(path);
-        return await this.#take(name, model, { path, identity }, options);
+        const { model, file } = await this.#openFile(path);
+        return await this.#take(name, model, file, options);
       } catch (error) {
         const failed = asError(error);
         this.emit('refused', { name, path, label: options.label }, failed);
@@ -167,12 +131,18 @@ export class ModelHub extends EventEmitter<HubEvents> {
   }
 
   /**
-   * Serves an earlier version again, from its file.
+   * Serves an earlier version again, from its file, also when another one was renamed to its place: the disk keeps it for as long
+   * as the version is listed. Updates go over to it as to any other version.
    *
    * @param version Default: the latest one before the served one.
-   * @throws SilverlodeError `INVALID_ARGUMENT` when there is no such version, or its file was replaced since; what `load` throws.
+   * @throws SilverlodeError `INVALID_ARGUMENT` when there is no such version, its file was rewritten in place, or updates would be
+   * lost; what `load` throws.
    */
-  rollback(name: string, version?: number): Promise<VersionInfo> {
+  rollback(
+    name: string,
+    version?: number,
+    { discardUpdates }: Pick<ServeOptions, 'discardUpdates'> = {},
+  ): Promise<VersionInfo> {
     return this.#change(name, async () => {
       const entry = this.#entries.get(name);
       const before = entry?.versions.filter(({ info }) => info.version !== entry.current.info.version) ?? [];
@@ -182,22 +152,42 @@ export class ModelHub extends EventEmitter<HubEvents> {
           : before.find(({ info }) => info.version === version);
       if (entry === undefined || wanted === undefined) throw noVersion(name, version);
       const { file, info } = wanted;
-      if (file === undefined || (await fileIdentity(file.path)) !== file.identity) throw replaced(info);
-      const { model, identity } = await this.#openFile(file.path);
-      if (identity !== file.identity) {
-        await model.close();
-        throw replaced(info);
-      }
-      return this.#take(name, model, file, { label: info.label }, info.version);
+      const path = await file?.currentPath();
+      if (file === undefined || path === undefined) throw replaced(info);
+      const model = await this.#open(path, this.#loadOptions);
+      return this.#take(name, model, file, { label: info.label, discardUpdates }, info.version);
+    });
+  }
+
+  /**
+   * Changes items of the version that serves a name; waits while it hands over to the next one.
+   *
+   * @param kind What metrics call it.
+   * @throws SilverlodeError `INVALID_ARGUMENT` for an unknown name; what `work` throws.
+   */
+  async change<T>(name: string, kind: string, work: (version: ServedVersion) => Promise<T>): Promise<T> {
+    for (let gate = this.#gates.get(name); gate; gate = this.#gates.get(name)) await gate;
+    const version = this.#served(name);
+    return version.change(kind, () => work(version));
+  }
+
+  /**
+   * Writes the file of the version that serves a name anew, with all updates.
+   *
+   * @param options `trimJournal`: drops what the file then holds; earlier versions are out of reach after that.
+   * @throws SilverlodeError `INVALID_ARGUMENT` for an unknown name and a version without a file; what saving throws.
+   */
+  save(name: string, options: { trimJournal?: boolean } = {}): Promise<VersionInfo> {
+    return this.#change(name, async () => {
+      const version = this.#served(name);
+      await version.save(options);
+      return { ...version.info };
     });
   }
 
   /** Answers one request of the version that serves the name. @throws SilverlodeError `INVALID_ARGUMENT` for an unknown name. */
   async retrieve(name: string, request: RetrieveRequest, call: ServedCall = {}): Promise<RetrieveResult> {
-    const version = this.current(name);
-    if (version === undefined)
-      throw new SilverlodeError('INVALID_ARGUMENT', `no model is called '${name}'`, { model: name });
-    return version.retrieve(request, call);
+    return this.#served(name).retrieve(request, call);
   }
 
   /** Stops serving a name; settles when its requests are answered and its memory is freed. */
@@ -206,6 +196,7 @@ export class ModelHub extends EventEmitter<HubEvents> {
       const entry = this.#entries.get(name);
       this.#entries.delete(name);
       if (entry) await this.#retire(entry.current);
+      await closeFiles(entry?.versions ?? []);
     });
   }
 
@@ -217,7 +208,9 @@ export class ModelHub extends EventEmitter<HubEvents> {
   async watch(source: AsyncIterable<ModelFile>): Promise<void> {
     for await (const { name, path, label } of source) {
       if (this.#closed) return;
-      await this.load(name, path, { label }).catch(() => undefined); // told by the event
+      const served = () => this.current(name)?.file; // a file that was saved from here is found too
+      const isNews = async () => served()?.path !== path || !(await served()?.isInPlace());
+      await this.#loadFile(name, path, { label }, isNews).catch(() => undefined); // told by the event
     }
   }
 
@@ -225,13 +218,20 @@ export class ModelHub extends EventEmitter<HubEvents> {
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.allSettled(this.#changes.values());
-    const served = [...this.#entries.values()].map(({ current }) => current);
+    const entries = [...this.#entries.values()];
     this.#entries.clear();
-    await Promise.all([...served.map((version) => this.#retire(version)), ...this.#retiring]);
+    await Promise.all([...entries.map(({ current }) => this.#retire(current)), ...this.#retiring]);
+    await Promise.all(entries.map(({ versions }) => closeFiles(versions)));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #served(name: string): ServedVersion {
+    const version = this.current(name);
+    if (version) return version;
+    throw new SilverlodeError('INVALID_ARGUMENT', `no model is called '${name}'`, { model: name });
   }
 
   #change<T>(name: string, work: () => Promise<T>): Promise<T> {
@@ -248,17 +248,27 @@ export class ModelHub extends EventEmitter<HubEvents> {
     });
   }
 
+  get #loadOptions(): LoadOptions {
+    return { maxBatch: this.options.batching?.maxBatch, ...this.options.load };
+  }
+
   /** The file may be replaced while it is read; then it is read again. */
-  async #openFile(path: string): Promise<{ model: ServedModel; identity: string }> {
+  async #openFile(path: string): Promise<{ model: ServedModel; file: VersionFile }> {
     for (;;) {
-      const identity = await fileIdentity(path);
-      const model = await this.#open(path, { maxBatch: this.options.batching?.maxBatch, ...this.options.load });
-      if (identity === (await fileIdentity(path))) return { model, identity };
-      await model.close();
+      const file = await VersionFile.open(path);
+      try {
+        const model = await this.#open(path, this.#loadOptions);
+        if (await file.isInPlace()) return { model, file };
+        await model.close();
+      } catch (error) {
+        await file.close();
+        throw error;
+      }
+      await file.close();
     }
   }
 
-  /** Warms a model and lets it serve. */
+  /** Warms a model and lets it serve, with all updates that the version before has taken. */
   async #take(
     name: string,
     model: ServedModel,
@@ -267,14 +277,44 @@ export class ModelHub extends EventEmitter<HubEvents> {
     earlier?: number,
   ): Promise<VersionInfo> {
     const entry = this.#entries.get(name);
+    let open = (): void => undefined;
+    let giveBack = async (): Promise<void> => undefined;
     try {
       await this.options.prepare?.(name, model);
+      this.#gates.set(
+        name,
+        new Promise((resolve) => {
+          open = resolve;
+        }),
+      );
+      await entry?.current.whenUnchanging();
+      const journal = this.#journalOf(name);
+      if (journal) giveBack = await handOver(entry?.current, model, journal);
+      await this.#follow(name, model, entry?.current);
+      if (entry && !journal && !options.discardUpdates) requireNothingLost(entry.current, model, file?.identity);
       await warmUp(model, entry?.current.samples ?? []);
+      this.#tracing ??= await openTracing();
+      return this.#serve(name, model, file, options, earlier);
     } catch (error) {
+      await giveBack();
       await model.close();
+      if (earlier === undefined) await file?.close();
       throw error;
+    } finally {
+      this.#gates.delete(name);
+      open();
     }
-    this.#tracing ??= await openTracing();
+  }
+
+  /** From now on new requests go to this model. */
+  #serve(
+    name: string,
+    model: ServedModel,
+    file: VersionFile | undefined,
+    options: ServeOptions,
+    earlier: number | undefined,
+  ): VersionInfo {
+    const entry = this.#entries.get(name);
     const weight = options.weight ?? entry?.weight ?? 1;
     const last = entry?.versions.reduce((most, { info }) => Math.max(most, info.version), 0) ?? 0;
     const batching = {
@@ -291,12 +331,29 @@ export class ModelHub extends EventEmitter<HubEvents> {
     while (versions.length > (this.options.history ?? 16)) {
       const oldest = versions.findIndex((each) => each !== version);
       if (oldest < 0) break;
-      versions.splice(oldest, 1);
+      void closeFiles(versions.splice(oldest, 1));
     }
     this.#entries.set(name, { weight, current: version, versions });
     if (entry) void this.#retire(entry.current);
     this.emit('version', { ...version.info });
     return { ...version.info };
+  }
+
+  #journalOf(name: string): JournalPlace | undefined {
+    const { journal } = this.options;
+    return journal && { path: join(journal.folder, `${name}.journal`), fsync: journal.fsync };
+  }
+
+  /** What a version follows is not to be behind the one before. */
+  async #follow(name: string, model: ServedModel, before: ServedVersion | undefined): Promise<void> {
+    const given = await this.options.follow?.(name, model.describe() as unknown as ModelFacts);
+    if (given === undefined) return;
+    const { log, isReached = () => true } = given;
+    const isFar = (own: unknown) => isReached(own) && isUpTo(own, freshnessOf(before?.model)?.position);
+    await startFollowing(model, { log, isReached: isFar }, (error) => {
+      if (this.current(name)?.model !== model) return; // another version follows it now
+      this.emit('unfollowed', name, asError(error ?? new Error('the log has ended')));
+    });
   }
 
   #observer(name: string): VersionObserver {
@@ -322,14 +379,8 @@ export class ModelHub extends EventEmitter<HubEvents> {
   }
 }
 
-/** Changes when a file is replaced or rewritten. @throws SilverlodeError `IO_ERROR`. */
-async function fileIdentity(path: string): Promise<string> {
-  try {
-    const { ino, size, mtimeNs } = await stat(path, { bigint: true });
-    return `${ino} ${size} ${mtimeNs}`;
-  } catch (error) {
-    throw new SilverlodeError('IO_ERROR', `${path}: ${(error as Error).message}`, { path }, { cause: error });
-  }
+async function closeFiles(versions: readonly ServedVersion[]): Promise<void> {
+  await Promise.all(versions.map(({ file }) => file?.close()));
 }
 
 function noVersion(name: string, version: number | undefined): SilverlodeError {
@@ -338,7 +389,7 @@ function noVersion(name: string, version: number | undefined): SilverlodeError {
 }
 
 function replaced({ name, version, path }: VersionInfo): SilverlodeError {
-  const reason = path === undefined ? 'it has no file' : 'its file has been replaced since';
+  const reason = path === undefined ? 'it has no file' : 'its file has been rewritten since';
   return new SilverlodeError('INVALID_ARGUMENT', `'${name}' cannot go back to version ${version}: ${reason}`, {
     model: name,
     version,

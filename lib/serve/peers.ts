@@ -1,7 +1,14 @@
 import { SilverlodeError } from '../errors.js';
 
 /** Packages that only parts of this subpath need. */
-export type Peer = 'fastify' | '@fastify/swagger' | 'prom-client' | '@opentelemetry/api' | '@nats-io/obj';
+export type Peer =
+  | 'fastify'
+  | '@fastify/swagger'
+  | 'prom-client'
+  | '@opentelemetry/api'
+  | '@nats-io/obj'
+  | '@nats-io/jetstream'
+  | '@nats-io/transport-node';
 
 /** What the HTTP service cannot do without. */
 export const SERVICE_PEERS: readonly Peer[] = ['fastify', '@fastify/swagger', 'prom-client'];

@@ -1,10 +1,14 @@
 // One version of a model while it is served.
-import type { SilverlodeError } from '../errors.js';
+import { SilverlodeError } from '../errors.js';
+import type { UpdateLog } from '../retrieval/fresh/follow.js';
+import type { FsyncPolicy } from '../retrieval/fresh/journal.js';
 import type { LoadOptions } from '../retrieval/load_options.js';
 import type { StageProfile } from '../retrieval/stage_profile.js';
 import type { RetrieveRequest, RetrieveResult } from '../retrieval/types.js';
 import { type BatchedCall, Batcher, type BatcherOptions } from './batcher.js';
+import { freshnessOf } from './item_updates.js';
 import { NO_TRACING, type TraceCarrier, type Tracing } from './tracing.js';
+import { VersionFile } from './version_file.js';
 
 /** What serving reads of `describe()`. */
 export interface ModelFacts {
@@ -34,6 +38,12 @@ export interface ServedModel {
   ): Promise<(RetrieveResult | SilverlodeError)[]>;
   profile(requests: readonly RetrieveRequest[]): Promise<StageProfile[]>;
   close(): Promise<void>;
+  /** What only models have that take updates. */
+  follow?(log: UpdateLog): Promise<void>;
+  compact?(): Promise<void>;
+  save?(path: string, options?: { trimJournal?: boolean }): Promise<void>;
+  openJournal?(path: string, fsync?: FsyncPolicy): Promise<void>;
+  closeJournal?(): Promise<void>;
 }
 
 /** How models are opened; `RetrievalModel.load` is one. */
@@ -56,13 +66,6 @@ export interface VersionInfo {
   bytes: number;
   /** ISO 8601. */
   loadedAt: string;
-}
-
-/** What identifies a model file. */
-export interface VersionFile {
-  path: string;
-  /** Tells whether the file is still the one that was loaded. */
-  identity: string;
 }
 
 /** Options of one call of `retrieve`. */
@@ -99,18 +102,23 @@ export class ServedVersion {
   readonly batcher: Batcher;
   #samples: RetrieveRequest[] = [];
   #next = 0;
+  #file: VersionFile | undefined;
+  readonly #changing = new Set<Promise<unknown>>();
+  /** Of the updates that are in no journal, how many its file holds. */
+  #saved = 0;
 
   constructor(
     name: string,
     version: number,
     readonly model: ServedModel,
-    readonly file: VersionFile | undefined,
+    file: VersionFile | undefined,
     label: string | undefined,
     batching: BatcherOptions,
     private readonly observer?: VersionObserver,
     private readonly tracing: Tracing = NO_TRACING,
   ) {
     this.batcher = new Batcher(model, batching);
+    this.#file = file;
     this.facts = model.describe() as unknown as ModelFacts;
     this.info = {
       name,
@@ -123,6 +131,34 @@ export class ServedVersion {
       bytes: this.facts.bytes,
       loadedAt: new Date().toISOString(),
     };
+  }
+
+  /** Where it came from, or was saved to; undefined for a model that was handed over. */
+  get file(): VersionFile | undefined {
+    return this.#file;
+  }
+
+  /** Whether a file is that of this version and holds all of its updates. */
+  isSaved(identity: string | undefined): boolean {
+    return identity === this.#file?.identity && freshnessOf(this.model)?.localUpdates === this.#saved;
+  }
+
+  /**
+   * Writes its file anew, with all updates.
+   *
+   * @throws SilverlodeError `INVALID_ARGUMENT` for a version without a file; what saving throws.
+   */
+  async save(options: { trimJournal?: boolean } = {}): Promise<void> {
+    const { name } = this.info;
+    if (this.#file === undefined || this.model.save === undefined)
+      throw new SilverlodeError('INVALID_ARGUMENT', `'${name}' has no file to save it to`, { model: name });
+    const { path } = this.#file;
+    const before = freshnessOf(this.model)?.localUpdates ?? 0;
+    await this.model.save(path, options);
+    const replaced = this.#file;
+    this.#file = await VersionFile.open(path);
+    this.#saved = before;
+    await replaced.close();
   }
 
   /** Requests seen lately. */
@@ -170,9 +206,16 @@ export class ServedVersion {
   /** Changes items of the model. @param work Settles when every later request sees it. */
   async change<T>(kind: string, work: () => Promise<T>): Promise<T> {
     const started = performance.now();
-    const result = await work();
+    const changing = work();
+    this.#changing.add(changing);
+    const result = await changing.finally(() => this.#changing.delete(changing));
     this.observer?.changed(kind, performance.now() - started);
     return result;
+  }
+
+  /** Settles when changes that have begun are over. */
+  async whenUnchanging(): Promise<void> {
+    await Promise.allSettled(this.#changing);
   }
 
   #keep({ deadlineMs: _, ...sample }: RetrieveRequest): void {

@@ -2,7 +2,7 @@
 import { type Dirent, type Stats, watch } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { MODEL_NAME, type ModelFile } from './model_hub.js';
+import { MODEL_NAME, type ModelFile } from './hub_options.js';
 
 /** Options of {@link watchDirectory}. */
 export interface WatchOptions {

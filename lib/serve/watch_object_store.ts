@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { SilverlodeError } from '../errors.js';
 import { asError } from '../retrieval/results.js';
-import { MODEL_NAME, type ModelFile } from './model_hub.js';
+import { MODEL_NAME, type ModelFile } from './hub_options.js';
 import { importPeer } from './peers.js';
 
 /** Options of {@link watchObjectStore}. */
@@ -22,7 +22,7 @@ export interface ObjectStoreOptions {
   signal?: AbortSignal;
   /** Files kept per name, for rollback; default 3. */
   keep?: number;
-  /** Called for an object that could not be fetched; default: nothing. */
+  /** Called for an object that could not be fetched, or is no model; default: nothing. */
   onError?: (object: string, error: SilverlodeError) => void;
 }
 
@@ -30,7 +30,8 @@ const EXTENSION = /\.(silverlode|safetensors)$/;
 
 /**
  * Finds model files in an object store, now and whenever an object is put: an object `books` or `books.silverlode` is the model
- * `books`. Data is checked against the store's SHA-256 digest and lands in its place by renaming. Labels are the times of the
+ * `books`, and `shop/books.silverlode` the model `shop.books`: names of models have no folders. What cannot be a model's name, and
+ * a name that two objects have, is told to `onError`. Data is checked against the store's SHA-256 digest and lands in its place by renaming. Labels are the times of the
  * objects, so that the last one is the latest.
  *
  * @throws SilverlodeError `IO_ERROR` when the bucket cannot be opened, `INVALID_ARGUMENT` when `@nats-io/obj` is not installed.
@@ -50,10 +51,19 @@ export async function* watchObjectStore(options: ObjectStoreOptions): AsyncGener
   const stop = () => objects.stop();
   signal?.addEventListener('abort', stop, { once: true });
   if (signal?.aborted) stop();
+  const owners = new Map<string, string>();
   try {
     for await (const object of objects) {
-      const name = object.name.replace(EXTENSION, '');
-      if (!MODEL_NAME.test(name)) continue;
+      const name = object.name.replace(EXTENSION, '').replaceAll('/', '.');
+      const owner = owners.get(name) ?? object.name;
+      if (!MODEL_NAME.test(name) || owner !== object.name) {
+        const reason = MODEL_NAME.test(name)
+          ? `'${owner}' is the model '${name}' already`
+          : 'its name can be that of no model';
+        onError?.(object.name, new SilverlodeError('INVALID_ARGUMENT', `object '${object.name}': ${reason}`));
+        continue;
+      }
+      owners.set(name, owner);
       const folder = join(options.folder, name);
       const label = object.mtime.replace(/[^0-9TZ]/g, '');
       try {

@@ -1,4 +1,5 @@
 // Every failure has one form, and names no file of the service; no body reaches a route but by its schema.
+import { readFile, writeFile } from 'node:fs/promises';
 import { deflateSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SilverlodeError } from '../../lib/errors.js';
@@ -111,7 +112,7 @@ describe('details', () => {
     const file = path('books.silverlode');
     await writeModel(file);
     await service.hub.load('rolling', file);
-    await writeModel(file, 1000);
+    await writeFile(file, await readFile(await writeModel(path('next.silverlode'), 1000)));
     await service.hub.load('rolling', file);
     const refused = await send('POST', '/v1/models/rolling/rollback', '{}');
     expect(refused.statusCode).toBe(400);

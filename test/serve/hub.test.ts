@@ -2,8 +2,8 @@
 import { copyFile, mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { type RetrieveResult, SilverlodeError } from 'silverlode';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { HubOptions, ModelFile } from '../../lib/serve/hub_options.js';
 import { ModelHub, watchDirectory } from '../../lib/serve/index.js';
-import type { HubOptions, ModelFile } from '../../lib/serve/model_hub.js';
 import { tempFolder } from '../support/temp_folder.js';
 import { FakeModel, outcome, turns } from './fake_model.js';
 import { ITEMS, queryVector, smallModel, writeModel } from './models.js';
@@ -173,14 +173,37 @@ describe('versions', () => {
     expect(await outcome(hub.rollback('films'))).toBe('INVALID_ARGUMENT');
   });
 
-  test('there is no way back to a file that was replaced', async () => {
+  test('a file that another one was renamed to is still there to go back to, until it is out of reach', async () => {
+    const hub = newHub({ history: 3 });
+    const put = async (n: number) => {
+      await copyFile(path(`v${n}.silverlode`), path('next'));
+      await rename(path('next'), path('plain.silverlode'));
+      await hub.load('books', path('plain.silverlode'));
+    };
+    for (const n of [1, 2, 3]) await put(n);
+    expect(await hub.rollback('books')).toMatchObject({ version: 2 });
+    expect(origin(await hub.retrieve('books', { embedding }))).toBe(2);
+    await rm(path('plain.silverlode'));
+    for (const [version, n] of [
+      [1, 1],
+      [3, 3],
+      [2, 2],
+    ] as const) {
+      expect(await hub.rollback('books', version)).toMatchObject({ version });
+      expect(origin(await hub.retrieve('books', { embedding }))).toBe(n);
+    }
+    await put(1);
+    expect(hub.versions('books').map(({ version }) => version)).toEqual([2, 3, 4]);
+    expect(await outcome(hub.rollback('books', 1))).toBe('INVALID_ARGUMENT');
+  });
+
+  test('there is no way back to a file that was rewritten in place', async () => {
     const hub = newHub();
     await copyFile(path('v1.silverlode'), path('same.silverlode'));
     await hub.load('books', path('same.silverlode'));
-    await copyFile(path('v2.silverlode'), path('next'));
-    await rename(path('next'), path('same.silverlode'));
+    await writeFile(path('same.silverlode'), await readFile(path('v2.silverlode')));
     await hub.load('books', path('same.silverlode'));
-    await expect(hub.rollback('books')).rejects.toThrow(/has been replaced since/);
+    await expect(hub.rollback('books')).rejects.toThrow(/has been rewritten since/);
     expect(origin(await hub.retrieve('books', { embedding }))).toBe(2);
   });
 

@@ -132,6 +132,8 @@ test('many items with attributes of their own are refused before a table is made
   const items = Array.from({ length: 500 }, (_, id) => ({ id, embedding: [0], attributes: own(id) }));
   const response = await send('POST', { items });
   expect([response.statusCode, response.json().error.code]).toEqual([400, 'LIMIT_EXCEEDED']);
+  const patched = await send('PATCH', { items: items.map(({ id, attributes }) => ({ id, attributes })) });
+  expect([patched.statusCode, patched.json().error.code]).toEqual([400, 'LIMIT_EXCEEDED']);
   expect(calls).toEqual([]);
   const shared = Array.from({ length: 10_000 }, (_, id) => ({ id, attributes: own(0) }));
   expect((await send('PATCH', { items: shared.slice(0, 2000) })).statusCode).toBe(200);

@@ -1,4 +1,5 @@
 // What is counted: whoever asks, whatever becomes of it.
+import { PerformanceObserver } from 'node:perf_hooks';
 import { Registry } from 'prom-client';
 import { afterEach, describe, expect, test } from 'vitest';
 import { collectMetrics, createService, ModelHub } from '../../lib/serve/index.js';
@@ -50,6 +51,26 @@ test('a service that is closed leaves the registry of the application as it was'
     await app.close();
     expect(registry.getMetricsAsArray()).toEqual([]);
   }
+});
+
+test('services of one process share what observes it, so that none of them leaves anything behind', async () => {
+  await using hub = new ModelHub();
+  let observers = 0;
+  const { observe } = PerformanceObserver.prototype;
+  PerformanceObserver.prototype.observe = function (...args) {
+    observers += 1;
+    return observe.apply(this, args);
+  };
+  try {
+    for (let i = 0; i < 3; i++) {
+      const app = await createService(hub, { profileEveryMs: 0 });
+      expect((await app.inject('/metrics')).body).toContain('nodejs_gc_duration_seconds');
+      await app.close();
+    }
+  } finally {
+    PerformanceObserver.prototype.observe = observe;
+  }
+  expect(observers).toBeLessThanOrEqual(1);
 });
 
 test('every request that is refused is counted once, with its code', async () => {

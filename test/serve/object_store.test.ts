@@ -71,17 +71,23 @@ describe.skipIf(server === undefined)('a watched object store', () => {
     hub.on('refused', ({ name }, { code }) => refused.push(`${name} ${code}`));
     const first = async (name: string) => (await hub.retrieve(name, { embedding })).ids[0] as number;
     const controller = new AbortController();
+    const told: string[] = [];
+    const onError = (object: string) => void told.push(object);
     await put('books.silverlode', path('v1.silverlode'));
-    const source = { connection, bucket: 'models', folder: path('cache'), keep: 2, signal: controller.signal };
+    const source = { connection, bucket: 'models', folder: path('cache'), keep: 2, signal: controller.signal, onError };
     const watching = hub.watch(watchObjectStore(source));
     await eventually(() => hub.names.length === 1);
     expect(await first('books')).toBeLessThan(2000);
 
     await put('books.silverlode', path('v2.silverlode'));
     await put('films', path('v1.silverlode'));
-    await put('../evil', path('v1.silverlode'));
-    await eventually(() => hub.names.length === 2);
-    expect(hub.names).toEqual(['books', 'films']);
+    for (const name of ['../evil', 'a b', 'shop/books.silverlode', 'shop.books'])
+      await put(name, path('v1.silverlode'));
+    await eventually(() => hub.names.length === 3);
+    expect(hub.names).toEqual(['books', 'films', 'shop.books']);
+    await eventually(() => told.length === 3);
+    expect(told).toEqual(['../evil', 'a b', 'shop.books']);
+    expect(await first('shop.books')).toBeLessThan(2000);
     expect(await first('books')).toBeGreaterThanOrEqual(2000);
 
     await store.putBlob({ name: 'books.silverlode' }, new TextEncoder().encode('no model'));

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { basename, extname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -8,6 +8,7 @@ import { drain, untilSignal } from '../../serve/http/shutdown.js';
 import { ModelHub } from '../../serve/model_hub.js';
 import { requireServicePeers } from '../../serve/peers.js';
 import { watchDirectory } from '../../serve/watch_directory.js';
+import { openFeed } from '../feed.js';
 import type { Output } from '../output.js';
 
 /** Options of `silverlode serve`. */
@@ -26,6 +27,9 @@ export interface ServeFlags {
   maxQueue?: number;
   deadlineMs?: number;
   watch?: string;
+  journal?: string;
+  follow?: string;
+  maxFreshItems?: number;
   graceMs: number;
   drainMs: number;
   changes: boolean;
@@ -43,9 +47,12 @@ export async function runServe(paths: readonly string[], flags: ServeFlags, outp
   const repeated = names.find((name, i) => names.indexOf(name) < i);
   if (repeated !== undefined)
     throw new SilverlodeError('INVALID_ARGUMENT', `two of the models are called '${repeated}'`, { model: repeated });
-  const { device, threads, verify, maxBatch, maxDelayUs, maxQueue } = flags;
+  const { device, threads, verify, maxBatch, maxDelayUs, maxQueue, maxFreshItems } = flags;
+  const feed = flags.follow === undefined ? undefined : await openFeed(flags.follow);
   const hub = new ModelHub({
-    load: { device, threads, verify },
+    load: { device, threads, verify, maxFreshItems },
+    ...(flags.journal === undefined ? {} : { journal: { folder: await makeFolder(flags.journal) } }),
+    follow: feed?.follow,
     batching: { maxBatch, maxDelayMicroseconds: maxDelayUs, maxQueue },
   });
   const watching = new AbortController();
@@ -54,6 +61,8 @@ export async function runServe(paths: readonly string[], flags: ServeFlags, outp
     await requireServicePeers();
     for (const [i, path] of paths.entries()) await hub.load(names[i] as string, path);
     const app = await createService(hub, await serviceOptions(flags));
+    if (flags.changes && flags.journal === undefined)
+      app.log.warn('without --journal item updates live in memory alone and are lost with the process');
     const source = flags.watch && watchDirectory(flags.watch, { signal: watching.signal });
     const watched = source ? hub.watch(source) : undefined;
     try {
@@ -74,7 +83,16 @@ export async function runServe(paths: readonly string[], flags: ServeFlags, outp
   } finally {
     watching.abort();
     await hub.close();
+    await feed?.close();
   }
+}
+
+/** @throws SilverlodeError `IO_ERROR`. */
+async function makeFolder(path: string): Promise<string> {
+  await mkdir(path, { recursive: true }).catch((cause: Error) => {
+    throw new SilverlodeError('IO_ERROR', cause.message, { path }, { cause });
+  });
+  return path;
 }
 
 /** `/models/books.silverlode` is `books`. */

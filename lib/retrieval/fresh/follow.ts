@@ -1,5 +1,5 @@
 // Following a log of updates.
-import { SilverlodeError } from '../../errors.js';
+import { requireKnown, SilverlodeError } from '../../errors.js';
 import type { Update } from './updates.js';
 
 /** One entry of a log. */
@@ -45,6 +45,7 @@ export function isRefusal(error: unknown): error is SilverlodeError {
  * later entry is applied then.
  */
 export async function follow(log: UpdateLog, after: unknown, options: FollowOptions, apply: Apply): Promise<void> {
+  requireKnown('follow options', options, ['signal', 'onRefused']);
   const { signal, onRefused } = options;
   const stop = whenAborted(signal);
   const open = new Set<Promise<void>>();

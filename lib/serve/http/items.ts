@@ -80,9 +80,8 @@ export function itemRoutes(app: FastifyInstance, context: ServiceContext): void 
     kind: string,
     work: (model: UpdatableModel, facts: ItemFacts) => Promise<boolean>,
   ): Promise<boolean> => {
-    const version = servedVersion(context, name);
-    const model = updatable(version);
-    return version.change(kind, () => work(model, version.facts));
+    updatable(servedVersion(context, name));
+    return context.hub.change(name, kind, (version) => work(updatable(version), version.facts));
   };
   const common = { tags: ['items'], params: nameParams, response: done };
 

@@ -37,7 +37,7 @@ export function modelRoutes(app: FastifyInstance, context: ServiceContext): void
     '/v1/models',
     { schema: { tags, operationId: 'listModels', summary: 'all models that are served', response: modelList } },
     async () => ({
-      models: hub.names.map((name) => describe(servedVersion(context, name))),
+      models: hub.names.map((name) => describeVersion(servedVersion(context, name))),
     }),
   );
 
@@ -51,7 +51,7 @@ export function modelRoutes(app: FastifyInstance, context: ServiceContext): void
         response: { 200: { description: 'the model', $ref: 'Model#' }, ...failures },
       },
     },
-    async ({ params }) => describe(servedVersion(context, params.name)),
+    async ({ params }) => describeVersion(servedVersion(context, params.name)),
   );
 
   app.get<{ Params: { name: string } }>(
@@ -80,7 +80,8 @@ export function modelRoutes(app: FastifyInstance, context: ServiceContext): void
   );
 
   if (context.options.changes === false) return;
-  app.post<{ Params: { name: string }; Body: { version?: number } | null }>(
+  type RollbackBody = { version?: number; discardUpdates?: boolean } | null;
+  app.post<{ Params: { name: string }; Body: RollbackBody }>(
     '/v1/models/:name/rollback',
     {
       schema: {
@@ -90,20 +91,24 @@ export function modelRoutes(app: FastifyInstance, context: ServiceContext): void
         body: {
           type: ['object', 'null'],
           additionalProperties: false,
-          properties: { version: { type: 'integer', minimum: 1, description: 'default: the one before' } },
+          properties: {
+            version: { type: 'integer', minimum: 1, description: 'default: the one before' },
+            discardUpdates: { type: 'boolean', description: 'lose updates that are in no journal; else refused' },
+          },
         },
         response: { 200: { description: 'it serves', $ref: 'Version#' }, ...failures },
       },
     },
     async ({ params, body }) => {
       servedVersion(context, params.name);
-      return withoutPath(await hub.rollback(params.name, body?.version));
+      const { version, discardUpdates } = body ?? {};
+      return withoutPath(await hub.rollback(params.name, version, { discardUpdates }));
     },
   );
 }
 
 /** What callers need to know to ask. */
-function describe({ info, facts, model }: ServedVersion) {
+export function describeVersion({ info, facts, model }: ServedVersion) {
   return {
     ...withoutPath(info),
     items: model.items,

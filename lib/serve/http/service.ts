@@ -24,6 +24,7 @@ import { openapiOptions } from './openapi.js';
 import { checkServiceOptions, type ServiceLimits, type ServiceOptions } from './options.js';
 import { retrieveRoute } from './retrieve.js';
 import { errorSchema, resultSchema } from './schemas.js';
+import { upkeepRoutes } from './upkeep.js';
 import { schemaError } from './validation.js';
 
 declare module 'fastify' {
@@ -87,6 +88,7 @@ export async function createService(hub: ModelHub, options: ServiceOptions = {})
   const detach = listenTo(hub, {
     version: (info) => app.log.info({ version: info }, 'a version serves'),
     refused: (file, error) => app.log.error({ file, err: error }, 'a model file was refused'),
+    unfollowed: (name, error) => app.log.error({ model: name, err: error }, 'a model no longer follows its log'),
   });
   app.addHook('onClose', async () => {
     detach();
@@ -119,7 +121,10 @@ export async function createService(hub: ModelHub, options: ServiceOptions = {})
   app.addSchema(resultSchema);
   retrieveRoute(app, context);
   modelRoutes(app, context);
-  if (options.changes !== false) itemRoutes(app, context);
+  if (options.changes !== false) {
+    itemRoutes(app, context);
+    upkeepRoutes(app, context);
+  }
   healthRoutes(app, context);
   metricsRoute(app, context);
   inferenceRoutes(app, context, version);
