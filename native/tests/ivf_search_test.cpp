@@ -263,14 +263,18 @@ TEST(IvfSearch, InferChecksEveryInputAndParseEveryAttribute) {
   EXPECT_EQ(outputs.shapes[2], (Shape{3, problem.probe.heads}));
   EXPECT_EQ(outputs.shapes[3], (Shape{3, 5}));
   EXPECT_EQ(outputs.shapes[4], (Shape{3}));
+  const auto accepts = [&](Inputs inputs) {
+    OutputSpecs ignored;
+    return IvfSearch::infer(params, {}, inputs, ignored).ok();
+  };
   for (size_t i = 0; i < good.size(); ++i) {
     std::vector<TensorView> wrong = good;
     wrong[i] = {nullptr, DType::kF16, {3}};
-    EXPECT_FALSE(IvfSearch::infer(params, {}, wrong, outputs).ok()) << i;
-    wrong[i] = {nullptr, good[i].dtype, {4, 4, 4, 4}};
-    EXPECT_FALSE(IvfSearch::infer(params, {}, wrong, outputs).ok()) << i;
+    EXPECT_FALSE(accepts(wrong)) << i;
+    wrong[i] = {nullptr, good[i].absent() ? DType::kF32 : good[i].dtype, {4, 4, 4, 4}};
+    EXPECT_FALSE(accepts(wrong)) << i;
   }
-  EXPECT_FALSE(IvfSearch::infer(params, {}, std::span(good).first(good.size() - 1), outputs).ok());
+  EXPECT_FALSE(accepts(std::span(good).first(good.size() - 1)));
   for (const int64_t bad : {int64_t{0}, int64_t{-1}, int64_t{1} << 31}) {
     problem.first_round = bad;
     EXPECT_FALSE(IvfSearch::parse(problem.attributes(), params).ok()) << bad;
