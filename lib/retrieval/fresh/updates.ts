@@ -2,7 +2,7 @@
 import { SilverlodeError } from '../../errors.js';
 import type { AttributeColumns } from '../../index/attributes.js';
 import { Tensor } from '../../tensor/tensor.js';
-import { requireKnown } from '../check_items.js';
+import { LARGEST_IN_ITEMS, rangeFault, requireKnown } from '../check_items.js';
 import { isId } from '../item_ids.js';
 import type { Manifest } from '../manifest.js';
 import type { ItemId, ItemIds } from '../types.js';
@@ -90,7 +90,7 @@ function checkUpsert(
   const given = items.embeddings;
   const data = given instanceof Tensor ? (given as Tensor<'float32'>).view() : given?.data;
   const embeddings = matrix('embeddings', data, given?.shape, [ids.length, manifest.dims]);
-  requireFinite('embeddings', embeddings, manifest.dims, ids);
+  requireInRange('embeddings', embeddings, manifest.dims, ids);
   if (features === 0 && items.features !== undefined) throw invalid('the model has no feature columns');
   if (features > 0 && items.features === undefined)
     throw invalid(`the model needs ${features} feature columns per item`);
@@ -100,7 +100,7 @@ function checkUpsert(
   if (!biased && items.bias !== undefined) throw invalid('the model was published without item priors');
   const bias = items.bias === undefined ? new Float32Array(ids.length) : Float32Array.from(items.bias);
   if (bias.length !== ids.length) throw mismatch(`bias has ${bias.length} entries for ${ids.length} items`);
-  requireFinite('bias', bias, 1, ids);
+  requireInRange('bias', bias, 1, ids);
   const attributes = toColumns(items.attributes ?? {}, ids);
   return { type: 'upsert', ids, embeddings, attributes, features: columns, bias };
 }
@@ -158,11 +158,12 @@ function matrix(
   return data.slice();
 }
 
-function requireFinite(name: string, data: Float32Array, width: number, ids: readonly ItemId[]): void {
-  const at = data.findIndex((value) => !Number.isFinite(value));
+function requireInRange(name: string, data: Float32Array, width: number, ids: readonly ItemId[]): void {
+  const at = data.findIndex((value) => rangeFault(value, LARGEST_IN_ITEMS) !== undefined);
   if (at < 0) return;
   const item = Math.floor(at / width);
-  throw invalid(`${name}: item ${item} (id ${String(ids[item])}) has ${data[at]}`, { item, id: ids[item] });
+  const fault = rangeFault(data[at] as number, LARGEST_IN_ITEMS);
+  throw invalid(`${name}: item ${item} (id ${String(ids[item])}) has ${fault}`, { item, id: ids[item] });
 }
 
 function invalid(message: string, details: Record<string, unknown> = {}): SilverlodeError {
