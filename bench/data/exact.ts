@@ -1,6 +1,7 @@
 // Exact nearest neighbours in flat lists.
-import type { Vectors } from '../../lib/io/vectors.js';
+
 import { Truth } from '../../lib/index/truth.js';
+import type { Vectors } from '../../lib/io/vectors.js';
 import type { Metric } from './given_set.js';
 
 /** Where entries of a missing item stand. */
