@@ -147,7 +147,8 @@ void Probe::ask_next(int64_t h, int32_t worker) {
                                            : head.seen + next_chunk(request, head);
   head.asked = static_cast<int32_t>(std::min(args_.n_clusters, end));
   // With all clusters asked for, it will show how few of the rest need a rank: see rank_rest.
-  const bool later = head.seen > 0 && head.asked == args_.n_clusters && state_.requests[request].group >= 0;
+  const bool all = head.asked == args_.n_clusters && head.ranked == head.seen;
+  const bool later = head.seen > 0 && all && state_.requests[request].group >= 0;
   if (!later) rank(keys(h), head, worker);
   ask(h, request, head);
 }
@@ -268,7 +269,6 @@ void Probe::rank_rest(int64_t h, int64_t request, ProbeHead& head, int32_t worke
   } else {
     rest.move_filled_to_front([&](int64_t cluster) { return int64_t{counts[cluster]}; });
   }
-  for (int32_t i = head.seen; i < head.ranked; ++i) rest.eligible += eligible_in(request, key_ordinal(keys(h)[i]));
   const bool is_enough = head.eligible + rest.eligible >= args_.min_candidates[request];
   sort_descending(rest.keys, is_enough ? rest.n : rest.filled, state_.scratch + worker * args_.n_clusters);
   if (!is_enough) head.filled = static_cast<int32_t>(head.ranked + rest.filled);
