@@ -19,8 +19,10 @@ test('a model with a journal that is dropped gives its file back', async () => {
      const files = () => readdirSync('/proc/self/fd').length;
      await (await RetrievalModel.load(path, { journal: journal + 'first' })).close();
      const before = files();
-     for (let i = 0; i < 20; i++) await RetrievalModel.load(path, { journal: journal + i, threads: 1 });
+     const models = [];
+     for (let i = 0; i < 20; i++) models.push(await RetrievalModel.load(path, { journal: journal + i, threads: 1 }));
      const open = files();
+     models.length = 0;
      for (let i = 0; i < 200 && files() > before; i++) {
        gc();
        await new Promise((resolve) => setTimeout(resolve, 20));
