@@ -34,10 +34,10 @@ export interface IndexOptions extends Omit<IvfOptions, 'queries'> {
   /** Clusters per head of requests that name neither `probes` nor `recall`; default: a recall target of 0.98 decides. */
   probes?: number;
   /**
-   * Whether candidates are scored again by float rows, which the model then holds beside the int8 ones: float16, or float32
-   * where numbers are too large or too small for that; the reranker's, where it has such. Int8 scores cannot tell the order
-   * where many items score nearly alike, as behind hundreds of items that a user has seen. `'auto'` (default): where a sample says that
-   * they lose more than 1.5 % of the best 10, in models that neither rerank nor value. It adds 2 or 4 bytes per number.
+   * Whether candidates are scored again by float rows, which the model then holds beside the int8 ones: those of the reranker where
+   * it has such, else float32 up to 2^26 numbers and float16 beyond (4 or 2 bytes each). Int8 scores cannot tell the order where
+   * many items score nearly alike, as behind hundreds of items that a user has seen. `'auto'` (default): where a sample says
+   * that they lose more than 1.5 % of the best 10, in models that neither rerank nor value.
    */
   rescore?: boolean | 'auto';
 }
@@ -81,6 +81,8 @@ const CHECK_NUMBERS = 2 ** 18;
 
 /** Of the true order that int8 scores keep; below it, candidates are scored again by float rows. */
 const ENOUGH_ORDER = 0.985;
+/** Numbers of a catalogue up to which rows for rescoring are float32: 256 MiB. Float16 tells fewer neighbours apart. */
+const MOST_FLOATS = 2 ** 26;
 /** Largest numbers of rows that float16 holds with all its digits. */
 const HALF_RANGE = [0.01, 30_000] as const;
 
@@ -144,7 +146,7 @@ async function build(
   const wanted = index.rescore ?? 'auto';
   const auto = !ranksAgain && index.bias === undefined && ivf.int8Recall < ENOUGH_ORDER;
   const rescored = wanted === 'auto' ? auto : wanted;
-  const calibrated = ivf.learned && (await calibrate(ivf, ivf.learned, { device, seed, progress }));
+  const calibrated = ivf.learned && (await calibrate(ivf, ivf.learned, { device, seed, rescored, progress }));
   const module = new RetrievalModule(calibrated?.index ?? ivf, eligible, {
     tower: options.tower,
     rerank: options.rerank,
@@ -199,7 +201,9 @@ async function floatRows(
   embeddings: Tensor<'float32'>,
 ): Promise<Tensor | undefined> {
   const asked = rerank !== undefined && rerankEmbeddings !== 'int8' ? rerankEmbeddings : undefined;
-  const dtype = asked ?? (rescored ? ((await fitsHalf(embeddings)) ? 'float16' : 'float32') : undefined);
+  const half =
+    rescored && asked === undefined && embeddings.view().length > MOST_FLOATS && (await fitsHalf(embeddings));
+  const dtype = asked ?? (rescored ? (half ? 'float16' : 'float32') : undefined);
   if (dtype === undefined) return undefined;
   if (dtype === 'float32') return embeddings as Tensor;
   const table = Tensor.allocate('float16', embeddings.shape);

@@ -8,6 +8,7 @@ import { isDetached, isTypedArray, isTypedArrayOf } from '../tensor/typed_array.
 import { LARGEST_IN_QUERIES, rangeFault } from './check_items.js';
 import type { Manifest } from './manifest.js';
 import { shareFor } from './recall/shares.js';
+import { spare } from './recall/spare.js';
 import type { IdSet, ItemId, RetrieveRequest } from './types.js';
 import type { Version } from './version.js';
 
@@ -261,14 +262,6 @@ export class RequestChecker {
     }
     return Float32Array.from(slots, (slot) => weights?.[slot.name] ?? slot.default);
   }
-}
-
-/**
- * Candidates beyond the results where these are scored again: as many as int8 scores may rank wrongly. Scores lie the closer the
- * deeper in the list, so excluded items ask for more.
- */
-function spare(k: number, excluded: number): number {
-  return Math.max(16, Math.ceil(k / 8), Math.min(1024, Math.ceil(excluded / 8)));
 }
 
 /** Candidates of a request that names none and wants no more results. */

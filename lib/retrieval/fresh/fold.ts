@@ -85,7 +85,12 @@ export async function fold(
   const { items, dims, metric, rotation = NOT_ROTATED } = folded;
   const parts = { items, dims, metric, rotation, flat: false, firstRound: FIRST_ROUND };
   const index = new IvfIndex(parts, Object.fromEntries(withPrefix(all, 'index.')));
-  const calibrated = await calibrate(index, clustered.learned, { device, seed: 0, progress });
+  const calibrated = await calibrate(index, clustered.learned, {
+    device,
+    seed: 0,
+    rescored: folded.rescored ?? false,
+    progress,
+  });
   return { manifest: withRecall(folded, calibrated), tensors: all, ids };
 }
 

@@ -31,6 +31,14 @@ const SHORT_SEARCHES = 0.1;
 const INT8_SLACK = 0.005;
 const LIMITS = { maxBatch: 64, maxK: 2 ** 20, maxCandidates: 2 ** 20 };
 
+export interface CalibrateOptions {
+  device: NativeDevice;
+  seed: number;
+  /** Whether candidates are scored again by float rows, so that only what a search does not find is lost. */
+  rescored: boolean;
+  progress: Progress;
+}
+
 export interface Calibrated {
   /** With its first round. */
   index: IvfIndex;
@@ -44,10 +52,10 @@ export interface Calibrated {
 export async function calibrate(
   index: IvfIndex,
   learned: Learned,
-  { device, seed, progress }: { device: NativeDevice; seed: number; progress: Progress },
+  { device, seed, rescored, progress }: CalibrateOptions,
 ): Promise<Calibrated> {
   const bare = withoutRotation(index, learned.rows.dims);
-  const workloads = await Workloads.over(bare, learned, seed);
+  const workloads = await Workloads.over(bare, learned, { seed, rescored });
   const segment = await searchable(bare, workloads.eligible, device);
   const version = new Version(1, segment, segment.liveItems);
   const answerer = new Answerer(() => version, new RequestChecker(() => version, LIMITS));

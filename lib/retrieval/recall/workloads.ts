@@ -8,6 +8,7 @@ import { inPieces } from '../../index/progress.js';
 import type { Learned } from '../../index/recall/learn.js';
 import type { Answer } from '../answer.js';
 import type { RetrieveRequest } from '../types.js';
+import { spare } from './spare.js';
 
 /** One kind of request. */
 export interface Workload {
@@ -44,9 +45,14 @@ export class Workloads {
     readonly eligible: FilterIndex,
     private readonly holds: ReadonlyMap<string, readonly boolean[]>,
     readonly all: readonly Workload[],
+    private readonly rescored: boolean,
   ) {}
 
-  static async over(index: IvfIndex, learned: Learned, seed: number): Promise<Workloads> {
+  static async over(
+    index: IvfIndex,
+    learned: Learned,
+    { seed, rescored }: { seed: number; rescored: boolean },
+  ): Promise<Workloads> {
     const { items } = index.parts;
     const vectors = learned.rows.vectors;
     const dims = learned.rows.dims;
@@ -79,7 +85,7 @@ export class Workloads {
       { k: 100, narrowed: true, filter: along(true) },
       { k: 100, narrowed: true, filter: along(false) },
     ];
-    return new Workloads(learned, dims, eligible, holds, workloads);
+    return new Workloads(learned, dims, eligible, holds, workloads, rescored);
   }
 
   /** @param share Of its list that a request may expect to miss: models of calibration take it as 1 minus the recall; 0 scans all. */
@@ -113,7 +119,8 @@ export class Workloads {
   #request({ k, seen, filter }: Workload, query: number, share: number): RetrieveRequest {
     const embedding = this.#query(query);
     // One more than is looked at, since the item that the query is may be among them.
-    const request: RetrieveRequest = { embedding, k: k + 1, recall: 1 - share };
+    const more = this.rescored ? spare(k, seen ?? 0) : 0;
+    const request: RetrieveRequest = { embedding, k: k + 1 + more, recall: 1 - share };
     if (filter) request.filter = filter(embedding);
     if (seen) request.exclude = this.learned.lists[query]?.items.subarray(0, seen);
     return request;
@@ -127,7 +134,9 @@ export class Workloads {
     if (truth.length < Math.min(k, SHORTEST)) return undefined;
     const among = new Set(truth);
     const least = itemScore(query, truth.at(-1) as number);
-    const found = ids.filter((id) => id !== queries.items[query]).slice(0, truth.length < k ? ids.length : k);
+    const found = ids
+      .filter((id) => id !== queries.items[query])
+      .slice(0, this.rescored || truth.length < k ? ids.length : k);
     const hits = found.filter((id) => among.has(id) || itemScore(query, id) >= least).length;
     return Math.min(1, hits / truth.length);
   }
