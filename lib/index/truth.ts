@@ -1,11 +1,16 @@
 // The truth that recall is measured against: every row scored from the float32 numbers that were given.
 
-import type { Vectors } from '../io/vectors.js';
 import type { Metric } from '../ops/ivf_probe.js';
 import { linear } from '../ops/linear.js';
 import { topK } from '../ops/top_k.js';
 import { tensor } from '../tensor/tensor.js';
 import { breathe } from './progress.js';
+
+/** Float32 rows as `publish` takes embeddings. */
+export interface Vectors {
+  readonly data: Float32Array;
+  readonly shape: readonly [rows: number, dims: number];
+}
 
 /** Embeddings of one user, float32 [dims] each; an item's score is its best over them. */
 export type Heads = readonly Float32Array[];

@@ -206,18 +206,18 @@ export class RetrievalModel {
   }
 
   /**
-   * Finds by measurement the fewest probes that reach a recall target against the exhaustive int8 search and, in a model that
-   * reranks, first the fewest candidates; both become the defaults of requests and are saved with the model.
+   * Finds by measurement the lowest recall target with which these queries reach `recall`, against the exhaustive search of the
+   * model, and, in a model that reranks, first the fewest candidates; both become the defaults of requests and are saved with the
+   * model. A model that knows no targets gets the fewest probes instead.
    *
-   * The lists compared are final ones: `probes` is the least number of clusters per head, `candidates` the least number handed
-   * to the reranker, with which the mean overlap with the lists from all clusters and `maxCandidates` candidates reaches
-   * `recall`. Half of what the target allows to lose is left to each; numbers are found to a sixteenth. `embeddings` add what
-   * share of the lists of exhaustive float32 search that is.
+   * The lists compared are final ones. Half of what `recall` allows to lose is left to each; numbers are found to a sixteenth.
+   * `estimated` is what requests expected to find, `recall` what they found, and with `embeddings` `trueRecall` their share of
+   * the lists of exhaustive float32 search.
    *
    * @throws SilverlodeError `INVALID_ARGUMENT`, `SHAPE_MISMATCH`; `ABORTED` when the signal fires.
    * @example
    * ```ts
-   * const { probes, candidates, recall } = await model.tune({ queries: { data, shape: [500, 64] }, recall: 0.98, k: 50 });
+   * const { target, candidates, recall } = await model.tune({ queries: { data, shape: [500, 64] }, recall: 0.98, k: 50 });
    * ```
    */
   tune(options: TuneOptions): Promise<TuneResult> {
@@ -228,7 +228,9 @@ export class RetrievalModel {
       const answer = (some: readonly RetrieveRequest[]) => this.#answerer.all(some, signal);
       const bounds = { items: this.items, maxCandidates: this.#limits.maxCandidates };
       const tuned = await tuneModel(answer, this.#manifest, bounds, options);
-      this.#manifest.probes = tuned.probes;
+      const manifest = this.#manifest;
+      manifest.probes = tuned.probes;
+      if (manifest.recall && tuned.target !== undefined) manifest.recall = { ...manifest.recall, target: tuned.target };
       if (tuned.candidates !== undefined) this.#manifest.candidates = tuned.candidates;
       if (embeddings === undefined) return tuned;
       return { ...tuned, trueRecall: (await this.measureRecall(requests, { embeddings, signal })).recall };

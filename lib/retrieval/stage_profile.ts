@@ -26,7 +26,7 @@ export function toStages(
   bandwidth: number,
 ): StageProfile[] {
   return steps.map((step) => {
-    const isScan = step.op === 'ivf_scan';
+    const isScan = step.op === 'ivf_scan' || step.op === 'ivf_search';
     const rows = isScan ? scan.rows : step.rows;
     const bytes = isScan ? scan.rows * (scan.rowBytes + ROW_OVERHEAD_BYTES) : step.bytes;
     const bytesPerSecond = step.milliseconds > 0 ? (bytes / step.milliseconds) * 1000 : 0;

@@ -1,4 +1,4 @@
-// Probes and candidates for a recall target, by measurement.
+// How much must be searched, and how many candidates ranked, for the recall that is wanted: by measurement.
 import { SilverlodeError } from '../errors.js';
 import { Progress, type ProgressEvent } from '../index/progress.js';
 import { isTypedArrayOf } from '../tensor/typed_array.js';
@@ -27,8 +27,12 @@ export interface TuneOptions {
   signal?: AbortSignal;
 }
 
-/** A setting and the mean share of the lists of the exhaustive int8 search that it finds. */
+/** A setting and the mean share of the lists of the exhaustive search of the model that it finds. */
 export interface TuneStep {
+  /** The recall target of requests, in models that know such, and what requests expected to find with it. */
+  target?: number;
+  estimated?: number;
+  /** Clusters per head; with a target the mean number that requests looked at. */
   probes: number;
   /** Only where candidates were tuned. */
   candidates?: number;
@@ -56,12 +60,20 @@ const MAX_PAIRS = 2 ** 18;
 const MAX_REQUESTS = 64;
 const DEFAULT_MOST = 16_384;
 
+/** Recall targets that are tried: 1 scans all clusters. */
+const TARGETS = [
+  0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.88, 0.9, 0.92, 0.94, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.995, 0.999, 1,
+];
+
+/** How much is searched: a recall target, or a number of clusters in models that know no targets. */
+type Effort = Pick<RetrieveRequest, 'recall' | 'probes'>;
+
 /**
  * The lists compared are the final ones, after reranking and value formula. The exhaustive lists come from all clusters and, where
  * candidates are tuned, from `maxCandidates` of them.
  *
- * First the fewest candidates, from all clusters, that lose no more than half of what the target allows, then the fewest probes
- * that reach the target with these. Each by doubling and then halving the gap, to a sixteenth.
+ * First the fewest candidates, from all clusters, that lose no more than half of what the target allows, then the least that must be
+ * searched to reach the target with these. Each by doubling and then halving the gap, to a sixteenth.
  */
 export async function tuneModel(
   retrieve: Retrieve,
@@ -75,38 +87,57 @@ export async function tuneModel(
   const { clusters } = manifest;
   const tunesCandidates = manifest.scored && wantsCandidates;
   const most = tunesCandidates ? mostCandidates(options, bounds, k) : undefined;
+  const efforts: Effort[] = manifest.recall
+    ? TARGETS.map((target) => ({ recall: target }))
+    : Array.from({ length: clusters }, (_, i) => ({ probes: i + 1 }));
 
-  const answer = async (stage: string, probes: number, candidates: number | undefined): Promise<ItemId[][]> => {
-    const lists: ItemId[][] = [];
+  const answer = async (stage: string, effort: Effort, candidates: number | undefined): Promise<RetrieveResult[]> => {
+    const results: RetrieveResult[] = [];
     const step = Math.max(1, Math.min(MAX_REQUESTS, Math.floor(MAX_PAIRS / (candidates ?? 1))));
     for (let first = 0; first < requests.length; first += step) {
       progress.step(stage, first, requests.length);
       const run = requests.slice(first, first + step);
-      for (const result of await retrieve(run.map((request) => ({ ...request, probes, candidates })))) {
+      for (const result of await retrieve(run.map((request) => ({ ...request, ...effort, candidates })))) {
         if (result instanceof SilverlodeError) throw result;
-        lists.push(result.ids);
+        results.push(result);
       }
     }
     progress.step(stage, requests.length, requests.length);
-    return lists;
+    return results;
   };
-  const truth = await answer('reference', clusters, most);
-  const tried: TuneStep[] = [];
-  const measure = async (stage: string, probes: number, candidates: number | undefined): Promise<number> => {
-    const known = tried.find((entry) => entry.probes === probes && entry.candidates === candidates);
-    if (known) return known.recall;
-    const isReference = probes === clusters && candidates === most;
-    const reached = recallAgainst(truth, isReference ? truth : await answer(stage, probes, candidates));
-    tried.push({ probes, ...(candidates === undefined ? {} : { candidates }), recall: reached });
-    return reached;
+  const truth = await answer('reference', { probes: clusters }, most);
+  const known = new Map<string, TuneStep>();
+  const measure = async (stage: string, at: number, candidates: number | undefined): Promise<TuneStep> => {
+    const effort = efforts[at] as Effort;
+    const name = `${at} ${candidates}`;
+    const step = known.get(name) ?? toStep(effort, truth, await answer(stage, effort, candidates), candidates);
+    known.set(name, step);
+    return step;
   };
 
+  const all = efforts.length - 1;
   const enough = (1 + recall) / 2;
   const candidates =
-    most && (await smallest(k, most, async (count) => (await measure('candidates', clusters, count)) >= enough));
-  const probes = await smallest(1, clusters, async (count) => (await measure('probes', count, candidates)) >= recall);
-  const reached = await measure('probes', probes, candidates);
-  return { probes, ...(candidates === undefined ? {} : { candidates }), recall: reached, tried };
+    most && (await smallest(k, most, async (count) => (await measure('candidates', all, count)).recall >= enough));
+  const at = await smallest(0, all, async (effort) => (await measure('probes', effort, candidates)).recall >= recall);
+  return { ...(await measure('probes', at, candidates)), tried: [...known.values()] };
+}
+
+function toStep(
+  { recall: target, probes }: Effort,
+  truth: readonly RetrieveResult[],
+  found: readonly RetrieveResult[],
+  candidates: number | undefined,
+): TuneStep {
+  const lists = (results: readonly RetrieveResult[]): ItemId[][] => results.map(({ ids }) => ids);
+  const mean = (numberOf: (result: RetrieveResult) => number) =>
+    found.reduce((sum, result) => sum + numberOf(result), 0) / found.length;
+  return {
+    ...(target === undefined ? {} : { target, estimated: mean(({ stats }) => stats.expectedRecall ?? 1) }),
+    probes: probes ?? Math.max(1, Math.round(mean(({ stats }) => stats.probedClusters))),
+    ...(candidates === undefined ? {} : { candidates }),
+    recall: recallAgainst(lists(truth), lists(found)),
+  };
 }
 
 /** The queries one by one, at default settings. @throws SilverlodeError for whatever of the options is wrong. */
@@ -147,7 +178,7 @@ async function smallest(from: number, most: number, reaches: (count: number) => 
   let low = high - 1;
   while (high < most && !(await reaches(high))) {
     low = high;
-    high = Math.min(high * 2, most);
+    high = Math.min(high * 2 + (high === 0 ? 1 : 0), most);
   }
   while (high - low > Math.max(1, Math.floor(high / 16))) {
     const middle = Math.ceil((low + high) / 2);

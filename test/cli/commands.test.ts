@@ -338,7 +338,7 @@ describe('bench', () => {
       expect(p99Ms).toBeGreaterThanOrEqual(p50Ms);
       expect(requestsPerSecond).toBeGreaterThan(0);
     }
-    expect(measured.stages.map(({ op }: { op: string }) => op)).toContain('ivf_scan');
+    expect(measured.stages.map(({ op }: { op: string }) => op)).toContain('ivf_search');
     expect((await json(...bench, '--probes', 16)).recall).toBe(1);
     expect(await text(...bench)).toMatch(/recall +0[\s\S]*batch +runs +p50Ms[\s\S]*stage +op +milliseconds/);
   });

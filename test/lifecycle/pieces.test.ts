@@ -77,7 +77,7 @@ test('every stage of publishing gives way, and so do updates and folding; loadin
   count();
   yields.mockRestore();
   const rowsPerTurn = 2 * PIECE_ROWS;
-  for (const name of ['read', 'attributes', 'assign', 'index', 'filter'])
+  for (const name of ['read', 'attributes', 'index', 'filter'])
     expect([name, turns.get(name)]).toEqual([name, expect.toSatisfy((own: number) => own >= items / rowsPerTurn)]);
 
   await model.save(path);

@@ -69,9 +69,10 @@ describe.runIf(testDevice === 'cpu')('recall of filtered requests', async () => 
     expect(described.probes).toBeLessThan(1024);
   });
 
-  test('an unfiltered request looks at no more clusters than tuned', () => {
+  test('an unfiltered request reaches the target without a look at all clusters', () => {
     const plain = measured.get(undefined);
-    expect(plain).toMatchObject({ short: 0, clusters: described.probes });
+    expect(plain?.short).toBe(0);
+    expect(plain?.clusters).toBeLessThan(1024);
     expect(plain?.recall).toBeGreaterThanOrEqual(0.95);
   });
 

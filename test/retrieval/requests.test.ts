@@ -199,7 +199,7 @@ describe('explain, profile and tune', async () => {
     const requests = [{ embedding: query, filter: 'flag:true' }, { embedding: query }];
     const steps = await model.profile(requests);
     const ops = steps.map(({ op }) => op);
-    expect(ops).toEqual(expect.arrayContaining(['quantize_int8', 'ivf_probe', 'ivf_scan']));
+    expect(ops).toEqual(expect.arrayContaining(['quantize_int8', 'ivf_search']));
     for (const { milliseconds, rows, bytes } of steps) {
       expect(milliseconds).toBeGreaterThanOrEqual(0);
       expect(rows).toBeGreaterThan(0);
@@ -211,7 +211,7 @@ describe('explain, profile and tune', async () => {
     }
     const scanned = (await model.retrieve(requests)).map((result) => (result as RetrieveResult).stats.scannedRows);
     const rows = (scanned[0] as number) + (scanned[1] as number);
-    expect(steps.find(({ op }) => op === 'ivf_scan')).toMatchObject({ rows, bytes: rows * (32 + 8) });
+    expect(steps.find(({ op }) => op === 'ivf_search')).toMatchObject({ rows, bytes: rows * (32 + 8) });
   });
 
   test('tune picks the fewest probes that reach the recall, and stores them', async () => {

@@ -49,7 +49,7 @@ export async function sampleTruth(
   progress.step('truth', 0, 1, options.given === undefined ? ITEMS_STAND_IN : undefined);
   const queries = await sampleQueries(rows, options);
   const items = vectors.length / dims;
-  const matrix = { data: vectors as Float32Array<ArrayBuffer>, shape: [items, dims] as const };
+  const matrix = { data: vectors, shape: [items, dims] as const };
   // A prior is added before a score becomes a distance, which doubles it.
   const priors = metric === 'l2' ? bias && Float64Array.from(bias, (value) => 2 * value) : bias;
   const truth = new Truth(matrix, metric === 'cosine' ? 'ip' : metric, priors);
