@@ -22,6 +22,7 @@ import mergeTopK from './merge_top_k.bench.js';
 import mixtureOfLogits from './mixture_of_logits.bench.js';
 import overArch from './over_arch.bench.js';
 import quantizeInt8 from './quantize_int8.bench.js';
+import rescore from './rescore.bench.js';
 import reshape from './reshape.bench.js';
 import rotate from './rotate.bench.js';
 import sliceBuild from './slice_build.bench.js';
@@ -52,6 +53,7 @@ const OPS: readonly Suite[] = [
   mixtureOfLogits,
   overArch,
   quantizeInt8,
+  rescore,
   reshape,
   rotate,
   sliceBuild,

@@ -7,8 +7,9 @@
 //
 // Inner product q·x; cosine q·x / |x|, 0 for a zero row; l2 -|q - x|². Sums are float32: 32 partial sums, by d mod 32, each over
 // ascending d with a rounding after every product and every addition; then the upper half of them is added to the lower one,
-// until one is left. So every SIMD level and every device gives the same bits. Rows out of range: INVALID_ARGUMENT when the op
-// runs, before any write.
+// until one is left. So every SIMD level and every device gives the same bits. |x| is the square root of such a sum in
+// float64, where no float32 overflows or vanishes when squared, and the quotient is rounded to float32 once. A score that is
+// NaN counts as -Infinity. Rows out of range: INVALID_ARGUMENT when the op runs, before any write.
 #pragma once
 
 #include "ops/metric.h"
@@ -33,11 +34,11 @@ struct Rescore {
     Metric metric;
   };
 
-  // From the sums of products, or of squared differences, and of the row's squares (cosine).
-  static constexpr float score_of(Metric metric, float sum, float length) {
+  // From the sum of products, or of squared differences, and the row's length (cosine).
+  static constexpr float score_of(Metric metric, float sum, double length) {
     if (metric == Metric::kL2) return -sum;
     if (metric == Metric::kInnerProduct) return sum;
-    return length > 0.0f ? sum / length : 0.0f;
+    return length == 0 ? 0.0f : static_cast<float>(static_cast<double>(sum) / length);
   }
 
   static Status parse(const Attributes& attributes, Params& params);

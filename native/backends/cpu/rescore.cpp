@@ -15,10 +15,11 @@ constexpr int64_t kTaskNumbers = 64 * 1024;  // worth waking a thread for
 constexpr int64_t kAhead = 8;                // rows on their way
 
 // The partial sums of the contract.
+template <class Value>
 struct Sums {
-  float lanes[Rescore::kLanes] = {};
+  Value lanes[Rescore::kLanes] = {};
 
-  float total() {
+  Value total() {
     for (int64_t half = Rescore::kLanes / 2; half > 0; half /= 2) {
       for (int64_t i = 0; i < half; ++i) lanes[i] += lanes[i + half];
     }
@@ -26,19 +27,19 @@ struct Sums {
   }
 };
 
-// Term(a, b) for every dimension.
-template <class Term>
-float sum_of(const float* a, const float* b, int64_t dim, const Term& term) {
-  Sums sums;
+// The sum of term(a, b) over all dimensions.
+template <class Value, class Term>
+Value sum_of(const float* a, const float* b, int64_t dim, const Term& term) {
+  Sums<Value> sums;
   int64_t d = 0;
   for (; d + Rescore::kLanes <= dim; d += Rescore::kLanes) {
     for (int64_t i = 0; i < Rescore::kLanes; ++i) {
-      const float value = term(a[d + i], b[d + i]);
+      const Value value = term(a[d + i], b[d + i]);
       sums.lanes[i] += value;
     }
   }
   for (int64_t i = 0; d + i < dim; ++i) {
-    const float value = term(a[d + i], b[d + i]);
+    const Value value = term(a[d + i], b[d + i]);
     sums.lanes[i] += value;
   }
   return sums.total();
@@ -46,19 +47,21 @@ float sum_of(const float* a, const float* b, int64_t dim, const Term& term) {
 
 float product(float a, float b) { return a * b; }
 
+double exact_product(float a, float b) { return static_cast<double>(a) * b; }
+
 float squared_difference(float a, float b) {
   const float difference = a - b;
   return difference * difference;
 }
 
 float best_over_heads(const Rescore::Args& args, int64_t request, const float* row) {
-  float length = 0.0f;
-  if (args.metric == Metric::kCosine) length = std::sqrt(sum_of(row, row, args.dim, product));
+  double length = 0;
+  if (args.metric == Metric::kCosine) length = std::sqrt(sum_of<double>(row, row, args.dim, exact_product));
   float best = -std::numeric_limits<float>::infinity();
   for (int64_t h = request * args.heads; h < (request + 1) * args.heads; ++h) {
     const float* user = args.users + h * args.dim;
-    const float sum = args.metric == Metric::kL2 ? sum_of(user, row, args.dim, squared_difference)
-                                                 : sum_of(user, row, args.dim, product);
+    const float sum = args.metric == Metric::kL2 ? sum_of<float>(user, row, args.dim, squared_difference)
+                                                 : sum_of<float>(user, row, args.dim, product);
     const float score = Rescore::score_of(args.metric, sum, length);
     best = score > best ? score : best;
   }
@@ -88,7 +91,7 @@ Status run(Context& context, const Rescore::Args& args, Workspace workspace) {
   const int64_t n = args.batch * args.candidates;
   for (int64_t i = 0; i < n; ++i) {
     if (args.index[i] < -1 || args.index[i] >= args.rows) {
-      return make_error(Code::kInvalidArgument, "%s: index %d at position %lld is outside %lld rows", Rescore::kName,
+      return make_error(Code::kInvalidArgument, "%s: row %d at position %lld is not in [-1, %lld)", Rescore::kName,
                         args.index[i], static_cast<long long>(i), static_cast<long long>(args.rows));
     }
   }

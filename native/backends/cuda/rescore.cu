@@ -3,8 +3,8 @@
 #include <limits>
 
 #include "backends/cuda/backend.h"
+#include "backends/cuda/device/ptx.cuh"
 #include "backends/cuda/launch.h"
-#include "core/half.h"
 
 namespace silverlode::cuda {
 
@@ -16,17 +16,18 @@ static_assert(Rescore::kLanes == 32, "a lane has a partial sum");
 __global__ void sl_rescore_check(RunError* error, const char* op, const int32_t* index, int64_t n, int64_t rows) {
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += stride) {
-    if (index[i] < -1 || index[i] >= rows) raise(error, op, Fault::kRow, index[i], rows);
+    if (index[i] < -1 || index[i] >= rows) raise(error, op, Fault::kCandidate, index[i], rows);
   }
 }
 
 __device__ float element(const Rescore::Args& args, int64_t at) {
-  return args.half ? f16_to_float(static_cast<const uint16_t*>(args.vectors)[at])
+  return args.half ? widen_f16(static_cast<const uint16_t*>(args.vectors)[at])
                    : static_cast<const float*>(args.vectors)[at];
 }
 
 // The partial sums of all lanes, the upper half added to the lower one until one is left: in lane 0.
-__device__ float total(float sum) {
+template <class Value>
+__device__ Value total(Value sum) {
   for (int half = 16; half > 0; half /= 2) sum += __shfl_down_sync(0xffffffffu, sum, half);
   return sum;
 }
@@ -42,13 +43,13 @@ __global__ void __launch_bounds__(32 * kWarps) sl_rescore(const RunError* error,
     if (args.index[i] >= 0) {
       const int64_t row = args.index[i] * args.dim;
       const int64_t request = i / args.candidates;
-      float squares = 0.0f;
+      double length = 0;
       if (args.metric == Metric::kCosine) {
         for (int64_t d = lane; d < args.dim; d += 32) {
-          const float value = element(args, row + d);
-          squares += value * value;
+          const double value = static_cast<double>(element(args, row + d));
+          length += value * value;
         }
-        squares = total(squares);
+        length = sqrt(total(length));
       }
       for (int64_t h = request * args.heads; h < (request + 1) * args.heads; ++h) {
         const float* user = args.users + h * args.dim;
@@ -59,7 +60,7 @@ __global__ void __launch_bounds__(32 * kWarps) sl_rescore(const RunError* error,
           const float term = args.metric == Metric::kL2 ? difference * difference : user[d] * value;
           sum += term;
         }
-        const float score = Rescore::score_of(args.metric, total(sum), sqrtf(squares));
+        const float score = Rescore::score_of(args.metric, total(sum), length);
         best = score > best ? score : best;
       }
     }

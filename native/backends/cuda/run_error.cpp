@@ -20,6 +20,7 @@ Status status_of(const RunError& error) {
     case Fault::kPlan: return make_error(kCode, "%s: plan %lld is not in [-1, %lld)", op, value, limit);
     case Fault::kPlanStep: return make_error(kCode, "%s: filter step %lld is not valid", op, value);
     case Fault::kRow: return make_error(kCode, "%s: row %lld is not below %lld", op, value, limit);
+    case Fault::kCandidate: return make_error(kCode, "%s: row %lld is not in [-1, %lld)", op, value, limit);
     case Fault::kTerm: return make_error(kCode, "%s: term %lld is not in [0, %lld)", op, value, limit);
     case Fault::kNotFinite: return make_error(kCode, "%s: element %lld is not finite", op, value);
     case Fault::kTail: return make_error(kCode, "%s: tail share %lld is not in [0, %lld]", op, value, limit);

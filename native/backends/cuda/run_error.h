@@ -27,6 +27,7 @@ enum class Fault : int32_t {
   kTerm,           // a term is not in [0, limit)
   kNotFinite,      // element `value` is NaN or infinite
   kFormulaStep,    // step `value` of a formula is not valid
+  kCandidate,      // a candidate's row is not in [-1, limit)
   kTail,           // a share of a tail is not in [0, limit]
 };
 
