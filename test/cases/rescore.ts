@@ -23,7 +23,7 @@ interface Sizes {
 
 export interface Input {
   users: Tensor<'float32'>;
-  vectors: Tensor<'float16'> | Tensor<'float32'>;
+  vectors: Tensor<'float16' | 'float32'>;
   index: Tensor<'int32'>;
   metric: Metric;
 }
