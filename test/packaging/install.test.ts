@@ -49,7 +49,7 @@ const MANAGERS: readonly (readonly [string, string, () => string[]])[] = [
   ['npm 10', 'node22', () => [tool('npm10/bin/npm-cli.js'), 'install', 'silverlode']],
   ['npm 11', 'node24', () => [tool('npm11/bin/npm-cli.js'), 'install', 'silverlode']],
   ['npm 12', 'node26', () => [tool('npm12/bin/npm-cli.js'), 'install', 'silverlode']],
-  ['pnpm', 'node26', () => [tool('pnpm/bin/pnpm.cjs'), 'add', 'silverlode']],
+  ['pnpm', 'node26', () => [tool('pnpm/bin/pnpm.mjs'), 'add', 'silverlode']],
 ];
 
 describe.each(MANAGERS)('%s', (name, node, command) => {
@@ -124,9 +124,9 @@ describe('an installation', () => {
   });
 
   test('bundled by esbuild, the package external', () => {
-    const esbuild = tool('esbuild/bin/esbuild');
+    const esbuild = program('@esbuild/linux-x64/bin/esbuild');
     const options = ['--bundle', '--platform=node', '--format=esm', '--external:silverlode', '--outfile=bundle.mjs'];
-    succeed(process.execPath, [esbuild, 'ten_lines.mjs', ...options], { cwd: folder });
+    succeed(esbuild, ['ten_lines.mjs', ...options], { cwd: folder });
     expect(succeed('node', ['bundle.mjs'], { cwd: folder, env }).stdout).toBe("[ 'a', 'd' ]\n");
   });
 

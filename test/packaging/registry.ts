@@ -5,7 +5,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import path from 'node:path';
 import { folder, tarballs } from './tarballs.js';
-import { succeed, tool } from './tools.js';
+import { program, succeed, tool } from './tools.js';
 
 export interface Registry {
   readonly url: string;
@@ -40,15 +40,22 @@ export async function startRegistry(work: string): Promise<Registry> {
   };
   const file = path.join(work, 'verdaccio.yaml');
   writeFileSync(file, JSON.stringify(config)); // YAML holds JSON
-  const server = spawn(process.execPath, [tool('verdaccio/bin/verdaccio'), '-c', file, '-l', `127.0.0.1:${port}`], {
-    stdio: 'ignore',
-  });
+  const server = spawn(
+    program('node24/bin/node'),
+    [tool('verdaccio/bin/verdaccio'), '-c', file, '-l', `127.0.0.1:${port}`],
+    {
+      stdio: 'ignore',
+    },
+  );
   const answers = () =>
     fetch(`${url}-/ping`).then(
       ({ ok }) => ok,
       () => false,
     );
-  while (!(await answers())) await new Promise((resolve) => setTimeout(resolve, 50));
+  while (!(await answers())) {
+    if (server.exitCode !== null) throw new Error(`the registry ended with exit code ${server.exitCode}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
 
   const npmrc = path.join(work, 'npmrc');
   writeFileSync(npmrc, `registry=${url}\n//127.0.0.1:${port}/:_authToken=any\n`);

@@ -345,6 +345,7 @@ async function keep(path: string, name: string): Promise<void> {
 
 /** So that the name of a new file survives too. */
 async function syncFolder(path: string): Promise<void> {
+  if (process.platform === 'win32') return; // folders cannot be flushed there; NTFS keeps names in a log of its own
   await attempt(path, 'write', async () => {
     const folder = await open(dirname(path), 'r');
     await folder.sync().finally(() => folder.close());
