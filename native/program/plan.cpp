@@ -1,4 +1,5 @@
 #include "program/plan.h"
+#include <algorithm>
 
 #include "core/arena.h"
 #include "ops/check.h"
@@ -195,8 +196,9 @@ void Plan::lay_out(const Device& device, const Context& context, const std::vect
 
   ArenaPlan arena;
   std::vector<int32_t> value_block(n_values(), -1);
+  // All inputs are uploaded before the first step, those that no step reads too.
   for (size_t id = 0; id < inputs_.size() && device.place() != kHost; ++id) {
-    value_block[id] = arena.add(static_cast<size_t>(views[id].bytes()), 0, last[id]);
+    value_block[id] = arena.add(static_cast<size_t>(views[id].bytes()), 0, std::max(last[id], 0));
   }
   std::vector<int32_t> step_block(steps_.size());
   TensorView storage[kMaxStepInputs];

@@ -99,6 +99,15 @@ describe('device tensors', () => {
     }
   });
 
+  test('leave other inputs alone when no step reads them', async () => {
+    const unused = { dtype: 'float32', shape: ['batch', 64] } as const;
+    const program = await compile(new Lambda(({ x }) => l2Normalize(x)), { inputs: { x, unused } });
+    const values = Float32Array.from({ length: 32 }, (_, i) => 1 + (i % 8));
+    const found = await program.run({ x: values, unused: new Float32Array(256).fill(9) });
+    const expected = await l2Normalize(tensor(values, { shape: [4, 8] }));
+    expect(bits(found as never)).toEqual(bits(expected as never));
+  });
+
   test('are inputs and results of runs in flight that are disposed at once', async () => {
     const program = await compile(new Tower(), { inputs: { features } });
     const values = randomFloats(12 * 33, 2);
