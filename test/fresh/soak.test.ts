@@ -20,7 +20,7 @@ test(`a soak of ${ROUNDS * UPDATES_PER_ROUND} updates (seed ${seed})`, async () 
   const journal = folder.path('journal');
   const path = folder.path('model.silverlode');
   {
-    await using model = await publish({ items: mirror.published(), index: { clusters: 10 } });
+    await using model = await publish({ items: mirror.published(), index: { clusters: 10, rotate: false } });
     await model.save(path);
   }
   let model = await RetrievalModel.load(path, { journal, fsync: 'interval', maxFreshItems: 2000 });

@@ -36,7 +36,7 @@ export function randomVectors(random: Random, count: number, dims: number): Floa
   return Float32Array.from({ length: count * dims }, () => random.normal());
 }
 
-/** Publishes it; ids are the ordinals. */
+/** Publishes it, not rotated unless options say so; ids are the ordinals. */
 export function publishCatalogue(
   catalogue: ReferenceCatalogue,
   options: Omit<PublishOptions, 'items'> = {},
@@ -49,7 +49,7 @@ export function publishCatalogue(
       embeddings: { data, shape: [items, dims] },
       attributes: attributes && columnsOf(attributes),
     },
-    index: { metric, bias: bias && Float32Array.from(bias), ...options.index },
+    index: { metric, bias: bias && Float32Array.from(bias), rotate: false, ...options.index },
   });
 }
 

@@ -84,6 +84,17 @@ for (const metric of ['ip', 'cosine', 'l2'] as const) {
   });
 }
 
+for (const metric of ['ip', 'l2'] as const) {
+  suite(`a rotated index, ${metric}`, async () => {
+    const random = new Random(seed);
+    const plain = randomCatalogue(random, { items: 1000, dims: 40, metric, attributes: true });
+    const catalogue = { ...plain, data: plain.data.map((x, i) => x + (i % 40) / 4) };
+    const model = await publishCatalogue(catalogue, { index: { clusters: 20, probes: 5, rotate: 'auto' } });
+    expect(model.describe().rotation).toMatchObject({ applied: true, aligned: metric === 'ip' });
+    return { model, requests: mixedRequests(random, catalogue) };
+  });
+}
+
 suite('requests with rerank and value', async () => {
   const random = new Random(seed);
   const catalogue = randomCatalogue(random, { items: 800, dims: 24, attributes: true });
