@@ -5,7 +5,7 @@ import { Reranker } from '../nn/reranker.js';
 import { ValueModel } from '../nn/value_model.js';
 import { Tensor } from '../tensor/tensor.js';
 import { isTypedArrayOf } from '../tensor/typed_array.js';
-import { requireFinite, requireKnown } from './check_items.js';
+import { LARGEST_IN_ITEMS, LARGEST_IN_QUERIES, requireInRange, requireKnown } from './check_items.js';
 import { requireIdList } from './item_ids.js';
 import type { IndexOptions, PublishOptions } from './publish.js';
 
@@ -107,7 +107,7 @@ function checkIndex(index: IndexOptions, items: number): IndexOptions {
   if (bias.length !== items)
     throw new SilverlodeError('SHAPE_MISMATCH', `index.bias has ${bias.length} entries for ${items} items`);
   const copy = Float32Array.from(bias);
-  requireFinite('index.bias', copy, 1);
+  requireInRange('index.bias', copy, { dims: 1, largest: LARGEST_IN_ITEMS });
   return { ...index, bias: copy };
 }
 
@@ -135,7 +135,7 @@ function checkQueries(queries: PublishOptions['queries'], dims: number): Checked
   if (shape[1] % dims !== 0 || shape[0] === 0)
     throw new SilverlodeError('SHAPE_MISMATCH', `queries have shape [${shape}], items have ${dims} dimensions`);
   const data = queries.data.slice();
-  requireFinite('queries', data, dims);
+  requireInRange('queries', data, { dims, largest: LARGEST_IN_QUERIES });
   return { data, shape };
 }
 

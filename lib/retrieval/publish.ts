@@ -9,7 +9,7 @@ import type { Reranker } from '../nn/reranker.js';
 import { floatToFloat16 } from '../tensor/half.js';
 import { Tensor, tensor, tensorInPieces } from '../tensor/tensor.js';
 import type { FormulaExpr } from '../value/ast.js';
-import { requireFinite } from './check_items.js';
+import { LARGEST_IN_ITEMS, requireInRange } from './check_items.js';
 import { type CheckedCatalogue, checkPublish } from './check_publish.js';
 import { CatalogueIds } from './item_ids.js';
 import { RetrievalModel } from './model.js';
@@ -176,7 +176,8 @@ async function readEmbeddings(
   const rows = Math.ceil(CHECK_NUMBERS / shape[1]);
   for (let row = 0; row < shape[0]; row += rows) {
     if (row > 0) await breathe();
-    requireFinite('items.embeddings', own.view().subarray(row * shape[1], (row + rows) * shape[1]), shape[1], row);
+    const some = own.view().subarray(row * shape[1], (row + rows) * shape[1]);
+    requireInRange('items.embeddings', some, { dims: shape[1], first: row, largest: LARGEST_IN_ITEMS });
   }
   return own;
 }

@@ -5,6 +5,7 @@ import type { InputSpecs } from '../program/compile.js';
 import type { InputSpec } from '../program/trace.js';
 import { requireExact } from '../tensor/exact.js';
 import { isDetached, isTypedArray, isTypedArrayOf } from '../tensor/typed_array.js';
+import { LARGEST_IN_QUERIES, rangeFault } from './check_items.js';
 import type { Manifest } from './manifest.js';
 import { shareFor } from './recall/shares.js';
 import type { IdSet, ItemId, RetrieveRequest } from './types.js';
@@ -216,7 +217,8 @@ export class RequestChecker {
       flat.set(head, h * dims);
     });
     for (let i = 0; i < flat.length; i++) {
-      if (!Number.isFinite(flat[i])) throw invalid('embedding holds NaN or Infinity');
+      const fault = rangeFault(flat[i] as number, LARGEST_IN_QUERIES);
+      if (fault !== undefined) throw invalid(`embedding holds ${fault}`, { field: 'embedding' });
     }
     return flat;
   }

@@ -13,7 +13,7 @@
 //   "aligned"             values / a - mean   values * mean / a    a
 //
 // a brings the part of the values along the mean to the length of the mean, which then leaves nothing of it: a = values * mean /
-// |mean|², at least |values| / |mean| / 1024, so that a is positive whatever the values; rounded to float32; 1 where
+// |mean|², at least |values| / |mean| / 32, so that a is positive whatever the values; rounded to float32; 1 where
 // the mean is zero. Where a is 0 or not finite, as for zero rows, it counts as 0, and v and the offset are 0. Products and squares are summed in float64, ascending, and rounded once.
 //
 // v is multiplied by the signs, padded with zeros to Dp, and cut into blocks whose sizes are the powers of two in Dp, the
@@ -56,7 +56,7 @@ struct Rotate {
   // constexpr, so that CUDA kernels may call them too: the factor a from values * mean / |mean|² and |values| / |mean|; the
   // first block of what is left of a row, and what its elements are multiplied by.
   static constexpr float aligned_factor(double share, double lengths) {
-    const double least = lengths / 1024;
+    const double least = lengths / 32;
     const auto factor = static_cast<float>(share > least ? share : least);
     return factor > 0.0f && factor <= std::numeric_limits<float>::max() ? factor : 0.0f;
   }

@@ -57,6 +57,12 @@ describe('an update is refused as a whole, before anything changes', () => {
       'INVALID_ARGUMENT',
       { item: 0, id: 'n' },
     ],
+    [
+      'magnitudes beyond what float32 squares',
+      upsert({ embeddings: { data: Float32Array.of(0, 1e20), shape: [1, 2] } }),
+      'INVALID_ARGUMENT',
+      { item: 0, id: 'n' },
+    ],
     ['no features', upsert({ features: undefined }), 'INVALID_ARGUMENT'],
     ['priors of a model without', upsert({ bias: [1] }), 'INVALID_ARGUMENT'],
     ['a short column', upsert({ attributes: { language: [] } }), 'SHAPE_MISMATCH', { field: 'language' }],

@@ -35,7 +35,7 @@ function moved(own: Float32Array, mean: Float32Array, subtract: Input['subtract'
   if (subtract === 'nothing') return { v: own, offset: dot(own, mean), factor: 1 };
   if (subtract === 'mean') return { v: centred, offset: dot(centred, mean), factor: 1 };
   const squares = dot(mean, mean);
-  const least = Math.sqrt(dot(own, own) / squares) / 1024;
+  const least = Math.sqrt(dot(own, own) / squares) / 32;
   const factor = squares === 0 ? 1 : Math.fround(Math.max(dot(own, mean) / squares, least));
   if (!(factor > 0 && Number.isFinite(factor))) return { v: own.map(() => 0), offset: 0, factor: 0 };
   const v = own.map((x, d) => Math.fround(x / factor) - (mean[d] as number));

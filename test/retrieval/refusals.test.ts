@@ -33,6 +33,12 @@ describe('publish refuses, with a typed error before work starts', () => {
     ['no dimensions', withItems({ embeddings: { data: new Float32Array(0), shape: [3, 0] } }), 'SHAPE_MISMATCH'],
     ['a shape of halves', withItems({ embeddings: { data: vectors(), shape: [1.5, 4] } }), 'SHAPE_MISMATCH'],
     ['NaN, naming the item', withItems({ embeddings: withNumber(Number.NaN) }), 'INVALID_ARGUMENT', { item: 1 }],
+    [
+      'magnitudes whose squares float32 does not hold, naming the item',
+      withItems({ embeddings: withNumber(-3e38) }),
+      'INVALID_ARGUMENT',
+      { item: 1 },
+    ],
     ['Infinity, naming the item', withItems({ embeddings: withNumber(Infinity) }), 'INVALID_ARGUMENT', { item: 1 }],
     [
       '-Infinity in a tensor',
@@ -202,12 +208,31 @@ describe('publish works for', () => {
   });
 
   test('very small and very large numbers', async () => {
-    const data = Float32Array.of(1e-45, 0, 1e-38, -1e-38, 3e38, -3e38);
+    const data = Float32Array.of(1e-45, 0, 1e-38, -1e-38, 9e11, -9e11);
     using model = await publish({ items: { ...items(), embeddings: { data, shape: [3, 2] } } as never });
     const { ids, scores } = await model.retrieve({ embedding: Float32Array.of(1, -1) });
     expect(ids[0]).toBe('c');
     expect(scores).toHaveLength(3);
   });
+
+  test.each(['ip', 'cosine', 'l2'] as const)(
+    'numbers as large as they may be give finite scores: %s',
+    async (metric) => {
+      const [count, dims] = [300, 768];
+      const random = new Random(1);
+      const data = Float32Array.from({ length: count * dims }, () => (random.chance(0.7) ? 9e11 : -9e11));
+      const ids = Array.from({ length: count }, (_, i) => i);
+      for (const rotate of [false, true]) {
+        const index = { metric, rotate, clusters: 4 };
+        using model = await publish({ items: { ids, embeddings: { data, shape: [count, dims] } }, index });
+        const embedding = [data.slice(0, dims).map((x) => 1000 * x), data.slice(0, dims).map((x) => -x)];
+        const { scores } = await model.retrieve({ embedding, k: count });
+        expect(scores).toHaveLength(count);
+        expect([...scores].every(Number.isFinite)).toBe(true);
+        await expectCode('INVALID_ARGUMENT', () => model.retrieve({ embedding: [data.slice(0, dims).fill(1.1e15)] }));
+      }
+    },
+  );
 });
 
 test('a model published from a tensor leaves the tensor and the modules to their owner', async () => {

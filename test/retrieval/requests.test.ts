@@ -94,6 +94,7 @@ describe('a list of requests', async () => {
     ['another number of dimensions', { embedding: new Float32Array(7) }, 'SHAPE_MISMATCH'],
     ['NaN', { embedding: query.map(() => Number.NaN) }, 'INVALID_ARGUMENT'],
     ['Infinity', { embedding: query.map(() => Infinity) }, 'INVALID_ARGUMENT'],
+    ['magnitudes beyond float32 squares', { embedding: query.map(() => -1e30) }, 'INVALID_ARGUMENT'],
     ['k of 0', { embedding: query, k: 0 }, 'INVALID_ARGUMENT'],
     ['a negative k', { embedding: query, k: -1 }, 'INVALID_ARGUMENT'],
     ['half a k', { embedding: query, k: 0.5 }, 'INVALID_ARGUMENT'],

@@ -3,7 +3,7 @@ import { SilverlodeError } from '../../errors.js';
 import type { AttributeColumns } from '../../index/attributes.js';
 import { Tensor } from '../../tensor/tensor.js';
 import { isTypedArrayOf } from '../../tensor/typed_array.js';
-import { requireKnown } from '../check_items.js';
+import { LARGEST_IN_ITEMS, rangeFault, requireKnown } from '../check_items.js';
 import { isId, requireIdList } from '../item_ids.js';
 import type { Manifest } from '../manifest.js';
 import type { ItemId, ItemIds } from '../types.js';
@@ -91,7 +91,7 @@ function checkUpsert(
   const vectors = items.embeddings;
   const data = vectors instanceof Tensor ? (vectors as Tensor<'float32'>).view() : vectors?.data;
   const embeddings = matrix('embeddings', data, vectors?.shape, [ids.length, manifest.dims]);
-  requireFinite('embeddings', embeddings, manifest.dims, ids);
+  requireInRange('embeddings', embeddings, manifest.dims, ids);
   if (features === 0 && items.features !== undefined) throw invalid('the model has no feature columns');
   if (features > 0 && items.features === undefined)
     throw invalid(`the model needs ${features} feature columns per item`);
@@ -102,7 +102,7 @@ function checkUpsert(
   const given = items.bias;
   if (given && given.length !== ids.length) throw mismatch(`bias has ${given.length} entries for ${ids.length} items`);
   const bias = given === undefined ? new Float32Array(ids.length) : Float32Array.from(given);
-  requireFinite('bias', bias, 1, ids);
+  requireInRange('bias', bias, 1, ids);
   const attributes = toColumns(items.attributes ?? {}, ids);
   return { type: 'upsert', ids, embeddings, attributes, features: columns, bias };
 }
@@ -159,12 +159,13 @@ function matrix(
   return data.slice();
 }
 
-function requireFinite(name: string, data: Float32Array, width: number, ids: readonly ItemId[]): void {
+function requireInRange(name: string, data: Float32Array, width: number, ids: readonly ItemId[]): void {
   let at = 0;
-  while (at < data.length && Number.isFinite(data[at])) at++;
+  while (at < data.length && Math.abs(data[at] as number) <= LARGEST_IN_ITEMS) at++;
   if (at === data.length) return;
   const item = Math.floor(at / width);
-  throw invalid(`${name}: item ${item} (id ${String(ids[item])}) has ${data[at]}`, { item, id: ids[item] });
+  const fault = rangeFault(data[at] as number, LARGEST_IN_ITEMS);
+  throw invalid(`${name}: item ${item} (id ${String(ids[item])}) has ${fault}`, { item, id: ids[item] });
 }
 
 function invalid(message: string, details: Record<string, unknown> = {}): SilverlodeError {
