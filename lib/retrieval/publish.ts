@@ -3,6 +3,7 @@ import { type AttributeColumns, readAttributes } from '../index/attributes.js';
 import { FilterIndex } from '../index/filter_index.js';
 import { IvfIndex, type IvfOptions } from '../index/ivf_index.js';
 import { breathe, inPieces, Progress, type ProgressEvent } from '../index/progress.js';
+import { chooseRotation } from '../index/rotation.js';
 import type { NativeDevice } from '../native/addon.js';
 import { onDevice, openDevice, withSignal } from '../native/device.js';
 import type { Reranker } from '../nn/reranker.js';
@@ -58,7 +59,10 @@ export interface PublishOptions {
   /** User features to embeddings; says in `inputs` what a request's `user` holds. */
   tower?: Tower;
   rerank?: Reranker;
-  /** What the reranker reads as item embedding: the int8 index rows (default, no second table), or a table of its own. */
+  /**
+   * What the reranker reads as item embedding: the int8 index rows (default, no second table; they are not rotated then), or a
+   * table of its own.
+   */
   rerankEmbeddings?: 'int8' | 'float16' | 'float32';
   /** Value formula; without one the score is the first task, without a reranker the retrieval score. */
   value?: string | FormulaExpr;
@@ -132,6 +136,7 @@ async function build(
   const columns = await readAttributes(items.attributes ?? {}, shape[0], { signal, onProgress });
   // A reranker multiplies the rows with the user's vector, so what it reads must be as given.
   const rotate = readsRows(options) ? false : index.rotate;
+  if (rotate === false && index.rotate !== false) await hintAtRotating(embeddings, index, seed, progress);
   const queries =
     checked.queries && tensor(checked.queries.data, { shape: [checked.queries.data.length / shape[1], shape[1]] });
   const ivf = await IvfIndex.build(embeddings, { ...index, rotate, queries }, seed, progress);
@@ -192,6 +197,21 @@ function ownHandles(state: ReadonlyMap<string, Tensor>): [string, Tensor][] {
 /** Whether a reranker reads the int8 rows of the index. */
 function readsRows({ rerank, rerankEmbeddings = 'int8' }: PublishOptions): boolean {
   return rerank !== undefined && rerankEmbeddings === 'int8';
+}
+
+/** Says so where rotating would make int8 scores better. */
+async function hintAtRotating(
+  embeddings: Tensor<'float32'>,
+  { metric = 'ip', bias }: IndexOptions,
+  seed: number,
+  progress: Progress,
+): Promise<void> {
+  const options = { metric, wanted: 'auto', biased: bias !== undefined, seed } as const;
+  const { facts } = await chooseRotation(embeddings as Tensor, options);
+  if (!facts.applied) return;
+  const share = Math.round(100 * (facts.errorRatio as number));
+  const hint = `rotated rows would have ${share} % of the error, but the reranker reads them; rerankEmbeddings 'float16' gives it a table`;
+  progress.step('rotate', 0, 1, hint);
 }
 
 /** Rows beside the int8 ones: those that the reranker asks for, or that candidates are scored by again. */

@@ -169,8 +169,13 @@ describe('the choice', () => {
   test('a reranker that reads the int8 rows gets them as given', async () => {
     const catalogue = shiftedCatalogue(new Random(2), { items: 600, dims: 32 });
     const rerank = new nn.OverArch({ dims: 32, hidden: [8], tasks: ['click'] });
-    using plain = await publishCatalogue(catalogue, { rerank, index: { rotate: 'auto' } });
+    const hints: (string | undefined)[] = [];
+    const onProgress = ({ hint }: { hint?: string }) => hints.push(hint);
+    using plain = await publishCatalogue(catalogue, { rerank, index: { rotate: 'auto' }, onProgress });
     expect(isRotated(plain)).toBe(false);
+    expect(hints).toContainEqual(
+      expect.stringMatching(/^rotated rows would have \d+ % of the error, but the reranker/),
+    );
     using tabled = await publishCatalogue(catalogue, {
       rerank,
       rerankEmbeddings: 'float16',

@@ -161,7 +161,7 @@ function matrix(
 
 function requireInRange(name: string, data: Float32Array, width: number, ids: readonly ItemId[]): void {
   let at = 0;
-  while (at < data.length && rangeFault(data[at] as number, LARGEST_IN_ITEMS) === undefined) at++;
+  while (at < data.length && Math.abs(data[at] as number) <= LARGEST_IN_ITEMS) at++;
   if (at === data.length) return;
   const item = Math.floor(at / width);
   const fault = rangeFault(data[at] as number, LARGEST_IN_ITEMS);
