@@ -208,7 +208,7 @@ export class RetrievalModel {
   /**
    * Finds by measurement the lowest recall target with which these queries reach `recall`, against the exhaustive search of the
    * model, and, in a model that reranks, first the fewest candidates; both become the defaults of requests and are saved with the
-   * model. A model that knows no targets gets the fewest probes instead.
+   * model. A model without a target, published with `probes` or long ago, gets the fewest probes instead.
    *
    * The lists compared are final ones. Half of what `recall` allows to lose is left to each; numbers are found to a sixteenth.
    * `estimated` is what requests expected to find, `recall` what they found, and with `embeddings` `trueRecall` their share of

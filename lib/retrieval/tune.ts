@@ -65,7 +65,7 @@ const TARGETS = [
   0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.88, 0.9, 0.92, 0.94, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.995, 0.999, 1,
 ];
 
-/** How much is searched: a recall target, or a number of clusters in models that know no targets. */
+/** How much is searched: a recall target, or a number of clusters in models without a target. */
 type Effort = Pick<RetrieveRequest, 'recall' | 'probes'>;
 
 /**
@@ -87,7 +87,8 @@ export async function tuneModel(
   const { clusters } = manifest;
   const tunesCandidates = manifest.scored && wantsCandidates;
   const most = tunesCandidates ? mostCandidates(options, bounds, k) : undefined;
-  const efforts: Effort[] = manifest.recall
+  // A model that was published with a number of probes gets another number.
+  const efforts: Effort[] = manifest.recall?.target
     ? TARGETS.map((target) => ({ recall: target }))
     : Array.from({ length: clusters }, (_, i) => ({ probes: i + 1 }));
 

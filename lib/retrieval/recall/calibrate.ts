@@ -31,6 +31,11 @@ const SHORT_SEARCHES = 0.1;
 const INT8_SLACK = 0.005;
 const LIMITS = { maxBatch: 64, maxK: 2 ** 20, maxCandidates: 2 ** 20 };
 
+/** Few items are searched in no time, so their shares are taken as they are meant. */
+const FEWEST_ITEMS = 2048;
+const STRAIGHT: RecallShares = [[0, 1]];
+const UNCALIBRATED = { target: DEFAULT_TARGET, open: STRAIGHT, narrowed: STRAIGHT };
+
 export interface CalibrateOptions {
   device: NativeDevice;
   seed: number;
@@ -54,6 +59,7 @@ export async function calibrate(
   learned: Learned,
   { device, seed, rescored, progress }: CalibrateOptions,
 ): Promise<Calibrated> {
+  if (index.parts.items < FEWEST_ITEMS) return { index, recall: { ...UNCALIBRATED, clusters: index.clusters } };
   const bare = withoutRotation(index, learned.rows.dims);
   const workloads = await Workloads.over(bare, learned, { seed, rescored });
   const segment = await searchable(bare, workloads.eligible, device);
@@ -156,8 +162,7 @@ async function searchable(index: IvfIndex, eligible: FilterIndex, device: Native
   const ids = await CatalogueIds.from(Int32Array.from({ length: index.parts.items }, (_, item) => item));
   await ids.index();
   const module = new RetrievalModule(index, eligible, {});
-  const straight: RecallShares = [[0, 1]];
-  const recall = { target: DEFAULT_TARGET, open: straight, narrowed: straight, clusters: index.clusters };
+  const recall = { ...UNCALIBRATED, clusters: index.clusters };
   const manifest = recordModel(module, { ids: ids.kind, columns: [], recall });
   const tensors = new Map([...module.stateDict(), ...ids.tensors]);
   const segment = new MainSegment({ manifest, tensors, ids }, LIMITS, device);
