@@ -67,6 +67,7 @@ export async function startRegistry(work: string): Promise<Registry> {
     YARN_NPM_REGISTRY_SERVER: url,
     YARN_UNSAFE_HTTP_WHITELIST: '127.0.0.1',
     YARN_ENABLE_TELEMETRY: '0',
+    YARN_NPM_MINIMAL_AGE_GATE: '0', // it would not install what was published a moment ago
     NO_COLOR: '1',
   };
   for (const tarball of tarballs()) {
