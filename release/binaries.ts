@@ -44,7 +44,9 @@ export function refuseUnfit(platform: Platform, binary: string): void {
     if (needed === undefined) faults.push(`needs ${version}`);
     else if (needed.localeCompare(GLIBC_FLOOR, 'en', { numeric: true }) > 0) faults.push(`needs glibc ${needed}`);
   }
-  const extra = facts.exports.filter((name) => !EXPORTS.includes(name.replace(/^_/, '')));
+  // zig's linker of Mach-O hides no symbol of the runtime: operators new and delete, and names of its own.
+  const hidden = platform.os === 'darwin' ? /^_(_Z(na|nw|da|dl)|__dso_handle|_mh_dylib_header|_ZTSPFvPvE)/ : /^$/;
+  const extra = facts.exports.filter((name) => !EXPORTS.includes(name.replace(/^_/, '')) && !hidden.test(name));
   if (platform !== CUDA && extra.length > 0) faults.push(`exports ${extra.slice(0, 5).join(', ')}`);
   const machine = platform.cpu === 'x64' ? /x86_64|amd64/i : /aarch64|arm64/i;
   if (!machine.test(facts.machine)) faults.push(`is for ${facts.machine}`);

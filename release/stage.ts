@@ -50,7 +50,7 @@ export function packSource(): string {
     {
       name: '@silverlode/source',
       description: 'Native sources of silverlode, for platforms without a prebuilt package: npx silverlode build',
-      ...pick(manifest, SHARED),
+      ...pick(manifest, [...SHARED, 'binary']), // by which cmake-js knows that no headers of a Node version are needed
       dependencies: Object.fromEntries(tools.map((tool) => [tool, manifest.devDependencies[tool]])),
     },
     {

@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import path from 'node:path';
-import { folder, tarballs } from './tarballs.js';
+import { PLATFORMS, type Platform } from '../../release/platforms.js';
+import { folder, repository, tarballs } from './tarballs.js';
 import { program, succeed, tool } from './tools.js';
 
 export interface Registry {
@@ -67,15 +68,29 @@ export async function startRegistry(work: string): Promise<Registry> {
     YARN_NPM_REGISTRY_SERVER: url,
     YARN_UNSAFE_HTTP_WHITELIST: '127.0.0.1',
     YARN_ENABLE_TELEMETRY: '0',
+    YARN_NPM_MINIMAL_AGE_GATE: '0', // it would not install what was published a moment ago
     NO_COLOR: '1',
   };
   for (const tarball of tarballs()) {
     succeed('npm', ['publish', path.join(folder, tarball), '--ignore-scripts', '--tag', 'latest'], { cwd: work, env });
   }
+  for (const platform of PLATFORMS.filter(({ name }) => !tarballs().includes(`silverlode-${name}.tgz`)))
+    publishStandIn(platform, path.join(work, platform.name), env);
   const close = async () => {
     const gone = once(server, 'exit');
     server.kill('SIGKILL');
     await gone;
   };
   return { url, env, close };
+}
+
+/** A package of a platform that was not built for this run: resolving needs its name. */
+function publishStandIn({ name, os, cpu }: Platform, place: string, env: NodeJS.ProcessEnv): void {
+  mkdirSync(place);
+  const { version } = repository;
+  writeFileSync(
+    path.join(place, 'package.json'),
+    JSON.stringify({ name: `@silverlode/${name}`, version, os: [os], cpu: [cpu] }),
+  );
+  succeed('npm', ['publish', place, '--ignore-scripts'], { cwd: place, env });
 }
