@@ -67,8 +67,9 @@ TEST(Rotate, IsTheMatrixOfItsDefinition) {
         double offset = 0;
         for (int64_t d = 0; d < dim; ++d) {
           const auto at = static_cast<size_t>(d);
-          offset +=
-              static_cast<double>(given.values.values[static_cast<size_t>(row * dim + d)]) * given.mean.values[at];
+          const float value = given.values.values[static_cast<size_t>(row * dim + d)], mean = given.mean.values[at];
+          const float v = centre ? value - mean : value;
+          offset += static_cast<double>(v) * static_cast<double>(mean);
         }
         EXPECT_EQ(offsets[static_cast<size_t>(row)], static_cast<float>(offset));
         for (size_t d = 0; d < expected.size(); ++d) {

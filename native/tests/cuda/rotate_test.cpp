@@ -1,6 +1,6 @@
 #include <random>
 
-#include "tests/cuda/cuda_harness.h"
+#include "tests/cuda/dense_cuda_harness.h"
 
 namespace silverlode::cuda {
 namespace {
