@@ -7,7 +7,7 @@ export { requireKnown } from '../errors.js';
  * rotated, which turns a vector of equal numbers into one number as large as all of them together.
  */
 export const LARGEST_IN_ITEMS = 1e12;
-export const LARGEST_IN_QUERIES = 1e15;
+export const LARGEST_IN_QUERIES = 1e16;
 
 /** What is wrong with a number; undefined for one that is finite and at most `largest`. */
 export function rangeFault(value: number, largest: number): string | undefined {
