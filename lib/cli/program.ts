@@ -169,7 +169,8 @@ function defineQuery(program: Command, output: () => Output): void {
     .option('--filter <text>', "such as 'language:en AND NOT tag:(pop OR rock)'")
     .option('-k <n>', 'results', positive, 10)
     .option('--candidates <n>', 'items that are reranked (default: 1000)', positive)
-    .option('--probes <n>', 'clusters to look at first (default: as tuned)', positive)
+    .option('--recall <share>', 'share of the true list to find (default: that of the model)', share)
+    .option('--probes <n>', 'instead: clusters to look at', positive)
     .option('--exclude <id,…>', 'ids never returned', lists)
     .option('--weight <name=number>', 'weight of the value formula; repeat for more', weights)
     .option('--threads <n>', 'compute threads (default: physical cores)', positive)
@@ -195,7 +196,11 @@ Examples:
 }
 
 function defineTune(program: Command, output: () => Output): void {
-  define(program, 'tune', 'find the fewest probes and candidates that reach a recall and store them in the model')
+  define(
+    program,
+    'tune',
+    'find the recall target and the fewest candidates that reach a recall, and store them in the model',
+  )
     .argument('<model>', 'model file')
     .requiredOption('--queries <file>', `typical queries: ${VECTOR_FILES}`)
     .option('--recall <share>', 'share of the exhaustive result to reach', share, 0.98)

@@ -8,7 +8,12 @@ export interface RetrievalPlan {
   /** What the request starts with; filters may extend it at run time. */
   strategy: 'flat' | 'ivf' | 'filter-only';
   clusters: number;
-  /** Nearest clusters per head; 0 where so few items can be eligible that all of them are scored (`filter-only`). */
+  /** The recall target; null where a number of clusters decides, or all that is eligible is scored. */
+  recall: number | null;
+  /**
+   * Nearest clusters per head; with a recall target how many a request for 100 items looks at in the mean; 0 where so few items
+   * can be eligible that all of them are scored (`filter-only`).
+   */
   probes: number;
   heads: number;
   k: number;
@@ -68,6 +73,7 @@ export async function explainRequest(request: CheckedRequest, variant: string): 
   return {
     strategy: manifest.flat ? 'flat' : request.probes === 0 ? 'filter-only' : 'ivf',
     clusters: manifest.clusters,
+    recall: request.allowedMisses < 0 ? null : (request.asked.recall ?? manifest.recall?.target ?? null),
     probes: request.probes,
     heads: request.heads,
     k: request.k,

@@ -319,7 +319,7 @@ export class RetrievalModel {
 
   /**
    * Folds what updates brought into the published part, in the background: requests and updates go on, then the memory of
-   * both old parts is freed. Answers stay what they are; the order of items is that of a catalogue published from scratch.
+   * both old parts is freed. Answers keep their recall targets; the order of items is that of a catalogue published from scratch.
    *
    * @throws SilverlodeError `ABORTED` when the signal fires, `INVALID_ARGUMENT` while another one is under way.
    */

@@ -19,6 +19,7 @@ export interface QueryFlags {
   k: number;
   candidates?: number;
   probes?: number;
+  recall?: number;
   exclude?: readonly string[];
   weight?: Record<string, number>;
   /** Where to write the request. */
@@ -54,10 +55,10 @@ export async function runQuery(path: string, flags: QueryFlags, output: Output):
 }
 
 async function fromFlags(flags: QueryFlags, kind: string): Promise<RetrieveRequest> {
-  const { user, filter, k, candidates, probes, weight } = flags;
+  const { user, filter, k, candidates, probes, recall, weight } = flags;
   const embedding = flags.embedding ? await Promise.all(flags.embedding.map(readRow)) : flags.vector;
   const exclude = flags.exclude && typedIds(flags.exclude, kind);
-  return { embedding, user, filter, k, candidates, probes, exclude, weights: weight };
+  return { embedding, user, filter, k, candidates, probes, recall, exclude, weights: weight };
 }
 
 function resultTable({ ids, scores, tasks = {} }: RetrieveResult): string {
