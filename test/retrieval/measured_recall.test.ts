@@ -2,6 +2,7 @@ import { nn, type RetrieveRequest } from 'silverlode';
 import { describe, expect, test } from 'vitest';
 import { Random } from '../../lib/data/random.js';
 import { standInQueries } from '../../lib/index/recall/stand_ins.js';
+import { testDevice } from '../support/device.js';
 import { expectCode } from '../support/ops.js';
 import { randomVectors } from './catalogue.js';
 import { publish } from './publish.js';
@@ -181,7 +182,8 @@ describe('queries that items stand in for', () => {
     await expectCode('SHAPE_MISMATCH', () => model.tune({ queries, exclude: own.slice(1) }));
   });
 
-  test('a hint tells of them, and none where queries are given', async () => {
+  // `publish` of these tests gives queries on a GPU.
+  test.runIf(testDevice === 'cpu')('a hint tells of them, and none where queries are given', async () => {
     const hints: unknown[] = [];
     const given = {
       items: { ids, embeddings: { data, shape } },
