@@ -163,7 +163,8 @@ export class RequestChecker {
     const probes = isFew ? EVERY_CLUSTER : nearest;
     const { open = [], narrowed = [] } = manifest.recall ?? {};
     const shares = isFiltered || excludeRows?.length ? narrowed : open;
-    const allowedMisses = isAdaptive && !isFew ? candidates * shareFor(target, shares) : NO_TARGET;
+    // The list of a request takes the best of every head, so what any of them misses is missing there.
+    const allowedMisses = isAdaptive && !isFew ? (candidates * shareFor(target, shares)) / heads : NO_TARGET;
     // Field by field: with spread operators every request gets a hidden class of its own, which makes each access to it slow.
     return {
       user,
