@@ -116,7 +116,7 @@ describe('model files', () => {
     const before = folder.path('before.silverlode');
     const without = new Map([...all].filter(([name]) => name !== ID_LOOKUP && name !== 'manifest'));
     await writeModelFile(device, before, without, manifest);
-    await using model = await RetrievalModel.load(before);
+    await using model = await RetrievalModel.load(before, { device: 'cpu' }); // runs on the calling thread
     expect(model.retrieveSync({ embedding, exclude: ['a'] }).ids).toEqual(['b', 'ç', 'd']);
     const again = folder.path('again.silverlode');
     await model.save(again);
