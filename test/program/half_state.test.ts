@@ -8,6 +8,7 @@ import { compile, type InputSpecs } from '../../lib/program/compile.js';
 import type { SymbolicTensor } from '../../lib/program/trace.js';
 import { type Tensor, tensor } from '../../lib/tensor/tensor.js';
 import { widened } from '../reference/half.js';
+import { testDevice } from '../support/device.js';
 import { bits, FEATURES, randomFloats, Tower } from './modules.js';
 
 type Half = 'float16' | 'bfloat16';
@@ -64,7 +65,8 @@ const MODULES: [string, () => Module, InputSpecs, Record<string, Float32Array | 
   ],
 ];
 
-describe.each<Half>(['float16', 'bfloat16'])('%s', (dtype) => {
+// On a GPU products of half precision are rounded otherwise, so that bits differ there.
+describe.runIf(testDevice === 'cpu').each<Half>(['float16', 'bfloat16'])('%s', (dtype) => {
   test.each(MODULES)('%s', async (_, make, inputs, values) => {
     const results = [];
     for (const state of Object.values(checkpoints(make(), dtype))) {
