@@ -68,7 +68,7 @@ export interface PublishOptions {
   value?: string | FormulaExpr;
   /** Defaults of the formula's request weights. */
   weights?: Readonly<Record<string, number>>;
-  /** float32 [queries, dims], or [queries, heads · dims]: typical queries to tune probes with; default: a sample of the items, which stand in for them. */
+  /** float32 [queries, dims], or [queries, heads · dims]: typical queries, for what recall is calibrated on; default: a sample of the items stands in for them. */
   queries?: { data: Float32Array; shape: readonly number[] };
   device?: string;
   threads?: number;

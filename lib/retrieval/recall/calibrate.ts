@@ -17,7 +17,7 @@ import { shareFor } from './shares.js';
 import { type Workload, Workloads } from './workloads.js';
 
 /** Recall that requests get which ask for none. */
-export const DEFAULT_TARGET = 0.98;
+const DEFAULT_TARGET = 0.98;
 /** Targets that a share is found for. */
 const TARGETS = [0.8, 0.85, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995];
 /** Shares that are tried, rising; the first is where it starts. */
