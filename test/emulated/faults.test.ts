@@ -1,10 +1,9 @@
 // What goes wrong on a device: memory that is short, calls that fail, kernels that fault.
-import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { importLine, runScript } from '../support/child.js';
+import { plugin } from '../support/plugin.js';
 import { tempFolder } from '../support/temp_folder.js';
 
-const plugin = fileURLToPath(new URL('../../build/Release/silverlode_cuda_emulated.so', import.meta.url));
 const folder = await tempFolder();
 const prelude = `${importLine('compile, devices, Module, ops, publish, RetrievalModel, tensor, SilverlodeError')}
   const code = (work) => Promise.resolve().then(work).then(() => 'ok', (error) => error instanceof SilverlodeError ? error.code : String(error));

@@ -5,10 +5,10 @@ import { fileURLToPath } from 'node:url';
 import type { DeviceInfo } from 'silverlode';
 import { expect, test } from 'vitest';
 import { importLine, runScript } from '../support/child.js';
+import { plugin } from '../support/plugin.js';
 import { tempFolder } from '../support/temp_folder.js';
 
 const release = fileURLToPath(new URL('../../build/Release/', import.meta.url));
-const plugin = `${release}silverlode_cuda_emulated.so`;
 const folder = await tempFolder();
 const script = await folder.write(
   'devices.mjs',
