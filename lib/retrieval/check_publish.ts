@@ -87,8 +87,10 @@ function checkIndex(index: IndexOptions, items: number): IndexOptions {
   const { clusters = 'auto', metric, probes, bias, rotate = 'auto', rescore = 'auto' } = index;
   if (rescore !== 'auto' && typeof rescore !== 'boolean')
     throw invalid(`index.rescore must be true, false or 'auto', got ${String(rescore)}`);
-  if (rescore === true && bias !== undefined)
-    throw invalid('index.rescore does not go with index.bias: float rows have no priors');
+  if (rescore === true && bias !== undefined && metric === 'l2')
+    throw invalid(
+      'index.rescore with index.bias is for ip and cosine: an l2 index keeps no prior apart from the length',
+    );
   if (rotate !== 'auto' && typeof rotate !== 'boolean')
     throw invalid(`index.rotate must be true, false or 'auto', got ${String(rotate)}`);
   if (metric !== undefined && !METRICS.includes(metric)) {

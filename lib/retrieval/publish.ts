@@ -38,7 +38,8 @@ export interface IndexOptions extends Omit<IvfOptions, 'queries'> {
    * Whether candidates are scored again by float rows, which the model then holds beside the int8 ones: those of the reranker where
    * it has such, else float32 up to 2^26 numbers and float16 beyond (4 or 2 bytes each). Int8 scores cannot tell the order where
    * many items score nearly alike, as behind hundreds of items that a user has seen. `'auto'` (default): where a sample says
-   * that they lose more than 1.5 % of the best 10, in models that neither rerank nor value.
+   * that they lose more than 1.5 % of the best 10, in models that neither rerank nor value. Priors (`bias`) are added to the float
+   * scores too; an l2 index with priors is never rescored.
    */
   rescore?: boolean | 'auto';
 }
@@ -149,7 +150,8 @@ async function build(
   });
   const ranksAgain = options.rerank !== undefined || checked.value !== undefined;
   const wanted = index.rescore ?? 'auto';
-  const auto = !ranksAgain && index.bias === undefined && ivf.int8Recall < ENOUGH_ORDER;
+  const takesPriors = index.metric !== 'l2'; // whose prior is part of the length
+  const auto = !ranksAgain && (index.bias === undefined || takesPriors) && ivf.int8Recall < ENOUGH_ORDER;
   const rescored = wanted === 'auto' ? auto : wanted;
   const calibrated = ivf.learned && (await calibrate(ivf, ivf.learned, { device, seed, rescored, progress }));
   const module = new RetrievalModule(calibrated?.index ?? ivf, eligible, {

@@ -6,6 +6,7 @@ import { type Candidates, mergeSegments, type SearchRequests, searchSegment, toQ
 import { call, Module } from '../nn/module.js';
 import type { RerankCandidates, Reranker } from '../nn/reranker.js';
 import type { ValueModel } from '../nn/value_model.js';
+import { add } from '../ops/elementwise.js';
 import { gatherRows } from '../ops/gather_rows.js';
 import { l2Normalize } from '../ops/l2_normalize.js';
 import { rescore } from '../ops/rescore.js';
@@ -104,7 +105,7 @@ export class RetrievalModule extends Module {
 
     const tables = fresh ? this.joined(ordinals, fresh) : this.own(ordinals);
     if (!scored) {
-      const finer = this.rescore(queries, tables.candidates);
+      const finer = this.rescore(queries, tables.candidates, this.priors(ordinals, fresh));
       const { scores: best, ids } = topK(finer, { k: 'k', payload: ordinals });
       return { scores: best, ordinals: ids, ...told };
     }
@@ -116,10 +117,24 @@ export class RetrievalModule extends Module {
     return logits ? { ...outputs, tasks: gatherRows(logits, best.positions, { batchDims: 1 }) } : outputs;
   }
 
-  private rescore(users: SymbolicTensor, { embeddings, embeddingIndex }: RerankCandidates): SymbolicTensor {
+  private rescore(
+    users: SymbolicTensor,
+    { embeddings, embeddingIndex }: RerankCandidates,
+    priors: SymbolicTensor | undefined,
+  ): SymbolicTensor {
     const { metric } = this.index.parts;
     const asked = metric === 'cosine' ? l2Normalize(users) : users;
-    return rescore(asked, embeddings, embeddingIndex, { metric });
+    const scores = rescore(asked, embeddings, embeddingIndex, { metric });
+    return priors ? add(scores, priors) : scores;
+  }
+
+  /** Priors of the candidates float32 [batch, candidates], undefined in a model without them. */
+  private priors(ordinals: SymbolicTensor, fresh: FreshInputs | undefined): SymbolicTensor | undefined {
+    const { rowBias, rowOf, parts } = this.index;
+    // What rows of aligned models add to their products is a part of the products.
+    if (rowBias === undefined || parts.rotation.aligned || parts.metric === 'l2') return undefined;
+    const rows = gatherRows(rowOf, ordinals, { missing: -1, tail: fresh?.rowOf });
+    return gatherRows(rowBias, rows, { tail: fresh?.rowBias });
   }
 
   /** Candidates of the index, or of the index and a fresh segment together. */
