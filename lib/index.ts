@@ -16,6 +16,8 @@ export { type CompileOptions, compile, type InputSpecs } from './program/compile
 export { Program, type RunInput, type RunInputs, type StepProfile } from './program/program.js';
 export { type AnyTensor, type InputSpec, SymbolicTensor } from './program/trace.js';
 export type { Freshness, UpdateResult } from './retrieval/catalogue.js';
+export type { CompactionOptions, FoldReason } from './retrieval/fresh/compaction.js';
+export type { CompactionState } from './retrieval/fresh/folding.js';
 export type { FollowOptions, LogEntry, UpdateLog } from './retrieval/fresh/follow.js';
 export type { FsyncPolicy } from './retrieval/fresh/journal.js';
 export type { FeatureValues, Update, UpsertItems } from './retrieval/fresh/updates.js';

@@ -240,6 +240,15 @@ function defineServe(program: Command, output: () => Output): void {
     .option('--journal <folder>', 'keep item updates in a file per model: they survive the process and new versions')
     .option('--follow <url>', 'take updates from a NATS stream: nats://host:port/stream; {name} in it is the model')
     .option('--max-fresh-items <n>', 'items that updates may hold in memory (default: 65536)', positive)
+    .option('--no-compaction', 'fold updates into the published part only when asked to')
+    .option('--fresh-share <x>', 'fold when this share of the rows has changed (default: 0.1)', positiveNumber)
+    .option(
+      '--fresh-cost <x>',
+      'fold when requests scan this many fresh rows per published one (default: 1)',
+      positiveNumber,
+    )
+    .option('--idle-ms <n>', 'fold after this time without an update (default: 30000)', nonNegative)
+    .option('--update-wait-ms <n>', 'how long updates wait for room before 503 (default: 30000)', nonNegative)
     .option('--port <n>', 'TCP port, 0 for any free one', nonNegative, 8080)
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .addOption(new Option('--token <text>', 'bearer token that requests must carry').conflicts('tokenFile'))

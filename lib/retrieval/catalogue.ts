@@ -4,15 +4,17 @@ import { Progress } from '../index/progress.js';
 import type { NativeDevice } from '../native/addon.js';
 import { onDevice, onOwnDevice, openDevice } from '../native/device.js';
 import { type Capture, capture, releaseCapture } from './fresh/capture.js';
+import { FoldSchedule, type Unfolded } from './fresh/compaction.js';
 import { Editor } from './fresh/editor.js';
 import { type FoldOptions, fold } from './fresh/fold.js';
+import { type CompactionState, Folding } from './fresh/folding.js';
 import { isRefusal, type LogRun } from './fresh/follow.js';
 import { type FsyncPolicy, Journal } from './fresh/journal.js';
 import type { JournalEntry } from './fresh/journal_record.js';
 import type { SavedItems } from './fresh/saved.js';
 import type { CheckedUpdate } from './fresh/updates.js';
+import type { LoadLimits } from './load_options.js';
 import { MainSegment } from './main_segment.js';
-import type { RequestLimits } from './requests.js';
 import { Version } from './version.js';
 
 /** What an update did. */
@@ -31,7 +33,7 @@ export interface Freshness {
   version: number;
   /** Live items in all. */
   items: number;
-  /** Live items of the fresh segment, and how many it may hold before `compact()` is due. */
+  /** Live items of the fresh segment, and how many it may hold. */
   freshItems: number;
   maxFreshItems: number;
   /** Memory of the fresh segment: as it grows and as it is searched. */
@@ -39,6 +41,7 @@ export interface Freshness {
   /** Rows of the main segment whose items were deleted or replaced. */
   deletedRows: number;
   compacting: boolean;
+  compaction: CompactionState;
   /** Position of the last update from a log, as that gave it. */
   position: unknown;
   /** Updates since it was loaded that came from neither a log nor a journal. */
@@ -58,6 +61,8 @@ interface Entry {
   /** Or why there is none. */
   readonly update: CheckedUpdate | SilverlodeError;
   readonly place: LogPlace | undefined;
+  /** When it came, by `performance.now()`. */
+  readonly since: number;
   readonly resolve: (result: UpdateResult) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -77,17 +82,23 @@ export class Catalogue {
   /** Work on the catalogue itself, one after the other. */
   #tail: Promise<unknown> = Promise.resolve();
   #queue: Entry[] = [];
-  #compaction: Promise<void> | undefined;
+  /** Until the queue is empty. */
+  #draining: Promise<void> | undefined;
+  readonly #schedule: FoldSchedule | undefined;
+  readonly #folding: Folding;
   /** Updates since the version that is being folded. */
   #recorded: CheckedUpdate[] | undefined;
 
   constructor(
     main: MainSegment,
-    private readonly limits: RequestLimits,
-    private readonly maxFreshItems: number,
+    private readonly limits: LoadLimits,
   ) {
+    const { maxFreshItems, compaction } = limits;
     this.#editor = new Editor(new Version(1, main, main.liveItems), maxFreshItems);
     this.#position = main.manifest.updates?.position;
+    this.#folding = new Folding(compaction !== undefined, (options) => this.#fold(options));
+    if (compaction)
+      this.#schedule = new FoldSchedule(compaction, this.#unfolded, (reason) => this.#folding.begin(reason));
   }
 
   readonly current = (): Version => this.#editor.version;
@@ -98,10 +109,11 @@ export class Catalogue {
       version: number,
       items,
       freshItems: fresh?.items ?? 0,
-      maxFreshItems: this.maxFreshItems,
+      maxFreshItems: this.limits.maxFreshItems,
       freshBytes: fresh ? this.#editor.bytes : 0,
       deletedRows: main.ids.length - mainItems,
-      compacting: this.#compaction !== undefined,
+      compacting: this.#folding.isRunning,
+      compaction: this.#folding.state,
       position: this.#position,
       localUpdates: this.#localUpdates,
       journal: this.#journal?.sequence,
@@ -114,6 +126,7 @@ export class Catalogue {
     return this.#exclusive(async () => {
       await this.#editor.restore(items, fields);
       await this.#editor.show(this.#editor.build());
+      this.#schedule?.changed();
     });
   }
 
@@ -131,7 +144,7 @@ export class Catalogue {
 
   /** Gives the journal up for another model, behind all updates so far; later ones are refused until it is opened again. */
   async closeJournal(): Promise<void> {
-    while (this.#queue.length > 0) await this.#exclusive(async () => undefined);
+    while (this.#draining) await this.#draining;
     await this.#exclusive(async () => {
       const journal = this.#journal;
       if (journal === undefined) return;
@@ -154,8 +167,8 @@ export class Catalogue {
 
   #enqueue(update: CheckedUpdate | SilverlodeError, place: LogPlace | undefined): Promise<UpdateResult> {
     return new Promise((resolve, reject) => {
-      this.#queue.push({ update, place, resolve, reject });
-      if (this.#queue.length === 1) this.#exclusive(() => this.#drain());
+      this.#queue.push({ update, place, since: performance.now(), resolve, reject });
+      this.#draining ??= this.#drain();
     });
   }
 
@@ -168,15 +181,16 @@ export class Catalogue {
     }));
   }
 
-  /** Folds all items into one main segment while requests and updates go on. */
+  /** Folds all items into one main segment while requests and updates go on; takes the place of a folding that began by itself. */
   compact(options: FoldOptions): Promise<void> {
     requireKnown('compact options', options, ['signal', 'onProgress']);
-    if (this.#compaction) throw new SilverlodeError('INVALID_ARGUMENT', 'the catalogue is being compacted already');
-    this.#compaction = this.#fold(options).finally(() => {
-      this.#compaction = undefined;
-      this.#recorded = undefined;
-    });
-    return this.#compaction;
+    return this.#folding.ask(options).finally(() => this.#schedule?.changed());
+  }
+
+  /** Nothing begins by itself from now on. */
+  stop(): Promise<void> {
+    this.#schedule?.stop();
+    return this.#folding.stop();
   }
 
   trimJournal(upTo: number | undefined): Promise<void> {
@@ -185,8 +199,9 @@ export class Catalogue {
     });
   }
 
-  /** Called once, when nothing is under way. */
+  /** Called once, when nothing that was asked for is under way. */
   async dispose(): Promise<void> {
+    await this.stop();
     const { main, fresh } = this.current();
     main.release();
     for (const tensor of fresh?.tensors.values() ?? []) tensor.dispose();
@@ -206,23 +221,37 @@ export class Catalogue {
     return result;
   }
 
-  /** One batch, then whoever waits; a queue that is never empty must not keep saving and folding out. */
+  /** Batches, and between them whoever waits: a queue that is never empty must not keep saving and folding out. */
   async #drain(): Promise<void> {
-    const batch = this.#queue.slice(0, MAX_BATCH);
-    await this.#commit(batch).catch((error: unknown) => {
-      for (const entry of batch) fail(entry, error);
-    });
-    this.#queue.splice(0, batch.length);
-    if (this.#queue.length > 0) this.#exclusive(() => this.#drain());
+    while (this.#queue.length > 0) {
+      if (!(await this.#exclusive(() => this.#commitSome()))) await this.#schedule?.room();
+    }
+    this.#draining = undefined;
   }
 
-  /** Each update succeeds or fails as a whole; those that are fine become visible together. */
-  async #commit(batch: readonly Entry[]): Promise<void> {
+  /** @returns Whether the first of the queue need not wait for room. */
+  async #commitSome(): Promise<boolean> {
+    const batch = this.#queue.slice(0, MAX_BATCH);
+    const done = await this.#commit(batch).catch((error: unknown) => {
+      for (const entry of batch) fail(entry, error);
+      return batch.length;
+    });
+    this.#queue.splice(0, done);
+    return done === batch.length;
+  }
+
+  /**
+   * Each update succeeds or fails as a whole; those that are fine become visible together.
+   *
+   * @returns How many are done: one that waits for room keeps those behind it waiting.
+   */
+  async #commit(batch: readonly Entry[]): Promise<number> {
     const records: JournalEntry[] = [];
     const staged: { entry: Entry; items: number }[] = [];
     const refused: Entry[] = [];
     let position = this.#position;
-    for (const entry of batch) {
+    let done = batch.length;
+    for (const [at, entry] of batch.entries()) {
       try {
         if (entry.place?.run.failed)
           throw new SilverlodeError('ABORTED', 'an earlier update of the log was not applied');
@@ -234,8 +263,12 @@ export class Catalogue {
           this.#editor.discard();
           throw error;
         }
+        if (this.#waits(entry, error)) {
+          done = at;
+          break;
+        }
         if (!isRefusal(error)) {
-          fail(entry, error);
+          fail(entry, this.#schedule && isLackOfRoom(error) ? this.#noRoom(error) : error);
           continue;
         }
         refused.push({ ...entry, update: error });
@@ -249,6 +282,21 @@ export class Catalogue {
     this.#localUpdates += staged.filter(({ entry }) => entry.place === undefined).length;
     for (const { entry, items } of staged) entry.resolve({ items, version, durable: this.#isDurable });
     if (await this.#editor.repack()) await this.#editor.show(this.#editor.build());
+    if (records.length > 0) this.#schedule?.changed();
+    return done;
+  }
+
+  /** Whether an update waits until folding has made room for it. */
+  #waits(entry: Entry, error: unknown): boolean {
+    if (!this.#schedule || !isLackOfRoom(error)) return false;
+    return this.#schedule.mayWait(entry.place ? performance.now() : entry.since); // a log waits as long as it takes
+  }
+
+  #noRoom({ message: _, ...details }: SilverlodeError): SilverlodeError {
+    if (this.#schedule?.isStopped) return new SilverlodeError('DISPOSED', 'the model was disposed');
+    const { maxFreshItems } = this.limits;
+    const message = `there is no room for more than ${maxFreshItems} fresh items (maxFreshItems), and folding lags behind`;
+    return new SilverlodeError('OVERLOADED', message, details);
   }
 
   async #show(records: readonly JournalEntry[]): Promise<void> {
@@ -264,6 +312,18 @@ export class Catalogue {
     this.#recorded?.push(...records.map(({ update }) => update));
     await written;
   }
+
+  readonly #unfolded = (): Unfolded => {
+    const { items, mainItems, main, fresh } = this.current();
+    const { clusters, clusterRows, probes, recall } = main.manifest;
+    return {
+      items,
+      freshRows: fresh?.items ?? 0,
+      deletedRows: main.ids.length - mainItems,
+      maxFreshItems: this.limits.maxFreshItems,
+      scannedRows: Math.min(clusters, recall?.clusters ?? probes) * clusterRows,
+    };
+  };
 
   async #fold(options: FoldOptions): Promise<void> {
     const progress = new Progress(options.onProgress, options.signal);
@@ -286,6 +346,7 @@ export class Catalogue {
       }
       progress.step('swap', 1, 1);
     } finally {
+      this.#recorded = undefined;
       releaseCapture(captured);
     }
   }
@@ -293,7 +354,7 @@ export class Catalogue {
   /** Applies what came since the capture to the folded segment, then shows it. */
   async #replace(main: MainSegment): Promise<void> {
     const before = this.current();
-    const editor = new Editor(new Version(before.number, main, main.liveItems), this.maxFreshItems);
+    const editor = new Editor(new Version(before.number, main, main.liveItems), this.limits.maxFreshItems);
     for (const update of this.#recorded ?? []) await editor.stage(update);
     await editor.show(editor.build());
     this.#editor = editor;
@@ -306,6 +367,12 @@ export class Catalogue {
 function isTurnedDown(error: unknown): boolean {
   if (isRefusal(error)) return true;
   return error instanceof SilverlodeError && ['LIMIT_EXCEEDED', 'ABORTED'].includes(error.code);
+}
+
+/** Whether there would be room for an update on its own. */
+function isLackOfRoom(error: unknown): error is SilverlodeError {
+  const { items, maxFreshItems } = error as { items?: number; maxFreshItems?: number };
+  return items !== undefined && maxFreshItems !== undefined && items <= maxFreshItems;
 }
 
 /** A failed entry of a log stops those behind it. */

@@ -6,13 +6,14 @@ import { ValueModel } from '../nn/value_model.js';
 import { Tensor } from '../tensor/tensor.js';
 import { isTypedArrayOf } from '../tensor/typed_array.js';
 import { LARGEST_IN_ITEMS, LARGEST_IN_QUERIES, requireInRange, requireKnown } from './check_items.js';
+import { checkCompaction } from './fresh/compaction.js';
 import { requireIdList } from './item_ids.js';
 import type { IndexOptions, PublishOptions } from './publish.js';
 
 const KNOWN = {
   publish: [
     ...['items', 'index', 'filter', 'tower', 'rerank', 'rerankEmbeddings', 'value', 'weights', 'queries'],
-    ...['device', 'threads', 'maxFreshItems', 'seed', 'onProgress', 'signal'],
+    ...['device', 'threads', 'maxFreshItems', 'compaction', 'seed', 'onProgress', 'signal'],
   ],
   items: ['ids', 'embeddings', 'attributes', 'features'],
   embeddings: ['data', 'shape'],
@@ -50,6 +51,7 @@ export function checkPublish(options: PublishOptions): CheckedCatalogue {
   const { maxFreshItems } = options;
   if (maxFreshItems !== undefined && !isPositive(maxFreshItems))
     throw invalid(`maxFreshItems must be a positive integer, got ${String(maxFreshItems)}`);
+  checkCompaction(options.compaction);
   const { embeddings, shape } = checkEmbeddings(items.embeddings);
   requireIdList('items.ids', items.ids);
   if (items.ids.length !== shape[0])

@@ -1,6 +1,7 @@
 import { SilverlodeError } from '../errors.js';
 import type { DeviceOptions } from '../native/device.js';
 import { requireKnown } from './check_items.js';
+import { type CompactionOptions, checkCompaction } from './fresh/compaction.js';
 import type { FsyncPolicy } from './fresh/journal.js';
 import type { RequestLimits } from './requests.js';
 
@@ -14,8 +15,10 @@ export interface LoadOptions extends DeviceOptions {
   maxCandidates?: number;
   /** Largest `k` of a request; default 1 048 576. */
   maxK?: number;
-  /** Items that updates may hold beside the published ones before `compact()` is due; default 65 536. */
+  /** Items that updates may hold in memory beside the published ones; default 65 536. */
   maxFreshItems?: number;
+  /** When updates are folded into the published part by themselves, in the background; false leaves that to `compact()`. */
+  compaction?: CompactionOptions | false;
   /**
    * A file that updates are appended to before they are acknowledged; what it holds beyond the model is applied on loading. Of
    * one process at a time.
@@ -28,11 +31,13 @@ export interface LoadOptions extends DeviceOptions {
 /** What the process of loading and serving is bound to. */
 export interface LoadLimits extends RequestLimits {
   maxFreshItems: number;
+  /** Undefined where folding is left to the caller. */
+  compaction: Required<CompactionOptions> | undefined;
 }
 
 const KNOWN = [
   ...['device', 'threads', 'simd', 'graphs', 'verify', 'maxBatch', 'maxCandidates', 'maxK'],
-  ...['maxFreshItems', 'journal', 'fsync'],
+  ...['maxFreshItems', 'compaction', 'journal', 'fsync'],
 ];
 const FSYNC: readonly unknown[] = ['always', 'interval', 'never'];
 const DEFAULT_LIMITS = { maxBatch: 64, maxK: 2 ** 20, maxCandidates: 2 ** 20, maxFreshItems: 65_536 };
@@ -58,5 +63,5 @@ export function checkLoadOptions(options: LoadOptions): LoadLimits {
     if (!Number.isInteger(value) || value < 1)
       throw new SilverlodeError('INVALID_ARGUMENT', `${name} must be a positive integer, got ${value}`);
   }
-  return limits;
+  return { ...limits, compaction: checkCompaction(options.compaction) };
 }

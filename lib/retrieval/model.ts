@@ -50,10 +50,9 @@ export class RetrievalModel {
     const limits = checkLoadOptions(options);
     this.#limits = limits;
     this.#device = device;
-    this.#catalogue = new Catalogue(new MainSegment(parts, limits, device), limits, limits.maxFreshItems);
-    const { current } = this.#catalogue;
-    this.#checker = new RequestChecker(current, limits);
-    this.#answerer = new Answerer(current, this.#checker);
+    this.#catalogue = new Catalogue(new MainSegment(parts, limits, device), limits);
+    this.#checker = new RequestChecker(this.#catalogue.current, limits);
+    this.#answerer = new Answerer(this.#catalogue.current, this.#checker);
   }
 
   /**
@@ -262,7 +261,7 @@ export class RetrievalModel {
    * attribute fields and values are welcome. An item takes the last place in publish order, which settles equal scores.
    *
    * @throws SilverlodeError before anything changes: `INVALID_ARGUMENT` and `SHAPE_MISMATCH` naming the item, `LIMIT_EXCEEDED`
-   * when `maxFreshItems` would be exceeded, or fresh rows could hold 2^31 attribute values, `IO_ERROR` when the journal cannot be written.
+   * for more than `maxFreshItems` or 2^31 attribute values, `OVERLOADED` where folding lags behind, `IO_ERROR` of the journal.
    * @example
    * ```ts
    * await model.upsert({ ids: ['new'], embeddings: { data: vector, shape: [1, 64] }, attributes: { language: ['en'] } });
@@ -345,6 +344,7 @@ export class RetrievalModel {
   /** No new calls (`DISPOSED`); work in flight finishes, the last one frees the memory. */
   dispose(): void {
     this.#closing.abort(new SilverlodeError('DISPOSED', 'the model was disposed'));
+    void this.#catalogue.stop();
     this.#disposed ??= Promise.allSettled(this.#open).then(async () => {
       await this.#catalogue.dispose().finally(() => this.#device.dispose());
     });

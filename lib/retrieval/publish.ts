@@ -12,6 +12,7 @@ import { Tensor, tensor, tensorInPieces } from '../tensor/tensor.js';
 import type { FormulaExpr } from '../value/ast.js';
 import { LARGEST_IN_ITEMS, requireInRange } from './check_items.js';
 import { type CheckedCatalogue, checkPublish } from './check_publish.js';
+import type { CompactionOptions } from './fresh/compaction.js';
 import { CatalogueIds } from './item_ids.js';
 import { RetrievalModel } from './model.js';
 import { calibrate } from './recall/calibrate.js';
@@ -75,6 +76,8 @@ export interface PublishOptions {
   threads?: number;
   /** As the option of `RetrievalModel.load`; not part of the model. */
   maxFreshItems?: number;
+  /** As the option of `RetrievalModel.load`; not part of the model. */
+  compaction?: CompactionOptions | false;
   /** Seeds clustering and samples; default 0. */
   seed?: number;
   onProgress?: (event: ProgressEvent) => void;
@@ -169,8 +172,9 @@ async function build(
     recall: calibrated?.recall,
   });
   const tensors = new Map([...ownHandles(module.stateDict()), ...ids.tensors]);
-  const { threads, maxFreshItems } = options;
-  return new RetrievalModel({ manifest, tensors, ids }, { device: options.device, threads, maxFreshItems }, device);
+  const { threads, maxFreshItems, compaction } = options;
+  const use = { device: options.device, threads, maxFreshItems, compaction };
+  return new RetrievalModel({ manifest, tensors, ids }, use, device);
 }
 
 /** The embeddings in native memory, under a handle of our own, every number finite. */

@@ -58,6 +58,8 @@ export interface UpdateFacts {
   freshBytes: number;
   /** Updates since loading that are in neither a log nor a journal. */
   localUpdates?: number;
+  /** What became of folding them; `running`: why one is under way. */
+  compaction?: { running?: string; folds: number; failures: number; milliseconds?: number };
   /** In the log that the model follows. */
   position?: unknown;
   [fact: string]: unknown;

@@ -140,6 +140,24 @@ export class HubMetrics {
     });
     this.#gauge('silverlode_fresh_items', 'Live items that came by updates.', (model) => fresh(model)?.freshItems);
     this.#gauge('silverlode_fresh_bytes', 'Memory of these.', (model) => fresh(model)?.freshBytes);
+    this.#gauge('silverlode_fold_running', 'Whether updates are being folded in.', (model) => {
+      const state = fresh(model)?.compaction;
+      return state && Number(state.running !== undefined);
+    });
+    this.#gauge('silverlode_fold_seconds', 'Time of the last folding.', (model) => {
+      const milliseconds = fresh(model)?.compaction?.milliseconds;
+      return milliseconds === undefined ? undefined : milliseconds / 1000;
+    });
+    this.#total(
+      'silverlode_folds_total',
+      'Foldings of the version that serves.',
+      (model) => fresh(model)?.compaction?.folds,
+    );
+    this.#total(
+      'silverlode_fold_failures_total',
+      'Those of them that failed.',
+      (model) => fresh(model)?.compaction?.failures,
+    );
     const name = this.#claim('silverlode_utilization_ratio');
     new this.prometheus.Gauge({
       name,
@@ -163,6 +181,24 @@ export class HubMetrics {
         for (const model of hub.names) {
           const value = read(model);
           if (value !== undefined) this.set({ model }, value);
+        }
+      },
+    });
+  }
+
+  /** A count that a model keeps itself; it begins again with every version. */
+  #total(name: string, help: string, read: (model: string) => number | undefined): void {
+    const { hub, registry } = this;
+    new this.prometheus.Counter({
+      name: this.#claim(name),
+      help,
+      labelNames: ['model'],
+      registers: [registry],
+      collect() {
+        this.reset();
+        for (const model of hub.names) {
+          const value = read(model);
+          if (value !== undefined) this.inc({ model }, value);
         }
       },
     });

@@ -136,7 +136,7 @@ describe('limits', () => {
   test('beyond maxFreshItems updates are refused until compact() makes room', async () => {
     const path = folder.path('small.silverlode');
     await model.save(path);
-    await using small = await RetrievalModel.load(path, { maxFreshItems: 2 });
+    await using small = await RetrievalModel.load(path, { maxFreshItems: 2, compaction: false });
     const add = (m: RetrievalModel, ids: string[]) =>
       m.upsert({
         ids,

@@ -1,8 +1,11 @@
 // Item updates over HTTP on a real model: what was accepted is seen by the next request, and a swap keeps serving.
+import { RetrievalModel } from 'silverlode';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { tempFolder } from '../support/temp_folder.js';
 import { DIMS, ITEMS, queryVector, smallModel } from './models.js';
 import { serve, type TestService } from './service.js';
 
+const folder = await tempFolder();
 let service: TestService;
 beforeAll(async () => {
   service = await serve({ books: await smallModel() });
@@ -45,4 +48,31 @@ test('a bad update is refused and changes nothing', async () => {
   expect((await change('PATCH', { items: [{ id: 9001, attributes: { language: 'x' } }] })).statusCode).toBe(400);
   expect(await first()).toBe(before);
   expect(best).toHaveLength(DIMS);
+});
+
+test('where folding lags behind: 503, when to try again, and what became of folding', async () => {
+  const file = folder.path('full.silverlode');
+  await using published = await smallModel();
+  await published.save(file);
+  const model = await RetrievalModel.load(file, { maxFreshItems: 2, compaction: { waitMs: 0 } });
+  const full = await serve({ full: model });
+  const upsert = (...ids: number[]) =>
+    full.app.inject({
+      method: 'POST',
+      url: '/v1/models/full/items',
+      payload: { items: ids.map((id) => ({ id, embedding: best })) },
+    });
+  const [taken, refused] = await Promise.all([upsert(9000, 9001), upsert(9002)]);
+  expect(taken.statusCode).toBe(200);
+  expect([refused.statusCode, refused.headers['retry-after']]).toEqual([503, '1']);
+  expect(refused.json().error).toMatchObject({ code: 'OVERLOADED', maxFreshItems: 2 });
+  expect((await upsert(9002, 9003, 9004)).json().error.code).toBe('LIMIT_EXCEEDED');
+  await full.app.inject({ method: 'POST', url: '/v1/models/full/compact' });
+  expect((await upsert(9002)).statusCode).toBe(200);
+  const { body } = await full.app.inject({ url: '/metrics' });
+  expect(body).toMatch(/silverlode_folds_total\{model="full"\} [1-9]/);
+  expect(body).toContain('silverlode_fold_failures_total{model="full"} 0');
+  expect(body).toMatch(/silverlode_fold_running\{model="full"\} [01]/);
+  expect(body).toMatch(/silverlode_fold_seconds\{model="full"\} 0\.\d/);
+  await full.close();
 });

@@ -30,6 +30,11 @@ export interface ServeFlags {
   journal?: string;
   follow?: string;
   maxFreshItems?: number;
+  compaction: boolean;
+  freshShare?: number;
+  freshCost?: number;
+  idleMs?: number;
+  updateWaitMs?: number;
   graceMs: number;
   drainMs: number;
   changes: boolean;
@@ -50,7 +55,7 @@ export async function runServe(paths: readonly string[], flags: ServeFlags, outp
   const { device, threads, verify, maxBatch, maxDelayUs, maxQueue, maxFreshItems } = flags;
   const feed = flags.follow === undefined ? undefined : await openFeed(flags.follow);
   const hub = new ModelHub({
-    load: { device, threads, verify, maxFreshItems },
+    load: { device, threads, verify, maxFreshItems, compaction: compactionOf(flags) },
     ...(flags.journal === undefined ? {} : { journal: { folder: await makeFolder(flags.journal) } }),
     follow: feed?.follow,
     batching: { maxBatch, maxDelayMicroseconds: maxDelayUs, maxQueue },
@@ -93,6 +98,10 @@ async function makeFolder(path: string): Promise<string> {
     throw new SilverlodeError('IO_ERROR', cause.message, { path }, { cause });
   });
   return path;
+}
+
+function compactionOf({ compaction, freshShare, freshCost, idleMs, updateWaitMs: waitMs }: ServeFlags) {
+  return compaction && { freshShare, freshCost, idleMs, waitMs };
 }
 
 /** `/models/books.silverlode` is `books`. */

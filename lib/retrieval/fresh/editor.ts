@@ -265,8 +265,8 @@ export class Editor {
     if (items <= this.maxFreshItems) return;
     throw new SilverlodeError(
       'LIMIT_EXCEEDED',
-      `${items} fresh items are more than maxFreshItems (${this.maxFreshItems}); call compact(), or load the model with a larger one`,
-      { freshItems: this.#rowOf.size, maxFreshItems: this.maxFreshItems },
+      `${items} fresh items are more than maxFreshItems (${this.maxFreshItems}); send fewer at once, call compact(), or load the model with a larger one`,
+      { items: ids.length, freshItems: this.#rowOf.size, maxFreshItems: this.maxFreshItems },
     );
   }
 

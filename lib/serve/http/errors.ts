@@ -43,7 +43,7 @@ export class HttpError extends Error {
 /** Status and body of anything that was thrown. */
 export function errorAnswer(error: unknown): { status: number; body: ErrorBody } {
   if (error instanceof SilverlodeError) {
-    const status = STATUS[error.code] ?? 500;
+    const status = statusOf(error);
     // What went wrong inside, and with which file, is for the log, not for the caller.
     if (status === 500) return { status, body: { error: { code: error.code, message: 'the service has failed' } } };
     return { status, body: { error: { ...plainDetails(error), code: error.code, message: error.message } } };
@@ -52,6 +52,11 @@ export function errorAnswer(error: unknown): { status: number; body: ErrorBody }
   const { statusCode = 500, message } = error as FastifyError;
   if (statusCode >= 400 && statusCode < 500) return answerOf(statusCode, clientCode(statusCode), message);
   return answerOf(statusCode, 'INTERNAL', 'internal error');
+}
+
+/** A full queue is told apart from a catalogue that has no room for updates: there the service lags behind, not the caller. */
+function statusOf(error: SilverlodeError): number {
+  return error.code === 'OVERLOADED' && 'maxFreshItems' in error ? 503 : (STATUS[error.code] ?? 500);
 }
 
 function answerOf(status: number, code: HttpErrorCode, message: string): { status: number; body: ErrorBody } {

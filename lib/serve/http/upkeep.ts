@@ -40,7 +40,7 @@ export function upkeepRoutes(app: FastifyInstance, context: ServiceContext): voi
       const { model, info } = version;
       if (model.compact === undefined)
         throw new HttpError(405, 'INVALID_ARGUMENT', `'${info.name}' takes no item updates`);
-      if (freshnessOf(model)?.compacting === true)
+      if (freshnessOf(model)?.compaction?.running === 'asked')
         throw new HttpError(409, 'INVALID_ARGUMENT', `'${info.name}' is being compacted already`);
       await model.compact();
       return describeVersion(version);
