@@ -7,7 +7,7 @@ import { requireExact } from '../tensor/exact.js';
 import { isDetached, isTypedArray, isTypedArrayOf } from '../tensor/typed_array.js';
 import { LARGEST_IN_QUERIES, rangeFault } from './check_items.js';
 import type { Manifest } from './manifest.js';
-import { shareFor } from './recall/shares.js';
+import { missesAllowed } from './recall/shares.js';
 import { spare } from './recall/spare.js';
 import type { IdSet, ItemId, RetrieveRequest } from './types.js';
 import type { Version } from './version.js';
@@ -164,7 +164,7 @@ export class RequestChecker {
     const { open = [], narrowed = [] } = manifest.recall ?? {};
     const shares = isFiltered || excludeRows?.length ? narrowed : open;
     // The list of a request takes the best of every head, so what any of them misses is missing there.
-    const allowedMisses = isAdaptive && !isFew ? (candidates * shareFor(target, shares)) / heads : NO_TARGET;
+    const allowedMisses = isAdaptive && !isFew ? missesAllowed(candidates, target, shares) / heads : NO_TARGET;
     // Field by field: with spread operators every request gets a hidden class of its own, which makes each access to it slow.
     return {
       user,

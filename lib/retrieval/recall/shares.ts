@@ -1,5 +1,16 @@
 import type { RecallShares } from '../manifest.js';
 
+/** Entries of the longest list that calibration asks for. */
+const MEASURED_LENGTH = 1000;
+
+/**
+ * Entries of its list that a request may expect to miss. Beyond the lengths that were measured estimates promise too much (ten
+ * times the list cost 0.03 of recall on word vectors), so a list of four times that length may miss half the share.
+ */
+export function missesAllowed(length: number, recall: number, shares: RecallShares): number {
+  return shareFor(recall, shares) * Math.min(length, Math.sqrt(length * MEASURED_LENGTH));
+}
+
 /** The share of a list that may be missed, by interpolation between the targets that were measured. */
 export function shareFor(recall: number, shares: RecallShares): number {
   let before = shares[0] as RecallShares[0];
