@@ -1,9 +1,7 @@
 // Steps of k-means on centroids, beside the native ones.
 import { Tensor } from '../tensor/tensor.js';
-import { inPieces } from './progress.js';
+import { inPieces, PIECE_NUMBERS } from './progress.js';
 
-/** Numbers looked at between two turns of the event loop. */
-const PIECE_NUMBERS = 2 ** 17;
 /** How far beyond the mean of its members a centroid goes; below 1, so that it converges while its members stay the same. */
 const OVERSHOOT = 0.8;
 

@@ -119,8 +119,12 @@ class Decoder {
     for (let term = first; term < last; term++) {
       const slice = sliceOf[term] as number;
       if (slice < 0) continue;
-      this.visitSlice(slice, (position) => visit(position, term - first));
-      await this.pace.spend(Math.min(this.rows.length, this.words));
+      let visits = 0;
+      this.visitSlice(slice, (position) => {
+        visit(position, term - first);
+        visits++;
+      });
+      await this.pace.spend(Math.min(this.rows.length, this.words) + visits);
     }
     const offsets = this.index.termOffsets.view();
     const terms = this.index.terms.view();

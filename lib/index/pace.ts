@@ -7,7 +7,7 @@ export interface WorkOptions {
 }
 
 /** Steps between two looks at the event loop: a few milliseconds of work. */
-const PIECE = 32_768;
+const PIECE = 8192;
 
 /** Loops over many items that let the event loop run, stop when asked, and tell how far they are. */
 export class Pace {

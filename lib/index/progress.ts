@@ -29,8 +29,34 @@ export function breathe(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Rows between two turns of the event loop in loops that do little per row: about a millisecond of work. */
-export const PIECE_ROWS = 32_768;
+/** Milliseconds of work between two turns of the event loop. */
+const TURN_MS = 4;
+
+/** For work in steps of any length, some of which may wait without giving the event loop a turn. */
+export class Turns {
+  #since = performance.now();
+
+  /** Lets the event loop run if it has not for some milliseconds. */
+  async rest(): Promise<void> {
+    if (performance.now() - this.#since < TURN_MS) return;
+    await breathe();
+    this.#since = performance.now();
+  }
+}
+
+/** Calls `work` with every number below `count`, and lets the event loop run in between. */
+export async function inTurns(count: number, work: (i: number) => void): Promise<void> {
+  const turns = new Turns();
+  for (let i = 0; i < count; i++) {
+    work(i);
+    await turns.rest();
+  }
+}
+
+/** Rows between two turns of the event loop in loops that do little per row: less than a millisecond of work. */
+export const PIECE_ROWS = 8192;
+/** The same for numbers of which one at a time is worked on. */
+export const PIECE_NUMBERS = 2 ** 17;
 
 /** Calls `work` on consecutive ranges that make up `count`, and lets the event loop run between them. */
 export async function inPieces(

@@ -7,7 +7,7 @@ import { quantizeInt8 } from '../ops/quantize_int8.js';
 import { rotate } from '../ops/rotate.js';
 import type { SymbolicTensor } from '../program/trace.js';
 import { type Tensor, tensor } from '../tensor/tensor.js';
-import { breathe, inPieces } from './progress.js';
+import { breathe, inPieces, PIECE_NUMBERS } from './progress.js';
 import { sampleRows } from './sample_rows.js';
 
 /** What vectors are centred by and rotated with. */
@@ -41,8 +41,6 @@ const ROWS_PER_QUERY = 32;
 const FEWEST_ITEMS = 256;
 /** Below this ratio of errors rotating is worth the few hundred nanoseconds that it costs a query. */
 const WORTHWHILE = 0.9;
-/** Numbers looked at between two turns of the event loop. */
-const PIECE_NUMBERS = 2 ** 18;
 
 /** Items as they are quantised. */
 export interface ItemVectors {

@@ -4,7 +4,7 @@ import type { Metric } from '../ops/ivf_probe.js';
 import { linear } from '../ops/linear.js';
 import { topK } from '../ops/top_k.js';
 import { tensor } from '../tensor/tensor.js';
-import { breathe } from './progress.js';
+import { breathe, inPieces, PIECE_NUMBERS } from './progress.js';
 
 /** Float32 rows as `publish` takes embeddings. */
 export interface Vectors {
@@ -81,7 +81,7 @@ export class Truth {
     const total = eligible?.length ?? this.rows.shape[0];
     const most = queries.reduce((heads, query) => Math.max(heads, query.length), 1);
     const step = Math.max(1, Math.floor(BLOCK_EMBEDDINGS / most));
-    const mean = this.#mean();
+    const mean = await this.#mean();
     for (let query = 0; query < queries.length; query += step) {
       const some = queries.slice(query, query + step);
       const flat = some.flat();
@@ -151,15 +151,18 @@ export class Truth {
   }
 
   /** float64 [dims]: of the rows as they are scored. */
-  #mean(): Float64Array {
+  async #mean(): Promise<Float64Array> {
     const { data, shape } = this.rows;
     const [count, dims] = shape;
     const mean = new Float64Array(dims);
-    for (let row = 0; row < count; row++) {
-      const scale = (this.#scales?.[row] ?? 1) / count;
-      for (let dim = 0; dim < dims; dim++)
-        mean[dim] = (mean[dim] as number) + (data[row * dims + dim] as number) * scale;
-    }
+    const add = (begin: number, end: number) => {
+      for (let row = begin; row < end; row++) {
+        const scale = (this.#scales?.[row] ?? 1) / count;
+        for (let dim = 0; dim < dims; dim++)
+          mean[dim] = (mean[dim] as number) + (data[row * dims + dim] as number) * scale;
+      }
+    };
+    await inPieces(count, add, Math.ceil(PIECE_NUMBERS / dims));
     return mean;
   }
 }

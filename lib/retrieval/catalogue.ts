@@ -1,6 +1,6 @@
 // The items of a model as they change: one current version, updates in order, folding in the background.
 import { requireKnown, SilverlodeError } from '../errors.js';
-import { Progress } from '../index/progress.js';
+import { Progress, Turns } from '../index/progress.js';
 import type { NativeDevice } from '../native/addon.js';
 import { onDevice, onOwnDevice, openDevice } from '../native/device.js';
 import { type Capture, capture, releaseCapture } from './fresh/capture.js';
@@ -251,7 +251,9 @@ export class Catalogue {
     const refused: Entry[] = [];
     let position = this.#position;
     let done = batch.length;
+    const turns = new Turns(); // small updates are staged without one
     for (const [at, entry] of batch.entries()) {
+      await turns.rest();
       try {
         if (entry.place?.run.failed)
           throw new SilverlodeError('ABORTED', 'an earlier update of the log was not applied');

@@ -1,6 +1,7 @@
 // How much of the true order int8 scores lose where scores lie close together.
 import { quantizeInt8 } from '../../ops/quantize_int8.js';
 import { type Tensor, tensor } from '../../tensor/tensor.js';
+import { inTurns } from '../progress.js';
 import type { SampleQueries } from './sample.js';
 import type { SampleList } from './tail.js';
 
@@ -35,7 +36,8 @@ export async function int8Recall(
   const [values, asked] = [index.rows.view() as Int8Array, quantized.view() as Int8Array];
   const sums = SEEN.map(() => 0);
   const counts = SEEN.map(() => 0);
-  lists.forEach(({ items }, query) => {
+  await inTurns(lists.length, (query) => {
+    const { items } = lists[query] as SampleList;
     const scores = Float64Array.from(items, (item) => {
       const row = index.rowOf[item] as number;
       let dot = 0;

@@ -66,7 +66,7 @@ export async function learnClusters(rows: ClusteredRows, options: LearnOptions):
   const { queries, lists } = await sampleTruth(rows, options);
   const sample = await sampled(rows, queries);
   const stats = await clusterStats(sample);
-  const tail = tailTable(sample, stats, lists, DEPTHS);
+  const tail = await tailTable(sample, stats, lists, DEPTHS);
   return {
     clusterStats: tensor(stats, { shape: [stats.length / sample.count, sample.count] }) as Tensor,
     tail: tensor(tail) as Tensor,

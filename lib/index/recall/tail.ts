@@ -1,5 +1,6 @@
 // What share of a cluster's members scores above a threshold, by how many spreads that lies above what they are expected to
 // score: measured over all clusters together, where thresholds are those of true lists.
+import { inTurns } from '../progress.js';
 import { BIAS_VARIANCE, GAIN, SHIFT, SIZE, VARIANCE } from './cluster_stats.js';
 import { centroidScore, distanceOf, itemScore, type Sampled } from './sample.js';
 
@@ -21,17 +22,18 @@ export interface SampleList {
  *
  * @param depths Thresholds are the scores at these ranks of the true lists, as far as the lists go.
  */
-export function tailTable(
+export async function tailTable(
   sample: Sampled,
   stats: Float32Array,
   lists: readonly SampleList[],
   depths: readonly number[],
-): Int32Array {
+): Promise<Int32Array> {
   const { count, rows } = sample;
   const above = new Float64Array(ENTRIES);
   const members = new Float64Array(ENTRIES);
   const found = new Int32Array(count);
-  lists.forEach(({ items }, query) => {
+  await inTurns(lists.length, (query) => {
+    const { items } = lists[query] as SampleList;
     for (const depth of depths) {
       if (depth > items.length) continue;
       const threshold = itemScore(sample, query, items[depth - 1] as number);

@@ -318,11 +318,13 @@ export class Editor {
   async #items(places: readonly Place[]): Promise<FreshItem[]> {
     const ordinals = places.flatMap((place) => (place.segment === 'main' ? [place.ordinal] : []));
     const own = await readItems(this.#version.main, ordinals);
+    const items: FreshItem[] = [];
     let next = 0;
-    return places.map((place) => {
+    await each(places, (place) => {
       const item = place.segment === 'fresh' ? this.#segment.item(place.row) : (own[next++] as FreshItem);
-      return { ...item, features: this.#features(place) };
+      items.push({ ...item, features: this.#features(place) });
     });
+    return items;
   }
 
   /** A copy. */

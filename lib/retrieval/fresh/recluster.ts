@@ -1,7 +1,7 @@
 // Clusters of a folded catalogue: the old ones as long as they fit what came, else new ones; and what a search must know of them.
 import { clusterItems } from '../../index/clustering.js';
 import { biasOf, meansOf } from '../../index/ivf_index.js';
-import { inPieces, type Progress } from '../../index/progress.js';
+import { inPieces, PIECE_NUMBERS, type Progress } from '../../index/progress.js';
 import { type Learned, learnClusters } from '../../index/recall/learn.js';
 import { assignClusters } from '../../ops/assign_clusters.js';
 import type { Metric } from '../../ops/ivf_probe.js';
@@ -10,8 +10,6 @@ import { updateCentroids } from '../../ops/update_centroids.js';
 import { Tensor, tensor } from '../../tensor/tensor.js';
 import type { Capture } from './capture.js';
 
-/** Numbers computed between two turns of the event loop. */
-const PIECE_NUMBERS = 2 ** 18;
 /** Clusters are made anew where this share of the items came since, or where these lie farther from them than the others do. */
 const MOST_NEW = 0.2;
 const FARTHER = 1.1;

@@ -4,7 +4,7 @@ import { Random } from '../../data/random.js';
 import { SilverlodeError } from '../../errors.js';
 import { FilterIndex } from '../../index/filter_index.js';
 import type { IvfIndex } from '../../index/ivf_index.js';
-import { inPieces } from '../../index/progress.js';
+import { inPieces, inTurns } from '../../index/progress.js';
 import type { Learned } from '../../index/recall/learn.js';
 import type { Answer } from '../answer.js';
 import type { RetrieveRequest } from '../types.js';
@@ -57,7 +57,7 @@ export class Workloads {
     const vectors = learned.rows.vectors;
     const dims = learned.rows.dims;
     const random = new Random(seed);
-    const { dim, low, high } = widestDimension(vectors, dims);
+    const { dim, low, high } = await widestDimension(vectors, dims);
     const holds = new Map<string, boolean[]>();
     const column = async (name: string, value: (item: number) => boolean) => {
       const values = new Array<boolean>(items);
@@ -143,17 +143,17 @@ export class Workloads {
 }
 
 /** The dimension of highest variance, with the values that bound its outer fifths. */
-function widestDimension(vectors: Float32Array, dims: number): { dim: number; low: number; high: number } {
+async function widestDimension(vectors: Float32Array, dims: number) {
   const items = vectors.length / dims;
   const step = Math.max(1, Math.floor(items / SAMPLE_ROWS));
   let widest = { dim: 0, variance: -1, values: new Float64Array(0) };
-  for (let dim = 0; dim < dims; dim++) {
+  await inTurns(dims, (dim) => {
     const values = new Float64Array(Math.ceil(items / step));
     for (let i = 0; i < values.length; i++) values[i] = vectors[i * step * dims + dim] as number;
     const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
     const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length;
     if (variance > widest.variance) widest = { dim, variance, values };
-  }
+  });
   const sorted = widest.values.sort();
   const at = (share: number) => sorted[Math.floor(share * (sorted.length - 1))] as number;
   return { dim: widest.dim, low: at(SIDE), high: at(1 - SIDE) };
