@@ -22,6 +22,7 @@ const SUITES: Readonly<Record<string, () => Promise<{ default: Suite }>>> = {
   scan: () => import('./scan/index.js'),
   publish: () => import('./publish/index.js'),
   load: () => import('./load/index.js'),
+  lifecycle: () => import('./lifecycle/index.js'),
   recall: () => import('./recall/index.js'),
   peers: () => import('./peers/index.js'),
 };
