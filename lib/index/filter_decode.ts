@@ -4,6 +4,7 @@ import type { AttributeValue, FieldColumn, NumberField, TermField } from './attr
 import type { FilterIndex } from './filter_index.js';
 import type { FieldManifest } from './filter_manifest.js';
 import type { Pace } from './pace.js';
+import { inPieces, PIECE_NUMBERS } from './progress.js';
 
 /** For fewer rows than this, slices are looked at bit by bit instead of word by word. */
 const FEW_ROWS = 64;
@@ -20,7 +21,7 @@ type Visit = (position: number, code: number) => void;
  * @param rows Index rows, each at most once.
  */
 export async function decodeFields(index: FilterIndex, rows: Int32Array, pace: Pace): Promise<FieldColumn[]> {
-  const decoder = new Decoder(index, rows, pace);
+  const decoder = await Decoder.over(index, rows, pace);
   const fields: FieldColumn[] = [];
   for (const [f, field] of index.manifest().fields.entries()) {
     fields.push(field.column === undefined ? await decoder.terms(f, field) : await decoder.numbers(field));
@@ -47,22 +48,27 @@ function parseValue({ type }: FieldColumn, text: string): AttributeValue {
 
 class Decoder {
   private readonly slices: Uint32Array;
-  /** 32-bit words of one slice. */
-  private readonly words: number;
-  private readonly positions: Positions;
 
-  constructor(
+  private constructor(
     private readonly index: FilterIndex,
     private readonly rows: Int32Array,
     private readonly pace: Pace,
+    /** 32-bit words of one slice. */
+    private readonly words: number,
+    private readonly positions: Positions,
   ) {
     const slices = index.slices.view();
     this.slices = new Uint32Array(slices.buffer, slices.byteOffset, slices.length * 2);
-    this.words = 2 * (index.slices.shape[1] as number);
-    this.positions = new Int32Array(this.words * 32).fill(-1);
-    rows.forEach((row, position) => {
-      this.positions[row] = position;
+  }
+
+  static async over(index: FilterIndex, rows: Int32Array, pace: Pace): Promise<Decoder> {
+    const words = 2 * (index.slices.shape[1] as number);
+    const positions = new Int32Array(words * 32);
+    await inPieces(positions.length, (begin, end) => positions.fill(-1, begin, end), PIECE_NUMBERS);
+    await inPieces(rows.length, (begin, end) => {
+      for (let position = begin; position < end; position++) positions[rows[position] as number] = position;
     });
+    return new Decoder(index, rows, pace, words, positions);
   }
 
   async numbers({ name, type, multi, existsSlice, column }: FieldManifest): Promise<NumberField> {

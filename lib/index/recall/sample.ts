@@ -2,6 +2,7 @@
 import type { Metric } from '../../ops/ivf_probe.js';
 import { linear } from '../../ops/linear.js';
 import { type Tensor, tensor } from '../../tensor/tensor.js';
+import { inPieces } from '../progress.js';
 
 /** Clustered rows as they are scored. */
 export interface ClusteredRows {
@@ -49,15 +50,22 @@ export async function sampled(rows: ClusteredRows, queries: SampleQueries): Prom
   const { dims, centroids, clusters } = rows;
   const count = centroids.length / dims;
   const starts = new Int32Array(count + 1);
-  for (const cluster of clusters) starts[cluster + 1] = (starts[cluster + 1] as number) + 1;
+  await inPieces(clusters.length, (begin, end) => {
+    for (let item = begin; item < end; item++) {
+      const after = (clusters[item] as number) + 1;
+      starts[after] = (starts[after] as number) + 1;
+    }
+  });
   for (let c = 0; c < count; c++) starts[c + 1] = (starts[c + 1] as number) + (starts[c] as number);
   const next = starts.slice();
   const order = new Int32Array(clusters.length);
-  for (let item = 0; item < clusters.length; item++) {
-    const cluster = clusters[item] as number;
-    order[next[cluster] as number] = item;
-    next[cluster] = (next[cluster] as number) + 1;
-  }
+  await inPieces(clusters.length, (begin, end) => {
+    for (let item = begin; item < end; item++) {
+      const cluster = clusters[item] as number;
+      order[next[cluster] as number] = item;
+      next[cluster] = (next[cluster] as number) + 1;
+    }
+  });
   const matrix = (values: Float32Array, height: number) => tensor(values, { shape: [height, dims] }) as Tensor;
   const products = await linear(matrix(queries.vectors, queries.count), matrix(centroids, count));
   return {

@@ -8,7 +8,7 @@ import { inPieces, type Progress, type ProgressEvent } from '../../index/progres
 import { NOT_ROTATED } from '../../index/rotation.js';
 import type { NativeDevice, ProgramSpec } from '../../native/addon.js';
 import { gatherRows } from '../../ops/gather_rows.js';
-import { type Tensor, tensor } from '../../tensor/tensor.js';
+import { type Tensor, tensor, tensorInPieces } from '../../tensor/tensor.js';
 import { CatalogueIds } from '../item_ids.js';
 import { type ModelParts, withPrefix } from '../main_segment.js';
 import type { Manifest, Programs } from '../manifest.js';
@@ -52,11 +52,11 @@ export async function fold(
     return table && ((await gatherRows(table, index as Tensor, { tail: fresh.get(tail) })) as Tensor);
   };
   progress.step('assign', 0, 1);
-  const rowsOf = (name: string) => gathered(`index.${name}`, name, tensor(sources.rows, { dtype: 'int32' }));
+  const rowsOf = async (name: string) => gathered(`index.${name}`, name, await int32(sources.rows));
   const clustered = await recluster(captured, rowsOf, sources.main, progress);
   const layout = await layOutRows(clustered.clusters, manifest.clusters);
   const order = await sourceRows(layout.ordinals, sources);
-  const ordinals = tensor(sources.ordinals, { dtype: 'int32' });
+  const ordinals = await int32(sources.ordinals);
   progress.step('rows', 0, 1);
   const replaced: Record<string, Tensor | undefined> = {
     'index.rows': await gathered('index.rows', 'rows', order),
@@ -64,8 +64,8 @@ export async function fold(
     'index.rowBias': await gathered('index.rowBias', 'rowBias', order),
     embeddings: await gathered('embeddings', 'embeddings', ordinals),
     features: await gathered('features', 'features', ordinals),
-    'index.ordinals': tensor(layout.ordinals) as Tensor,
-    'index.rowOf': tensor(layout.rowOf) as Tensor,
+    'index.ordinals': await int32(layout.ordinals),
+    'index.rowOf': await int32(layout.rowOf),
     'index.live': tensor(layout.live) as Tensor,
     'index.clusterBegin': tensor(layout.clusterBegin) as Tensor,
     ...clustered.tensors,
@@ -92,6 +92,11 @@ export async function fold(
     progress,
   });
   return { manifest: withRecall(folded, calibrated), tensors: all, ids };
+}
+
+/** A copy, made in pieces. */
+function int32(values: Int32Array): Promise<Tensor<'int32'>> {
+  return tensorInPieces(values, 'int32', [values.length]);
 }
 
 async function findSources({ version, main: tensors, rows: freshRows }: Capture): Promise<Sources> {
@@ -126,7 +131,7 @@ async function sourceRows(layout: Int32Array, { rows }: Sources): Promise<Tensor
       order[row] = item < 0 ? -1 : (rows[item] as number);
     }
   });
-  return tensor(order, { dtype: 'int32' });
+  return int32(order);
 }
 
 async function foldFilter(
