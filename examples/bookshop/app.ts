@@ -70,6 +70,7 @@ export async function createBookshop(
       weights: body.weights,
       exclude: liked,
       k: RECOMMENDED,
+      count: true,
       deadlineMs: 2000,
     };
     const version = hub.current(MODEL) as ServedVersion;

@@ -171,6 +171,7 @@ function defineQuery(program: Command, output: () => Output): void {
     .option('--candidates <n>', 'items that are reranked (default: 1000)', positive)
     .option('--recall <share>', 'share of the true list to find (default: that of the model)', share)
     .option('--probes <n>', 'instead: clusters to look at', positive)
+    .option('--count', 'count all eligible items')
     .option('--exclude <id,…>', 'ids never returned', lists)
     .option('--weight <name=number>', 'weight of the value formula; repeat for more', weights)
     .option('--threads <n>', 'compute threads (default: physical cores)', positive)

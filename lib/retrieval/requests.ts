@@ -49,6 +49,8 @@ export interface AskedRequest {
     candidates: number | undefined;
     probes: number | undefined;
     recall: number | undefined;
+    /** Whether all eligible items are counted. */
+    count: boolean;
     minCandidates: number | undefined;
     filter: RetrieveRequest['filter'];
     exclude: readonly ItemId[] | undefined;
@@ -80,6 +82,7 @@ const REQUEST_FIELDS = new Set([
   'candidates',
   'probes',
   'recall',
+  'count',
   'minCandidates',
   'exact',
   'weights',
@@ -124,6 +127,7 @@ export class RequestChecker {
     const probes = request.probes === undefined ? undefined : count('probes', request.probes);
     const minCandidates =
       request.minCandidates === undefined ? undefined : count('minCandidates', request.minCandidates);
+    const counts = isCounted(request);
     const recall = request.recall === undefined ? undefined : this.#recall(request.recall, probes);
     const exclude = request.exclude === undefined ? undefined : toList(request.exclude, manifest.ids);
     const exact = request.exact ?? true;
@@ -132,7 +136,17 @@ export class RequestChecker {
       throw invalid(`deadlineMs must be a number of milliseconds, got ${String(deadlineMs)}`);
     if (typeof exact !== 'boolean') throw invalid(`exact must be a boolean, got ${String(exact)}`);
     const weights = this.#weights(request.weights);
-    const asked = { k, candidates, probes, recall, minCandidates, filter: request.filter, exclude };
+    const target = counts ? 1 : recall;
+    const asked = {
+      k,
+      candidates,
+      probes,
+      recall: target,
+      count: counts,
+      minCandidates,
+      filter: request.filter,
+      exclude,
+    };
     return { user, heads, exact, weights, deadlineMs, asked };
   }
 
@@ -328,4 +342,18 @@ function count(name: string, value: number, limit = 2 ** 31 - 1): number {
 
 function invalid(message: string, details: Record<string, unknown> = {}): SilverlodeError {
   return new SilverlodeError('INVALID_ARGUMENT', message, details);
+}
+
+/** Whether a request counts all eligible items, which it cannot do where it looks at some of them alone. */
+function isCounted({ count: counts = false, recall, probes, exact }: RetrieveRequest): boolean {
+  if (typeof counts !== 'boolean') throw invalid(`count must be a boolean, got ${String(counts)}`, { field: 'count' });
+  if (!counts) return false;
+  const other = Object.entries({
+    probes,
+    recall: recall === 1 ? undefined : recall,
+    exact: exact === false || undefined,
+  });
+  const field = other.find(([, value]) => value !== undefined)?.[0];
+  if (field === undefined) return true;
+  throw invalid(`'count' looks at all that is eligible, and does not go with '${field}'`, { field });
 }

@@ -105,6 +105,7 @@ function toStats(outputs: BatchOutputs, request: CheckedRequest, b: number): Ret
     candidates: Math.min(request.candidates, eligibleRows),
     exact: request.exact,
   };
+  if (request.asked.count) stats.eligibleItems = eligibleRows;
   if (outputs.misses && request.allowedMisses >= 0)
     stats.expectedRecall = Math.max(0, 1 - (outputs.misses[b] as number) / request.candidates);
   if (!request.exact) stats.falsePositiveRate = both(2) > 0 ? both(3) / both(2) : 0;

@@ -33,6 +33,11 @@ export interface RetrieveRequest {
   minCandidates?: number;
   /** `false` skips the exact check of rows that a Bloom signature cannot decide; default true. */
   exact?: boolean;
+  /**
+   * Whether to count all eligible items: `stats.eligibleItems`. Every eligible row is scored for that, as with a recall of 1; that is
+   * the recall which the request has then.
+   */
+  count?: boolean;
   /** Weights of the value formula by name (`weight.<name>`). */
   weights?: Readonly<Record<string, number>>;
   /** Ids never returned, such as items already seen. */
@@ -51,8 +56,10 @@ export interface RetrieveStats {
   probedClusters: number;
   /** Live rows scored, all heads together. */
   scannedRows: number;
-  /** Eligible rows among those looked at, exact unless `exact` is false. */
+  /** Eligible rows among those looked at, exact unless `exact` is false: a search that stops early has not seen all. */
   eligibleRows: number;
+  /** Where asked for (`count`): items that the request may get in all, by filter and excluded ids, fresh ones included. */
+  eligibleItems?: number;
   /** Rows that the Bloom signature could not decide; each was checked when `exact`. */
   doubtfulRows: number;
   /** Candidates that entered the reranker or the final list. */
@@ -75,7 +82,7 @@ export interface RetrieveResult {
 
 /** Many requests in flat arrays, for throughput. */
 export interface RetrieveBatchRequest
-  extends Omit<RetrieveRequest, 'embedding' | 'user' | 'filter' | 'exclude' | 'deadlineMs'> {
+  extends Omit<RetrieveRequest, 'embedding' | 'user' | 'filter' | 'exclude' | 'deadlineMs' | 'count'> {
   /** float32 [count, dims]. */
   embeddings: Float32Array;
   count: number;

@@ -38,7 +38,7 @@ describe.skipIf(browserPath === undefined)('the page', () => {
     const shown = await page.locator('#results tbody tr td:nth-child(2)').allTextContents();
     const { ids } = await service.hub.retrieve('books', { embedding, filter: 'language:en', k: 4 });
     expect(shown).toEqual(ids.map(String));
-    expect(await page.locator('#summary').textContent()).toMatch(/^4 of 100 eligible, .*queue;dur=/);
+    expect(await page.locator('#summary').textContent()).toMatch(/^4 of 100 eligible rows looked at, .*queue;dur=/);
 
     await page.locator('#filter').fill('language:');
     await page.getByRole('button', { name: 'Retrieve' }).click();

@@ -20,6 +20,7 @@ export interface QueryFlags {
   candidates?: number;
   probes?: number;
   recall?: number;
+  count?: boolean;
   exclude?: readonly string[];
   weight?: Record<string, number>;
   /** Where to write the request. */
@@ -55,10 +56,10 @@ export async function runQuery(path: string, flags: QueryFlags, output: Output):
 }
 
 async function fromFlags(flags: QueryFlags, kind: string): Promise<RetrieveRequest> {
-  const { user, filter, k, candidates, probes, recall, weight } = flags;
+  const { user, filter, k, candidates, probes, recall, count, weight } = flags;
   const embedding = flags.embedding ? await Promise.all(flags.embedding.map(readRow)) : flags.vector;
   const exclude = flags.exclude && typedIds(flags.exclude, kind);
-  return { embedding, user, filter, k, candidates, probes, recall, exclude, weights: weight };
+  return { embedding, user, filter, k, candidates, probes, recall, count, exclude, weights: weight };
 }
 
 function resultTable({ ids, scores, tasks = {} }: RetrieveResult): string {

@@ -25,6 +25,7 @@ const FIELDS: Readonly<Record<string, { kind: Kind; datatype: string }>> = {
   candidates: { kind: 'integer', datatype: 'INT32' },
   recall: { kind: 'number', datatype: 'FP32' },
   probes: { kind: 'integer', datatype: 'INT32' },
+  count: { kind: 'boolean', datatype: 'BOOL' },
   minCandidates: { kind: 'integer', datatype: 'INT32' },
   exact: { kind: 'boolean', datatype: 'BOOL' },
   deadlineMs: { kind: 'number', datatype: 'FP32' },
