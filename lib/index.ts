@@ -13,7 +13,13 @@ export * as nn from './nn/index.js';
 export { Module, type StateDict } from './nn/module.js';
 export * as ops from './ops/index.js';
 export { type CompileOptions, compile, type InputSpecs } from './program/compile.js';
-export { Program, type RunInput, type RunInputs, type StepProfile } from './program/program.js';
+export {
+  Program,
+  type ProgramLoadOptions,
+  type RunInput,
+  type RunInputs,
+  type StepProfile,
+} from './program/program.js';
 export { type AnyTensor, type InputSpec, SymbolicTensor } from './program/trace.js';
 export type { Freshness, UpdateResult } from './retrieval/catalogue.js';
 export type { CompactionOptions, FoldReason } from './retrieval/fresh/compaction.js';

@@ -84,7 +84,7 @@ describe('imports in lib', () => {
     io: ['tensor'],
     data: ['io'],
     snapshot: ['native', 'tensor', 'io'],
-    program: ['native', 'tensor'],
+    program: ['native', 'tensor', 'snapshot'],
     ops: ['native', 'tensor', 'program/trace'],
     filter: ['language'],
     value: ['language'],

@@ -1,11 +1,12 @@
 // Compiled programs as users hold them: inputs and outputs by name.
-import { SilverlodeError } from '../errors.js';
+import { requireKnown, SilverlodeError } from '../errors.js';
 import type { ProgramSpec } from '../native/addon.js';
-import { withSignal } from '../native/device.js';
+import { type DeviceOptions, openDevice, withSignal } from '../native/device.js';
 import { DTYPES, type DType } from '../tensor/dtype.js';
 import { Tensor, tensor } from '../tensor/tensor.js';
 import { isTypedArrayOf } from '../tensor/typed_array.js';
-import type { ProgramRunner, RunInput, StepProfile } from './runner.js';
+import { readProgram, writeProgram } from './program_file.js';
+import { ProgramRunner, type RunInput, type StepProfile } from './runner.js';
 
 export { type DerivedSizes, ProgramRunner, type RunInput, type StepProfile } from './runner.js';
 
@@ -14,6 +15,11 @@ export type OutputNames = readonly string[] | undefined;
 
 /** Values that `Program.run` takes by input name. */
 export type RunInputs = Readonly<Record<string, RunInput | readonly number[]>>;
+
+/** How a program is loaded. */
+export interface ProgramLoadOptions extends DeviceOptions {
+  verify?: boolean;
+}
 
 /**
  * A compiled module. `run` crosses into native code once; several runs may be in flight and are done in order.
@@ -26,6 +32,55 @@ export class Program<Outputs = Record<string, Tensor>> {
   constructor(runner: ProgramRunner, names: OutputNames) {
     this.#runner = runner;
     this.#names = names;
+  }
+
+  /**
+   * Loads a program that `save` wrote, in any process, without the module that it was compiled from. Large files are memory-mapped:
+   * replace one by rename, never rewrite it in place.
+   *
+   * `Outputs` is what `run` resolves to: named tensors, or one tensor where the module returned one.
+   *
+   * @param options Where it runs; `verify`: check every constant against its checksum, default true.
+   * @throws SilverlodeError `IO_ERROR`, `CORRUPT_FILE` naming the tensor or field, `UNSUPPORTED_VERSION`, `DEVICE_UNAVAILABLE`,
+   * `OUT_OF_MEMORY`, `INVALID_ARGUMENT` for options and for a file that holds no program.
+   * @example
+   * ```ts
+   * using tower = await Program.load('tower.silverlode');
+   * const { user } = await tower.run({ history, offsets });
+   * ```
+   */
+  static async load<Outputs = Record<string, Tensor>>(
+    path: string,
+    options: ProgramLoadOptions = {},
+  ): Promise<Program<Outputs>> {
+    requireKnown('load options', options, ['device', 'threads', 'simd', 'graphs', 'verify']);
+    const { verify = true } = options;
+    if (typeof verify !== 'boolean')
+      throw new SilverlodeError('INVALID_ARGUMENT', `verify must be a boolean, got ${String(verify)}`);
+    const device = openDevice(options);
+    let runner: ProgramRunner | undefined;
+    try {
+      const { spec, names, limits, constants } = await readProgram(device, path, verify);
+      runner = new ProgramRunner(device, spec, constants, limits);
+      await runner.prepare(spec.symbols.map(() => 1)); // what is wrong with its steps is known now
+      return new Program<Outputs>(runner, names);
+    } catch (error) {
+      runner?.dispose();
+      device.dispose();
+      throw error;
+    }
+  }
+
+  /**
+   * Writes the program with all that it reads as one safetensors file (docs/program-file.md): to a temporary file beside `path`,
+   * flushed, then renamed over it. The same program gives the same bytes.
+   *
+   * @throws SilverlodeError `IO_ERROR`, `ABORTED`, `DISPOSED`.
+   */
+  async save(path: string, options: { signal?: AbortSignal } = {}): Promise<void> {
+    requireKnown('save options', options, ['signal']);
+    const { device, spec, limits, constants } = this.#runner;
+    await writeProgram(device, path, { spec, names: this.#names, limits }, constants, options.signal);
   }
 
   /** The recorded program as plain data. */

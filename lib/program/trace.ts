@@ -69,11 +69,17 @@ export class Trace {
   constant(tensor: Tensor): SymbolicTensor {
     const known = this.#constantOf.get(tensor);
     if (known) return known;
-    const name = this.names.get(tensor) ?? `constant.${this.#constants.length}`;
+    const name = this.names.get(tensor) ?? this.#unusedName();
     this.#constants.push({ name, tensor });
     const made = this.#add({ kind: 'constant', index: this.#constants.length - 1 }, tensor.dtype, tensor.shape);
     this.#constantOf.set(tensor, made);
     return made;
+  }
+
+  /** No module's parameter may be called like a tensor that has no name. */
+  #unusedName(): string {
+    const taken = new Set(this.names.values());
+    for (let n = this.#constants.length; ; n++) if (!taken.has(`constant.${n}`)) return `constant.${n}`;
   }
 
   step(op: string, inputs: readonly (AnyTensor | undefined)[], attributes: OpAttributes): SymbolicTensor[] {

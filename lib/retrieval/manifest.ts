@@ -5,6 +5,7 @@ import type { RotationFacts } from '../index/rotation.js';
 import type { ProgramSpec } from '../native/addon.js';
 import type { Metric } from '../ops/ivf_probe.js';
 import type { InputSpecs } from '../program/compile.js';
+import { isProgramSpec } from '../program/program_file.js';
 import type { WeightSlot } from '../value/compile.js';
 
 export interface Manifest {
@@ -91,6 +92,8 @@ export function parseManifest(bytes: Uint8Array): Manifest {
   } catch (cause) {
     throw new SilverlodeError('CORRUPT_FILE', 'the manifest is not JSON', { field: 'manifest' }, { cause });
   }
+  if ((manifest as { kind?: unknown } | null)?.kind === 'program')
+    throw new SilverlodeError('INVALID_ARGUMENT', 'the file holds a program; Program.load reads it');
   const positive = (value: unknown) => Number.isSafeInteger(value) && (value as number) > 0;
   const checks: [keyof Manifest, boolean][] = [
     ['items', positive(manifest?.items)],
@@ -137,19 +140,11 @@ function isList(value: unknown, fits: (entry: unknown) => boolean): boolean {
 }
 
 function arePrograms(value: Programs | undefined): boolean {
-  return isProgram(value?.embedding) && (value?.user === null || isProgram(value?.user as ProgramSpec));
+  return isProgramSpec(value?.embedding) && (value?.user === null || isProgramSpec(value?.user));
 }
 
 function areUpdates(value: SavedUpdates | null): boolean {
   const isCount = (count: unknown) => Number.isSafeInteger(count) && (count as number) >= 0;
   const { items, filter, journal = 0 } = value ?? {};
   return isCount(items) && isCount(journal) && (items === 0) === (filter === undefined);
-}
-
-function isProgram(value: ProgramSpec | undefined): boolean {
-  return (
-    typeof value === 'object' &&
-    isList(value?.symbols, (symbol) => typeof symbol === 'string') &&
-    [value?.inputs, value?.constants, value?.steps, value?.outputs].every((list) => Array.isArray(list))
-  );
 }

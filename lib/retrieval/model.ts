@@ -4,6 +4,7 @@ import type { AttributeColumns } from '../index/attributes.js';
 import type { ProgressEvent } from '../index/progress.js';
 import type { NativeDevice } from '../native/addon.js';
 import { onOwnDevice, openDevice } from '../native/device.js';
+import { readModelFile, writeModelFile } from '../snapshot/model_file.js';
 import { Answerer } from './answer.js';
 import { Catalogue, type Freshness, type UpdateResult } from './catalogue.js';
 import { inTime } from './deadline.js';
@@ -18,7 +19,6 @@ import { checkLoadOptions, type LoadLimits, type LoadOptions } from './load_opti
 import { MainSegment, type ModelParts, requireTensor } from './main_segment.js';
 import { type Manifest, parseManifest } from './manifest.js';
 import { type MeasuredRecall, measureRecall, type RecallOptions, requireEmbeddings } from './measured_recall.js';
-import { readModelFile, writeModelFile } from './model_file.js';
 import { type CheckedRequest, RequestChecker } from './requests.js';
 import { asError } from './results.js';
 import type { StageProfile } from './stage_profile.js';

@@ -14,7 +14,7 @@ import {
 import { describe, expect, test } from 'vitest';
 import { Random } from '../../lib/data/random.js';
 import { openDevice } from '../../lib/native/device.js';
-import { readModelFile, writeModelFile } from '../../lib/retrieval/model_file.js';
+import { readModelFile, writeModelFile } from '../../lib/snapshot/model_file.js';
 import { answerOf, randomVectors } from '../retrieval/catalogue.js';
 import { expectCode } from '../support/ops.js';
 import { tempFolder } from '../support/temp_folder.js';

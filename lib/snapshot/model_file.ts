@@ -1,10 +1,10 @@
 // Model files: every tensor of a model in one safetensors file, checked when read.
 import { SilverlodeError } from '../errors.js';
 import { addon, type NativeDevice } from '../native/addon.js';
-import { buildModelHeader, parseModelHeader } from '../snapshot/model_header.js';
-import { ALIGNMENT, PREFIX_BYTES, safetensorsHeaderBytes } from '../snapshot/safetensors.js';
 import { DTYPES, type DType } from '../tensor/dtype.js';
 import { Tensor, tensor } from '../tensor/tensor.js';
+import { buildModelHeader, parseModelHeader } from './model_header.js';
+import { ALIGNMENT, PREFIX_BYTES, safetensorsHeaderBytes } from './safetensors.js';
 
 /** Name of the JSON tensor; tensors named `pad.<n>` only align what follows them. */
 const MANIFEST = 'manifest';
