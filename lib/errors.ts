@@ -69,3 +69,9 @@ export function requireKnown(where: string, options: object, known: readonly str
     throw new SilverlodeError('INVALID_ARGUMENT', message, { option: name });
   }
 }
+
+/** @throws SilverlodeError `INVALID_ARGUMENT` with the details given. */
+export function requireBoolean(name: string, value: unknown, details: ErrorDetails = {}): void {
+  if (typeof value === 'boolean') return;
+  throw new SilverlodeError('INVALID_ARGUMENT', `${name} must be a boolean, got ${String(value)}`, details);
+}

@@ -1,6 +1,6 @@
 // The suite 'lifecycle': how long the event loop is held while a model is published, saved, loaded, updated and folded.
 import { join } from 'node:path';
-import { publish, RetrievalModel, type Update, type UpsertItems } from 'silverlode';
+import { type LogEntry, publish, RetrievalModel, type Update, type UpsertItems } from 'silverlode';
 import { makeCatalogue } from '../../lib/data/synthetic.js';
 import { ArrayFolder } from '../parts/files.js';
 import type { BenchOptions, BenchResult, Suite } from '../support/suite.js';
@@ -10,7 +10,7 @@ const UPDATED = 50_000;
 const FOLLOWED = 20_000;
 
 /** The longest time between two turns of the event loop during `work`, its time in all, and its processor time. */
-async function held<T>(work: () => Promise<T>): Promise<{ result: T; longest: number; took: number; cpu: number }> {
+async function held(work: () => Promise<unknown>): Promise<{ longest: number; took: number; cpu: number }> {
   let [longest, last, isDone] = [0, performance.now(), false];
   const turn = () => {
     const now = performance.now();
@@ -20,14 +20,14 @@ async function held<T>(work: () => Promise<T>): Promise<{ result: T; longest: nu
   };
   setImmediate(turn);
   const [began, before] = [performance.now(), process.cpuUsage()];
-  const result = await work();
+  await work();
   await new Promise(setImmediate);
   isDone = true;
   const { user, system } = process.cpuUsage(before);
-  return { result, longest, took: performance.now() - began, cpu: (user + system) / 1000 };
+  return { longest, took: performance.now() - began, cpu: (user + system) / 1000 };
 }
 
-function* asLog(update: UpsertItems, count: number, dims: number): Generator<{ position: number; update: Update }> {
+async function* asLog(update: UpsertItems, count: number, dims: number): AsyncGenerator<LogEntry> {
   const { data } = update.embeddings as { data: Float32Array };
   for (let i = 0; i < count; i++) {
     const embeddings = { data: data.slice(i * dims, (i + 1) * dims), shape: [1, dims] as const };
@@ -46,6 +46,7 @@ const suite: Suite = {
   async *run(options: BenchOptions): AsyncGenerator<BenchResult> {
     const [items, dims] = [options.items ?? (options.quick ? 20_000 : 1_000_000), options.quick ? 16 : 32];
     const updated = Math.min(UPDATED, items / 2);
+    const followed = Math.min(FOLLOWED, updated);
     const { embeddings, attributes } = makeCatalogue({ items, dims, queries: 1, users: 1, seed: 1 });
     const { language, tags, price } = attributes;
     const columns = { language, tags, price };
@@ -72,12 +73,7 @@ const suite: Suite = {
       [`attributes of ${updated}`]: () => model.updateAttributes(update.ids, { price: price.slice(0, updated) }),
       save: () => model.save(file),
       compact: () => model.compact(),
-      [`follow ${Math.min(FOLLOWED, updated)} updates`]: () =>
-        model.follow(
-          (async function* () {
-            yield* asLog(update, Math.min(FOLLOWED, updated), dims);
-          })(),
-        ),
+      [`follow ${followed} updates`]: () => model.follow(asLog(update, followed, dims)),
       [`delete ${updated}`]: () => model.delete(update.ids),
     };
     for (const [name, work] of Object.entries(steps)) {

@@ -1,13 +1,10 @@
-import { breathe, Progress, type ProgressEvent } from './progress.js';
+import { breathe, PIECE_ROWS, Progress, type ProgressEvent } from './progress.js';
 
 /** How long work is watched and stopped. */
 export interface WorkOptions {
   signal?: AbortSignal | undefined;
   onProgress?: ((event: ProgressEvent) => void) | undefined;
 }
-
-/** Steps between two looks at the event loop: a few milliseconds of work. */
-const PIECE = 8192;
 
 /** Loops over many items that let the event loop run, stop when asked, and tell how far they are. */
 export class Pace {
@@ -27,8 +24,8 @@ export class Pace {
 
   /** Calls `work` on consecutive ranges that make up `count`. */
   async over(count: number, work: (begin: number, end: number) => void): Promise<void> {
-    for (let begin = 0; begin < count; begin += PIECE) {
-      const end = Math.min(count, begin + PIECE);
+    for (let begin = 0; begin < count; begin += PIECE_ROWS) {
+      const end = Math.min(count, begin + PIECE_ROWS);
       work(begin, end);
       await this.spend(end - begin);
     }
@@ -42,7 +39,7 @@ export class Pace {
   async spend(steps: number): Promise<void> {
     this.done = Math.min(this.total, this.done + steps);
     this.unreported += steps;
-    if (this.unreported < PIECE) return;
+    if (this.unreported < PIECE_ROWS) return;
     this.unreported = 0;
     await breathe();
     this.progress.step(this.stage, this.done, this.total);

@@ -1,5 +1,5 @@
 // Compiled programs as users hold them: inputs and outputs by name.
-import { requireKnown, SilverlodeError } from '../errors.js';
+import { requireBoolean, requireKnown, SilverlodeError } from '../errors.js';
 import type { ProgramSpec } from '../native/addon.js';
 import { type DeviceOptions, openDevice, withSignal } from '../native/device.js';
 import { DTYPES, type DType } from '../tensor/dtype.js';
@@ -55,8 +55,7 @@ export class Program<Outputs = Record<string, Tensor>> {
   ): Promise<Program<Outputs>> {
     requireKnown('load options', options, ['device', 'threads', 'simd', 'graphs', 'verify']);
     const { verify = true } = options;
-    if (typeof verify !== 'boolean')
-      throw new SilverlodeError('INVALID_ARGUMENT', `verify must be a boolean, got ${String(verify)}`);
+    requireBoolean('verify', verify);
     const device = openDevice(options);
     let runner: ProgramRunner | undefined;
     try {

@@ -100,6 +100,7 @@ export function isProgramSpec(value: unknown): value is ProgramSpec {
   );
 }
 
-function isList(value: unknown, fits: (entry: unknown) => boolean): boolean {
+/** Whether something is a list whose entries all fit. */
+export function isList(value: unknown, fits: (entry: unknown) => boolean): boolean {
   return Array.isArray(value) && value.every(fits);
 }

@@ -112,7 +112,7 @@ export class Catalogue {
       maxFreshItems: this.limits.maxFreshItems,
       freshBytes: fresh ? this.#editor.bytes : 0,
       deletedRows: main.ids.length - mainItems,
-      compacting: this.#folding.isRunning,
+      compacting: this.#folding.state.running !== undefined,
       compaction: this.#folding.state,
       position: this.#position,
       localUpdates: this.#localUpdates,

@@ -1,4 +1,4 @@
-import { SilverlodeError } from '../errors.js';
+import { requireBoolean, SilverlodeError } from '../errors.js';
 import type { DeviceOptions } from '../native/device.js';
 import { requireKnown } from './check_items.js';
 import { type CompactionOptions, checkCompaction } from './fresh/compaction.js';
@@ -46,8 +46,7 @@ const DEFAULT_LIMITS = { maxBatch: 64, maxK: 2 ** 20, maxCandidates: 2 ** 20, ma
 export function checkLoadOptions(options: LoadOptions): LoadLimits {
   requireKnown('load options', options, KNOWN);
   const { verify = true } = options;
-  if (typeof verify !== 'boolean')
-    throw new SilverlodeError('INVALID_ARGUMENT', `verify must be a boolean, got ${String(verify)}`);
+  requireBoolean('verify', verify);
   const { journal, fsync = 'always' } = options;
   if (journal !== undefined && (typeof journal !== 'string' || journal === ''))
     throw new SilverlodeError('INVALID_ARGUMENT', `journal must be a path, got ${String(journal)}`);

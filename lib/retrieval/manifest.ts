@@ -5,7 +5,7 @@ import type { RotationFacts } from '../index/rotation.js';
 import type { ProgramSpec } from '../native/addon.js';
 import type { Metric } from '../ops/ivf_probe.js';
 import type { InputSpecs } from '../program/compile.js';
-import { isProgramSpec } from '../program/program_file.js';
+import { isList, isProgramSpec } from '../program/program_file.js';
 import type { WeightSlot } from '../value/compile.js';
 
 export interface Manifest {
@@ -133,10 +133,6 @@ function areRecallFacts({ target, open, narrowed, clusters }: RecallFacts): bool
 
 function isRotation(facts: RotationFacts | null): boolean {
   return typeof facts?.applied === 'boolean' && typeof facts.aligned === 'boolean';
-}
-
-function isList(value: unknown, fits: (entry: unknown) => boolean): boolean {
-  return Array.isArray(value) && value.every(fits);
 }
 
 function arePrograms(value: Programs | undefined): boolean {

@@ -1,5 +1,5 @@
 // Requests as users give them, checked: every check that needs no native work happens here, before any work.
-import { SilverlodeError } from '../errors.js';
+import { requireBoolean, SilverlodeError } from '../errors.js';
 import type { FilterPlan } from '../filter/plan.js';
 import type { InputSpecs } from '../program/compile.js';
 import type { InputSpec } from '../program/trace.js';
@@ -134,7 +134,7 @@ export class RequestChecker {
     const deadlineMs = request.deadlineMs ?? Number.POSITIVE_INFINITY;
     if (typeof deadlineMs !== 'number' || !(deadlineMs >= 0))
       throw invalid(`deadlineMs must be a number of milliseconds, got ${String(deadlineMs)}`);
-    if (typeof exact !== 'boolean') throw invalid(`exact must be a boolean, got ${String(exact)}`);
+    requireBoolean('exact', exact);
     const weights = this.#weights(request.weights);
     const target = counts ? 1 : recall;
     const asked = {
@@ -346,7 +346,7 @@ function invalid(message: string, details: Record<string, unknown> = {}): Silver
 
 /** Whether a request counts all eligible items, which it cannot do where it looks at some of them alone. */
 function isCounted({ count: counts = false, recall, probes, exact }: RetrieveRequest): boolean {
-  if (typeof counts !== 'boolean') throw invalid(`count must be a boolean, got ${String(counts)}`, { field: 'count' });
+  requireBoolean('count', counts, { field: 'count' });
   if (!counts) return false;
   const other = Object.entries({
     probes,

@@ -1,5 +1,5 @@
 // How much must be searched, and how many candidates ranked, for the recall that is wanted: by measurement.
-import { SilverlodeError } from '../errors.js';
+import { requireBoolean, SilverlodeError } from '../errors.js';
 import { Progress, type ProgressEvent } from '../index/progress.js';
 import { isTypedArrayOf } from '../tensor/typed_array.js';
 import type { Manifest } from './manifest.js';
@@ -148,8 +148,7 @@ export function tuneRequests(
 ): RetrieveRequest[] {
   if (!(recall > 0 && recall <= 1)) throw invalid(`recall must lie in (0, 1], got ${recall}`);
   if (!Number.isInteger(k) || k < 1) throw invalid(`k must be a positive integer, got ${String(k)}`);
-  if (candidates !== undefined && typeof candidates !== 'boolean')
-    throw invalid(`candidates must be a boolean, got ${String(candidates)}`);
+  if (candidates !== undefined) requireBoolean('candidates', candidates);
   if (maxCandidates !== undefined && (!Number.isInteger(maxCandidates) || maxCandidates < 1))
     throw invalid(`maxCandidates must be a positive integer, got ${String(maxCandidates)}`);
   const { dims } = manifest;

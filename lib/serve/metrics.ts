@@ -170,35 +170,32 @@ export class HubMetrics {
   }
 
   #gauge(name: string, help: string, read: (model: string) => number | undefined): void {
-    const { hub, registry } = this;
-    new this.prometheus.Gauge({
-      name: this.#claim(name),
-      help,
-      labelNames: ['model'],
-      registers: [registry],
-      collect() {
-        this.reset();
-        for (const model of hub.names) {
-          const value = read(model);
-          if (value !== undefined) this.set({ model }, value);
-        }
-      },
-    });
+    this.#perModel(this.prometheus.Gauge<'model'>, name, help, read);
   }
 
   /** A count that a model keeps itself; it begins again with every version. */
   #total(name: string, help: string, read: (model: string) => number | undefined): void {
+    this.#perModel(this.prometheus.Counter<'model'>, name, help, read);
+  }
+
+  /** Asks every model when the metrics are read. */
+  #perModel(
+    Metric: typeof Prometheus.Gauge<'model'> | typeof Prometheus.Counter<'model'>,
+    name: string,
+    help: string,
+    read: (model: string) => number | undefined,
+  ): void {
     const { hub, registry } = this;
-    new this.prometheus.Counter({
+    const metric: Prometheus.Gauge<'model'> | Prometheus.Counter<'model'> = new Metric({
       name: this.#claim(name),
       help,
       labelNames: ['model'],
       registers: [registry],
-      collect() {
-        this.reset();
+      collect: () => {
+        metric.reset();
         for (const model of hub.names) {
           const value = read(model);
-          if (value !== undefined) this.inc({ model }, value);
+          if (value !== undefined) metric.inc({ model }, value);
         }
       },
     });

@@ -74,7 +74,7 @@ export function reasonToFold(
   return freshRows > freshCost * scannedRows ? 'cost' : undefined;
 }
 
-/** Folds when it is due, one at a time, with rests; its timers keep no process alive. */
+/** Folds when it is due, one at a time, with rests; what is yet to begin keeps no process alive. */
 export class FoldSchedule {
   #timer: NodeJS.Timeout | undefined;
   #running = false;
@@ -117,16 +117,19 @@ export class FoldSchedule {
     return !this.#stopped && performance.now() - since < this.options.waitMs;
   }
 
-  /** Folds to make room. Settles when that was tried, at the latest after `ms`. */
-  async room(ms: number = this.options.waitMs): Promise<void> {
+  /** Folds to make room. Settles when that was tried, at the latest after `waitMs`. */
+  async room(): Promise<void> {
     if (this.#stopped) return;
     if (!this.#running) this.#startIn(this.#retryAt - performance.now(), 'memory');
-    let timer: NodeJS.Timeout | undefined;
     await new Promise<void>((resolve) => {
-      this.#waiting.add(resolve);
-      timer = setTimeout(resolve, Math.max(0, ms));
+      const settle = () => {
+        clearTimeout(timer);
+        this.#waiting.delete(settle);
+        resolve();
+      };
+      const timer = setTimeout(settle, this.options.waitMs); // of somebody who waits, so that the process does too
+      this.#waiting.add(settle);
     });
-    clearTimeout(timer);
   }
 
   /** No folding begins any more, and nobody waits for one. */
@@ -160,7 +163,6 @@ export class FoldSchedule {
   }
 
   #wake(): void {
-    for (const resolve of this.#waiting) resolve();
-    this.#waiting.clear();
+    for (const settle of this.#waiting) settle();
   }
 }

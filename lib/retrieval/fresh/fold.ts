@@ -52,7 +52,8 @@ export async function fold(
     return table && ((await gatherRows(table, index as Tensor, { tail: fresh.get(tail) })) as Tensor);
   };
   progress.step('assign', 0, 1);
-  const rowsOf = async (name: string) => gathered(`index.${name}`, name, await int32(sources.rows));
+  const rows = await int32(sources.rows);
+  const rowsOf = (name: string) => gathered(`index.${name}`, name, rows);
   const clustered = await recluster(captured, rowsOf, sources.main, progress);
   const layout = await layOutRows(clustered.clusters, manifest.clusters);
   const order = await sourceRows(layout.ordinals, sources);

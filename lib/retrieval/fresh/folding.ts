@@ -18,29 +18,35 @@ export interface CompactionState {
   error: string | undefined;
 }
 
+interface Run {
+  readonly reason: FoldReason;
+  readonly done: Promise<void>;
+  /** Ends it; undefined where it was asked for. */
+  readonly own: AbortController | undefined;
+}
+
 export class Folding {
-  #running: { readonly done: Promise<void>; readonly own: AbortController | undefined } | undefined;
-  #state: CompactionState;
+  #run: Run | undefined;
+  #last: Omit<CompactionState, 'automatic' | 'running'> = {
+    folds: 0,
+    failures: 0,
+    reason: undefined,
+    milliseconds: undefined,
+    error: undefined,
+  };
 
   constructor(
-    automatic: boolean,
+    private readonly automatic: boolean,
     private readonly fold: (options: FoldOptions) => Promise<void>,
-  ) {
-    const none = { reason: undefined, milliseconds: undefined, error: undefined };
-    this.#state = { automatic, running: undefined, folds: 0, failures: 0, ...none };
-  }
-
-  get isRunning(): boolean {
-    return this.#running !== undefined;
-  }
+  ) {}
 
   get state(): CompactionState {
-    return this.#state;
+    return { automatic: this.automatic, running: this.#run?.reason, ...this.#last };
   }
 
   /** @throws SilverlodeError `INVALID_ARGUMENT` while another that was asked for is under way. */
   ask(options: FoldOptions): Promise<void> {
-    const before = this.#running;
+    const before = this.#run;
     if (before && !before.own)
       throw new SilverlodeError('INVALID_ARGUMENT', 'the catalogue is being compacted already');
     before?.own?.abort();
@@ -49,15 +55,15 @@ export class Folding {
 
   /** A folding that begins by itself; one that is under way does its work. */
   begin(reason: FoldReason): Promise<void> {
-    if (this.#running) return this.#running.done;
+    if (this.#run) return this.#run.done;
     const own = new AbortController();
     return this.#begin(reason, { signal: own.signal }, own);
   }
 
   /** Ends what began by itself. Settles when nothing is under way. */
   async stop(): Promise<void> {
-    this.#running?.own?.abort();
-    await this.#running?.done.catch(() => undefined);
+    this.#run?.own?.abort();
+    await this.#run?.done.catch(() => undefined);
   }
 
   #begin(
@@ -71,25 +77,18 @@ export class Folding {
       const begun = performance.now();
       try {
         await this.fold(options);
-        this.#tell({ folds: this.#state.folds + 1, error: undefined });
+        this.#last = { ...this.#last, folds: this.#last.folds + 1, error: undefined };
       } catch (error) {
-        if (!own?.signal.aborted) this.#tell({ failures: this.#state.failures + 1, error: (error as Error).message });
+        const { message } = error as Error;
+        if (!own?.signal.aborted) this.#last = { ...this.#last, failures: this.#last.failures + 1, error: message };
         throw error;
       } finally {
-        this.#tell({ reason, milliseconds: performance.now() - begun });
-        if (this.#running === running) {
-          this.#running = undefined;
-          this.#tell({ running: undefined });
-        }
+        this.#last = { ...this.#last, reason, milliseconds: performance.now() - begun };
+        if (this.#run === run) this.#run = undefined; // else another has taken its place
       }
     };
-    const running = { done: work(), own };
-    this.#running = running;
-    this.#tell({ running: reason });
-    return running.done;
-  }
-
-  #tell(facts: Partial<CompactionState>): void {
-    this.#state = { ...this.#state, ...facts };
+    const run = { reason, done: work(), own };
+    this.#run = run;
+    return run.done;
   }
 }
