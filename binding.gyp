@@ -1,5 +1,5 @@
 {
-  "includes": ["native/sources.gypi"],
+  "variables": {"sources": ["<!@(node native/sources.cjs)"]},
   "target_defaults": {
     "cflags!": ["-fno-exceptions"],
     "cflags_cc!": ["-fno-exceptions", "-fno-rtti", "-std=gnu++17", "-std=gnu++20"],

@@ -1,13 +1,11 @@
-# Reads native/sources.gypi, the one source list (paths from native/) that binding.gyp reads too, into
+# Every .cpp below native/ but those of the CUDA plugin, the emulation and the tests, as native/sources.cjs has it for binding.gyp:
 #   SILVERLODE_SOURCES          what any program may link
 #   SILVERLODE_BINDING_SOURCES  what needs Node-API
 # A file whose stem ends in an instruction set is compiled for it, and only on its architecture; one whose stem ends in a system,
 # only there.
 
-set(manifest "${CMAKE_SOURCE_DIR}/native/sources.gypi")
-set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${manifest}")
-file(READ "${manifest}" json)
-string(JSON count LENGTH "${json}" variables sources)
+file(GLOB_RECURSE sources CONFIGURE_DEPENDS RELATIVE "${CMAKE_SOURCE_DIR}" "${CMAKE_SOURCE_DIR}/native/*.cpp")
+list(FILTER sources EXCLUDE REGEX "^native/(backends/cuda|emulation|tests)/")
 
 set(flags_avx2 -mavx2 -mfma -mf16c -mbmi2 -mpopcnt)
 set(flags_avx512vnni -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512vpopcntdq -mavx512vbmi2 -mfma -mf16c -mbmi2 -mpopcnt)
@@ -27,10 +25,7 @@ else()
   set(systems linux posix)
 endif()
 
-math(EXPR last "${count} - 1")
-foreach(index RANGE ${last})
-  string(JSON source GET "${json}" variables sources ${index})
-  string(PREPEND source "native/")
+foreach(source ${sources})
   if(source MATCHES "_(avx2|avx512vnni|neon)\\.cpp$")
     if(NOT CMAKE_MATCH_1 IN_LIST instruction_sets)
       continue()
