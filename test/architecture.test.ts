@@ -173,10 +173,19 @@ describe('every op has its place at every layer', () => {
       `test/cases/${op}.ts`,
       ...(op === 'kmeans_seed' ? [] : [`test/reference/${op}.ts`]), // random: its properties are tested
       `test/ops/${op}.test.ts`,
-      `bench/ops/${op}.bench.ts`,
     ];
     expect(files.filter((file) => !existsSync(path.join(ROOT, file)))).toEqual([]);
     expect(read('lib/ops/index.ts')).toContain(`'./${op}.js'`);
+  });
+
+  const nativeTests = (folder: string) => stems(folder, '_test.cpp').map((stem) => read(`${folder}/${stem}_test.cpp`));
+  const cpuTests = nativeTests('native/tests').join();
+  const cudaTests = nativeTests('native/tests/cuda').join();
+
+  test.each(names.filter((op) => op !== 'reshape'))('%s is run by native tests of both backends', (op) => {
+    const type = /struct (\w+) \{\s+static constexpr const char\* kName/.exec(read(`native/ops/${op}.h`))?.[1];
+    expect(cpuTests).toMatch(new RegExp(`\\bentry<${type}>\\(\\)`));
+    expect(cudaTests).toMatch(new RegExp(`(?<!cpu::)\\bentry<${type}>\\(\\)`));
   });
 
   test('and no layer has an op that the addon lacks', () => {
@@ -184,7 +193,6 @@ describe('every op has its place at every layer', () => {
     expect(declared).toEqual(names);
     expect(stems('lib/ops', '.ts').filter((stem) => !SHARED.includes(stem))).toEqual(names);
     expect(stems('test/ops', '.test.ts')).toEqual(names);
-    expect(stems('bench/ops', '.bench.ts')).toEqual(names);
   });
 });
 

@@ -1,71 +1,35 @@
-// The suite 'ops': one line per op.
-import type { BenchOptions, BenchResult, Suite } from '../support/suite.js';
-import assignClusters from './assign_clusters.bench.js';
-import balanceClusters from './balance_clusters.bench.js';
-import bloomBuild from './bloom_build.bench.js';
-import bloomLayout from './bloom_layout.bench.js';
-import bloomProbe from './bloom_probe.bench.js';
-import concat from './concat.bench.js';
-import elementwise from './elementwise.bench.js';
-import embeddingBag from './embedding_bag.bench.js';
-import filterCheck from './filter_check.bench.js';
-import filterEval from './filter_eval.bench.js';
-import gatherRows from './gather_rows.bench.js';
-import ivfProbe from './ivf_probe.bench.js';
-import ivfScan from './ivf_scan.bench.js';
-import ivfSearch from './ivf_search.bench.js';
-import kmeansSeed from './kmeans_seed.bench.js';
-import l2Normalize from './l2_normalize.bench.js';
-import layerNorm from './layer_norm.bench.js';
-import linear from './linear.bench.js';
-import mergeTopK from './merge_top_k.bench.js';
-import mixtureOfLogits from './mixture_of_logits.bench.js';
-import overArch from './over_arch.bench.js';
-import quantizeInt8 from './quantize_int8.bench.js';
-import rescore from './rescore.bench.js';
-import reshape from './reshape.bench.js';
-import rotate from './rotate.bench.js';
-import sliceBuild from './slice_build.bench.js';
-import topK from './top_k.bench.js';
-import updateCentroids from './update_centroids.bench.js';
-import valueModel from './value_model.bench.js';
+// The suite 'ops': every op over the larger cases of its table, from the call in JavaScript to the resolved outputs.
+import type { Tensor } from 'silverlode';
+import { addon } from '../../lib/native/addon.js';
+import type { OpCase } from '../../test/cases/op_case.js';
+import { type BenchOptions, type BenchResult, measure, type Suite } from '../support/suite.js';
 
-const OPS: readonly Suite[] = [
-  assignClusters,
-  balanceClusters,
-  bloomBuild,
-  bloomLayout,
-  bloomProbe,
-  concat,
-  elementwise,
-  embeddingBag,
-  filterCheck,
-  filterEval,
-  gatherRows,
-  ivfProbe,
-  ivfScan,
-  ivfSearch,
-  kmeansSeed,
-  l2Normalize,
-  layerNorm,
-  linear,
-  mergeTopK,
-  mixtureOfLogits,
-  overArch,
-  quantizeInt8,
-  rescore,
-  reshape,
-  rotate,
-  sliceBuild,
-  topK,
-  updateCentroids,
-  valueModel,
-];
+/** What `test/cases/<op>.ts` exports. */
+interface CaseTable {
+  readonly cases: readonly OpCase<unknown>[];
+  readonly run: (input: unknown) => Promise<object>;
+}
 
 const suite: Suite = {
   async *run(options: BenchOptions): AsyncGenerator<BenchResult> {
-    for (const op of OPS) yield* op.run(options);
+    for (const op of addon().opNames()) {
+      const { cases, run } = (await import(`../../test/cases/${op}.js`)) as CaseTable;
+      for (const each of cases) {
+        const name = `${op} ${each.name}`;
+        if (!each.bench || !name.includes(options.filter)) continue;
+        const input = each.input();
+        const measured = await measure(async () => dispose(await run(input)), options);
+        const { bytes, operations } = each.cost();
+        const perSecond = (amount: number) => amount / (measured.medianMs * 1e6);
+        yield { name, ...measured, figures: { 'GB/s': perSecond(bytes), 'Gop/s': perSecond(operations) } };
+      }
+    }
   },
 };
+
+/** Outputs would otherwise live until the garbage collector, which does not see native memory, comes by. */
+function dispose(outputs: object): void {
+  for (const output of Object.values(outputs) as Tensor[]) output.dispose();
+}
 
 export default suite;

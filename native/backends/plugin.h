@@ -2,9 +2,11 @@
 // plain table. Both sides are built from the same headers; the version and the sizes tell when they were not.
 #pragma once
 
-#include "ops/backend_table.h"
+#include "ops/op.h"
 
 namespace silverlode {
+
+struct BackendTable;
 
 constexpr uint32_t kPluginVersion = 1;
 
@@ -21,9 +23,9 @@ struct PluginDeviceInfo {
 // runs with its own stream; its functions are called by one thread at a time, in the order that ops/device.h describes.
 struct PluginTable {
   uint32_t version = kPluginVersion;
-  uint32_t backend_table_version = kBackendTableVersion;
-  uint32_t plugin_table_bytes = 0;  // sizeof, which a struct cannot know inside itself
-  uint32_t backend_table_bytes = sizeof(BackendTable);
+  uint32_t backend_table_version = 0;
+  uint32_t plugin_table_bytes = 0;  // sizeof, as both sides see it
+  uint32_t backend_table_bytes = 0;
   uint32_t status_bytes = sizeof(Status);
   uint32_t context_bytes = sizeof(Context);
 

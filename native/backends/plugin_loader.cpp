@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "backends/library_file.h"
+#include "ops/backend_table.h"
 #include "platform/library.h"
 
 namespace silverlode {

@@ -4,9 +4,11 @@
 
 #include <memory>
 
-#include "ops/backend_table.h"
+#include "ops/op.h"
 
 namespace silverlode {
+
+struct BackendTable;
 
 // Where bytes are: in host memory, or on the GPU of that number.
 using Place = int32_t;

@@ -5,7 +5,7 @@
 //   parse(attributes, params)          attributes -> Params
 //   infer(params, dims, inputs, out)   validates inputs, gives output dtypes and shapes; inputs have no data yet
 //   bind(params, dims, inputs, outputs, args)  fills Args; runs on the hot path, never allocates
-// ops/op_list.cpp lists them; the backend table (ops/backend_table.h) has one entry per op, typed by its Args.
+// ops/all_ops.h lists them; the backend table (ops/backend_table.h) has one entry per op, typed by its Args.
 #pragma once
 
 #include <cstddef>

@@ -1,6 +1,6 @@
 #include "ops/op_list.h"
 
-#include "ops/reshape.h"
+#include "ops/backend_table.h"
 
 namespace silverlode {
 
@@ -10,10 +10,9 @@ template <class Op>
 class TypedOp final : public OpInstance {
  public:
   using Args = typename Op::Args;
-  using Entry = OpEntry<Args> BackendTable::*;
   static constexpr bool kPrepares = requires(Args args) { args.prepared; };
 
-  TypedOp(Entry entry, const typename Op::Params& params) : entry_(entry), params_(params) {}
+  explicit TypedOp(const typename Op::Params& params) : params_(params) {}
 
   const char* name() const override { return Op::kName; }
 
@@ -23,7 +22,7 @@ class TypedOp final : public OpInstance {
 
   size_t workspace(const BackendTable& table, const Context& context, const DimValues& dims, Inputs inputs,
                    Outputs outputs, bool prepared) const override {
-    const OpEntry<Args>& entry = table.*entry_;
+    const OpEntry<Args>& entry = table.entry<Op>();
     // Sizes depend on whether there are prepared weights, never on what they hold.
     const void* weights = prepared ? this : nullptr;
     return entry.workspace == nullptr ? 0 : entry.workspace(context, args(dims, inputs, outputs, weights));
@@ -36,18 +35,18 @@ class TypedOp final : public OpInstance {
 
   size_t prepared_bytes(const BackendTable& table, const DimValues& dims, Inputs inputs,
                         Outputs outputs) const override {
-    const OpEntry<Args>& entry = table.*entry_;
+    const OpEntry<Args>& entry = table.entry<Op>();
     return entry.prepared_bytes == nullptr ? 0 : entry.prepared_bytes(args(dims, inputs, outputs, nullptr));
   }
 
   Status prepare(const BackendTable& table, Context& context, const DimValues& dims, Inputs inputs, Outputs outputs,
                  void* prepared) const override {
-    return (table.*entry_).prepare(context, args(dims, inputs, outputs, nullptr), prepared);
+    return table.entry<Op>().prepare(context, args(dims, inputs, outputs, nullptr), prepared);
   }
 
   Status run(const BackendTable& table, Context& context, const DimValues& dims, Inputs inputs, Outputs outputs,
              Workspace workspace, const void* prepared) const override {
-    const OpEntry<Args>& entry = table.*entry_;
+    const OpEntry<Args>& entry = table.entry<Op>();
     if (entry.run == nullptr) {
       return make_error(Code::kDeviceUnavailable, "%s is not implemented on %s", Op::kName, table.name);
     }
@@ -66,18 +65,18 @@ class TypedOp final : public OpInstance {
     return bound;
   }
 
-  Entry entry_;
   typename Op::Params params_;
 };
 
-class ReshapeOp final : public OpInstance {
+template <class Op>
+class ViewOp final : public OpInstance {
  public:
-  explicit ReshapeOp(const Reshape::Params& params) : params_(params) {}
+  explicit ViewOp(const typename Op::Params& params) : params_(params) {}
 
-  const char* name() const override { return Reshape::kName; }
+  const char* name() const override { return Op::kName; }
   bool is_view() const override { return true; }
   Status infer(const DimValues& dims, Inputs inputs, OutputSpecs& outputs) const override {
-    return Reshape::infer(params_, dims, inputs, outputs);
+    return Op::infer(params_, dims, inputs, outputs);
   }
   size_t workspace(const BackendTable&, const Context&, const DimValues&, Inputs, Outputs, bool) const override {
     return 0;
@@ -88,63 +87,32 @@ class ReshapeOp final : public OpInstance {
     return ok_status();
   }
   Status run(const BackendTable&, Context&, const DimValues&, Inputs, Outputs, Workspace, const void*) const override {
-    return make_error(Code::kInternal, "reshape is a view and is never run");
+    return make_error(Code::kInternal, "%s is a view and is never run", Op::kName);
   }
 
  private:
-  Reshape::Params params_;
+  typename Op::Params params_;
 };
 
 using Maker = Status (*)(const Attributes& attributes, std::unique_ptr<OpInstance>& op);
 
-template <class Op, OpEntry<typename Op::Args> BackendTable::* kEntry>
-Status make_typed(const Attributes& attributes, std::unique_ptr<OpInstance>& op) {
+template <class Op, template <class> class Instance>
+Status make(const Attributes& attributes, std::unique_ptr<OpInstance>& op) {
   typename Op::Params params{};
   if (Status status = Op::parse(attributes, params); !status.ok()) return status;
-  op = std::make_unique<TypedOp<Op>>(kEntry, params);
+  op = std::make_unique<Instance<Op>>(params);
   return ok_status();
 }
 
-Status make_reshape(const Attributes& attributes, std::unique_ptr<OpInstance>& op) {
-  Reshape::Params params;
-  if (Status status = Reshape::parse(attributes, params); !status.ok()) return status;
-  op = std::make_unique<ReshapeOp>(params);
-  return ok_status();
+using Makers = std::map<std::string, Maker>;
+
+template <class... Ops, class... Views>
+Makers makers_of(OpList<Ops...>, OpList<Views...>) {
+  return {{Ops::kName, make<Ops, TypedOp>}..., {Views::kName, make<Views, ViewOp>}...};
 }
 
-const std::map<std::string, Maker>& makers() {
-  using T = BackendTable;
-  static const std::map<std::string, Maker> all = {
-      {AssignClusters::kName, make_typed<AssignClusters, &T::assign_clusters>},
-      {BalanceClusters::kName, make_typed<BalanceClusters, &T::balance_clusters>},
-      {BloomBuild::kName, make_typed<BloomBuild, &T::bloom_build>},
-      {BloomLayout::kName, make_typed<BloomLayout, &T::bloom_layout>},
-      {BloomProbe::kName, make_typed<BloomProbe, &T::bloom_probe>},
-      {Concat::kName, make_typed<Concat, &T::concat>},
-      {Elementwise::kName, make_typed<Elementwise, &T::elementwise>},
-      {EmbeddingBag::kName, make_typed<EmbeddingBag, &T::embedding_bag>},
-      {FilterCheck::kName, make_typed<FilterCheck, &T::filter_check>},
-      {FilterEval::kName, make_typed<FilterEval, &T::filter_eval>},
-      {GatherRows::kName, make_typed<GatherRows, &T::gather_rows>},
-      {IvfProbe::kName, make_typed<IvfProbe, &T::ivf_probe>},
-      {IvfScan::kName, make_typed<IvfScan, &T::ivf_scan>},
-      {IvfSearch::kName, make_typed<IvfSearch, &T::ivf_search>},
-      {KmeansSeed::kName, make_typed<KmeansSeed, &T::kmeans_seed>},
-      {L2Normalize::kName, make_typed<L2Normalize, &T::l2_normalize>},
-      {LayerNorm::kName, make_typed<LayerNorm, &T::layer_norm>},
-      {Linear::kName, make_typed<Linear, &T::linear>},
-      {MergeTopK::kName, make_typed<MergeTopK, &T::merge_top_k>},
-      {MixtureOfLogits::kName, make_typed<MixtureOfLogits, &T::mixture_of_logits>},
-      {OverArch::kName, make_typed<OverArch, &T::over_arch>},
-      {QuantizeInt8::kName, make_typed<QuantizeInt8, &T::quantize_int8>},
-      {Rescore::kName, make_typed<Rescore, &T::rescore>},
-      {Reshape::kName, make_reshape},
-      {Rotate::kName, make_typed<Rotate, &T::rotate>},
-      {SliceBuild::kName, make_typed<SliceBuild, &T::slice_build>},
-      {TopK::kName, make_typed<TopK, &T::top_k>},
-      {UpdateCentroids::kName, make_typed<UpdateCentroids, &T::update_centroids>},
-      {ValueModel::kName, make_typed<ValueModel, &T::value_model>},
-  };
+const Makers& makers() {
+  static const Makers all = makers_of(DeviceOps(), ViewOps());
   return all;
 }
 

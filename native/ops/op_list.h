@@ -4,9 +4,11 @@
 #include <memory>
 #include <string>
 
-#include "ops/backend_table.h"
+#include "ops/op.h"
 
 namespace silverlode {
+
+struct BackendTable;
 
 // An op with its parsed Params. Immutable; may be used from several threads.
 class OpInstance {

@@ -67,7 +67,7 @@ TEST(AssignClusters, MatchesTheObviousSearch) {
     const std::vector<float> centroids =
         c.coarse ? coarse_rows(c.clusters, c.dim, seed + 1000) : random_rows(c.clusters, c.dim, seed + 1000);
     const Result result =
-        run_op_everywhere<AssignClusters>(cpu::assign_clusters_entry(), {{{"nearest", c.nearest}}},
+        run_op_everywhere<AssignClusters>(cpu::entry<AssignClusters>(), {{{"nearest", c.nearest}}},
                                           {view_of(rows, {c.rows, c.dim}), view_of(centroids, {c.clusters, c.dim})});
     expect_reference(c, rows, centroids, result);
   }
@@ -75,7 +75,7 @@ TEST(AssignClusters, MatchesTheObviousSearch) {
 
 TEST(AssignClusters, EqualCentroidsAndZeroRowsTakeTheLowestId) {
   const std::vector<float> rows(10 * 4, 0.0f), centroids(200 * 4, 0.0f);
-  const Result result = run_op<AssignClusters>(cpu::assign_clusters_entry(), {{{"nearest", int64_t{3}}}},
+  const Result result = run_op<AssignClusters>(cpu::entry<AssignClusters>(), {{{"nearest", int64_t{3}}}},
                                                {view_of(rows, {10, 4}), view_of(centroids, {200, 4})});
   const std::vector<int32_t> clusters = result.as<int32_t>(0);
   for (size_t i = 0; i < clusters.size(); ++i) EXPECT_EQ(clusters[i], static_cast<int32_t>(i % 3));
@@ -83,7 +83,7 @@ TEST(AssignClusters, EqualCentroidsAndZeroRowsTakeTheLowestId) {
 
 TEST(AssignClusters, NoRowsGiveNothing) {
   const Result result = run_op<AssignClusters>(
-      cpu::assign_clusters_entry(), {}, {view_of(std::vector<float>{}, {0, 4}), view_of(random_rows(2, 4, 1), {2, 4})});
+      cpu::entry<AssignClusters>(), {}, {view_of(std::vector<float>{}, {0, 4}), view_of(random_rows(2, 4, 1), {2, 4})});
   EXPECT_TRUE(result.status.ok());
   EXPECT_TRUE(result.outputs[0].empty());
 }
@@ -91,7 +91,7 @@ TEST(AssignClusters, NoRowsGiveNothing) {
 // Values whose products overflow still give every row valid clusters.
 TEST(AssignClusters, OverflowKeepsIdsValid) {
   const std::vector<float> rows(3, 3e38f), centroids = {3e38f, -3e38f, 1.0f, 2.0f};
-  const Result result = run_op_everywhere<AssignClusters>(cpu::assign_clusters_entry(), {{{"nearest", int64_t{4}}}},
+  const Result result = run_op_everywhere<AssignClusters>(cpu::entry<AssignClusters>(), {{{"nearest", int64_t{4}}}},
                                                           {view_of(rows, {3, 1}), view_of(centroids, {4, 1})});
   for (int32_t cluster : result.as<int32_t>(0)) EXPECT_TRUE(cluster >= 0 && cluster < 4) << cluster;
   for (float score : result.as<float>(1)) EXPECT_EQ(score, score);
@@ -104,7 +104,7 @@ TEST(AssignClusters, OverflowHidesNoOtherCentroid) {
   std::vector<float> centroids(2 * 64);
   for (size_t c = 0; c < 32; ++c) centroids[2 * c + 1] = 2.0f;  // the first panel: score -2
   for (size_t c = 32; c < 40; ++c) centroids[2 * c] = huge;     // Infinity - Infinity; the rest are 0
-  const Result result = run_op_everywhere<AssignClusters>(cpu::assign_clusters_entry(), {},
+  const Result result = run_op_everywhere<AssignClusters>(cpu::entry<AssignClusters>(), {},
                                                           {view_of(rows, {1, 2}), view_of(centroids, {64, 2})});
   EXPECT_EQ(result.as<int32_t>(0)[0], 40);
 }
@@ -116,18 +116,18 @@ TEST(AssignClusters, ReportsProgressAndStopsWhenCancelled) {
   tests::Setting setting;
   setting.progress = [](void* user, double done) { static_cast<std::vector<double>*>(user)->push_back(done); };
   setting.progress_user = &reports;
-  EXPECT_TRUE(run_op<AssignClusters>(cpu::assign_clusters_entry(), {}, inputs, setting).status.ok());
+  EXPECT_TRUE(run_op<AssignClusters>(cpu::entry<AssignClusters>(), {}, inputs, setting).status.ok());
   EXPECT_GT(reports.size(), 1u);
   EXPECT_TRUE(std::is_sorted(reports.begin(), reports.end()));
   EXPECT_EQ(reports.back(), 1.0);
 
   const uint32_t cancel = 1;
-  EXPECT_EQ(run_op<AssignClusters>(cpu::assign_clusters_entry(), {}, inputs, {.cancel = &cancel}).status.code,
+  EXPECT_EQ(run_op<AssignClusters>(cpu::entry<AssignClusters>(), {}, inputs, {.cancel = &cancel}).status.code,
             Code::kAborted);
 }
 
 TEST(AssignClusters, RefusesWrongInputs) {
-  const auto entry = cpu::assign_clusters_entry();
+  const auto entry = cpu::entry<AssignClusters>();
   const std::vector<float> rows = random_rows(6, 4, 1);
   const std::vector<int32_t> integers(24);
   const auto code = [&](std::vector<TensorView> inputs, int64_t nearest) {

@@ -107,7 +107,7 @@ TEST(BalanceClusters, MatchesTheMatchingInRounds) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     const Problem problem = random_problem(rows, choices, clusters, cap, seed);
     const Result result =
-        run_op<BalanceClusters>(cpu::balance_clusters_entry(), attributes(clusters, cap), views(problem));
+        run_op<BalanceClusters>(cpu::entry<BalanceClusters>(), attributes(clusters, cap), views(problem));
     ASSERT_TRUE(result.status.ok()) << result.status.text;
     const std::vector<int32_t> placed = result.as<int32_t>(0);
     ASSERT_EQ(placed, reference(problem));
@@ -117,7 +117,7 @@ TEST(BalanceClusters, MatchesTheMatchingInRounds) {
 
 TEST(BalanceClusters, EqualAtEveryThreadCount) {
   const Problem problem = random_problem(5000, 4, 50, 110, 77);
-  run_op_everywhere<BalanceClusters>(cpu::balance_clusters_entry(), attributes(50, 110), views(problem));
+  run_op_everywhere<BalanceClusters>(cpu::entry<BalanceClusters>(), attributes(50, 110), views(problem));
 }
 
 TEST(BalanceClusters, EqualRowsFillClustersInOrder) {
@@ -126,14 +126,14 @@ TEST(BalanceClusters, EqualRowsFillClustersInOrder) {
     problem.nearest.insert(problem.nearest.end(), {1, 2});
     problem.scores.insert(problem.scores.end(), {1.0f, 1.0f});
   }
-  const Result result = run_op<BalanceClusters>(cpu::balance_clusters_entry(), attributes(3, 2), views(problem));
+  const Result result = run_op<BalanceClusters>(cpu::entry<BalanceClusters>(), attributes(3, 2), views(problem));
   EXPECT_EQ(result.as<int32_t>(0), (std::vector<int32_t>{1, 1, 2, 2, 0, 0}));
 }
 
 TEST(BalanceClusters, AWideCapKeepsTheNearest) {
   const Problem problem = random_problem(400, 3, 7, int64_t{1} << 62, 78);
   const Result result =
-      run_op<BalanceClusters>(cpu::balance_clusters_entry(), attributes(7, int64_t{1} << 62), views(problem));
+      run_op<BalanceClusters>(cpu::entry<BalanceClusters>(), attributes(7, int64_t{1} << 62), views(problem));
   const std::vector<int32_t> placed = result.as<int32_t>(0);
   for (int64_t row = 0; row < 400; ++row) {
     if (problem.choice(row, 0) >= 0) {
@@ -146,7 +146,7 @@ TEST(BalanceClusters, RefusesWrongInputs) {
   const std::vector<int32_t> nearest = {0, 1, 1, 0, 0, 1};
   const std::vector<float> scores(6);
   const auto code = [&](const Attributes& given, const std::vector<int32_t>& ids, const Shape& shape) {
-    return run_op<BalanceClusters>(cpu::balance_clusters_entry(), given, {view_of(ids, shape), view_of(scores, {3, 2})})
+    return run_op<BalanceClusters>(cpu::entry<BalanceClusters>(), given, {view_of(ids, shape), view_of(scores, {3, 2})})
         .status.code;
   };
   EXPECT_EQ(code(attributes(2, 2), nearest, {3, 2}), Code::kOk);

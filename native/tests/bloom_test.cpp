@@ -12,7 +12,7 @@ std::vector<int64_t> layout(const Csr& csr, double bits_per_term, int32_t thread
   const int64_t rows = static_cast<int64_t>(csr.offsets.size()) - 1;
   Guarded<int64_t> offsets(rows / 512 + 1);
   const BloomLayout::Args args = {csr.offsets.data(), offsets.data(), rows, bits_per_term};
-  EXPECT_TRUE(run_op(cpu::bloom_layout_entry(), args, threads).ok());
+  EXPECT_TRUE(run_op(cpu::entry<BloomLayout>(), args, threads).ok());
   return offsets.copy();
 }
 
@@ -29,7 +29,7 @@ std::vector<uint64_t> build(const Csr& csr, const std::vector<int64_t>& hashes, 
                                  static_cast<int64_t>(hashes.size()),
                                  offsets.back(),
                                  n_hashes};
-  EXPECT_TRUE(run_op(cpu::bloom_build_entry(), args, threads).ok());
+  EXPECT_TRUE(run_op(cpu::entry<BloomBuild>(), args, threads).ok());
   return bloom.copy();
 }
 
@@ -40,7 +40,7 @@ std::vector<uint64_t> probe(const std::vector<uint64_t>& bloom, const std::vecto
   Guarded<uint64_t> hits(terms * blocks * 8);
   const BloomProbe::Args args = {bloom.data(), offsets.data(), hashes.data(), hits.data(),
                                  blocks,       offsets.back(), terms,         n_hashes};
-  EXPECT_TRUE(run_op(cpu::bloom_probe_entry(), args, threads).ok());
+  EXPECT_TRUE(run_op(cpu::entry<BloomProbe>(), args, threads).ok());
   return hits.copy();
 }
 
@@ -145,7 +145,7 @@ TEST(Bloom, BadInputsAreRefusedBeforeAnythingIsWritten) {
     Guarded<uint64_t> bloom(std::max<int64_t>(positions, 0) * 8);
     const BloomBuild::Args args = {
         csr.offsets.data(), csr.terms.data(), hashes.data(), offsets.data(), bloom.data(), 1024, 3, 3, positions, 3};
-    return run_op(cpu::bloom_build_entry(), args).code == Code::kInvalidArgument && bloom.untouched();
+    return run_op(cpu::entry<BloomBuild>(), args).code == Code::kInvalidArgument && bloom.untouched();
   };
   EXPECT_FALSE(refused(good, {0, 20, 40}, 40));
   EXPECT_TRUE(refused(good, {0, 20, 40}, 41));
@@ -163,14 +163,14 @@ TEST(Bloom, BadInputsAreRefusedBeforeAnythingIsWritten) {
     EXPECT_TRUE(refused(bad, {0, 20, 40}, 40));
     Guarded<int64_t> offsets(3);
     const BloomLayout::Args args = {bad.offsets.data(), offsets.data(), 1024, 12};
-    EXPECT_EQ(run_op(cpu::bloom_layout_entry(), args).code, Code::kInvalidArgument);
+    EXPECT_EQ(run_op(cpu::entry<BloomLayout>(), args).code, Code::kInvalidArgument);
     EXPECT_TRUE(offsets.untouched());
   }
   const std::vector<int64_t> beyond = {0, 20, 41};
   const std::vector<uint64_t> bloom(40 * 8, 0);
   Guarded<uint64_t> hits(16);
   const BloomProbe::Args args = {bloom.data(), beyond.data(), hashes.data(), hits.data(), 2, 40, 1, 3};
-  EXPECT_EQ(run_op(cpu::bloom_probe_entry(), args).code, Code::kInvalidArgument);
+  EXPECT_EQ(run_op(cpu::entry<BloomProbe>(), args).code, Code::kInvalidArgument);
   EXPECT_TRUE(hits.untouched());
 }
 

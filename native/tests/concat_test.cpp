@@ -11,7 +11,7 @@ TEST(Concat, JoinsTheLastDimension) {
   for (int64_t width : widths) parts.push_back(random_tensor({7, 300, width}, static_cast<uint32_t>(width + 1)));
   std::vector<TensorView> inputs;
   for (const FloatTensor& part : parts) inputs.push_back(part.view());
-  const Result result = run_op_everywhere<Concat>(cpu::concat_entry(), {}, inputs);
+  const Result result = run_op_everywhere<Concat>(cpu::entry<Concat>(), {}, inputs);
   std::vector<float> expected;
   for (size_t row = 0; row < 2100; ++row) {
     for (const FloatTensor& part : parts) {
@@ -24,7 +24,7 @@ TEST(Concat, JoinsTheLastDimension) {
 
 TEST(Concat, AnyDtype) {
   const std::vector<int32_t> a = {1, 2}, b = {3, 4, 5, 6};
-  const Result result = run_op<Concat>(cpu::concat_entry(), {}, {view_of(a, {2, 1}), view_of(b, {2, 2})});
+  const Result result = run_op<Concat>(cpu::entry<Concat>(), {}, {view_of(a, {2, 1}), view_of(b, {2, 2})});
   EXPECT_EQ(result.as<int32_t>(0), (std::vector<int32_t>{1, 3, 4, 2, 5, 6}));
 }
 

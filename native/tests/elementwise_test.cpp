@@ -18,7 +18,7 @@ TEST(Elementwise, BinaryOverEverySuffix) {
     const int64_t period = shape.elements();
     for (bool add : {true, false}) {
       const Result result = run_op_everywhere<Elementwise>(
-          cpu::elementwise_entry(), with_function(add ? "add" : "multiply"), {a.view(), b.view()});
+          cpu::entry<Elementwise>(), with_function(add ? "add" : "multiply"), {a.view(), b.view()});
       const std::vector<float> y = result.as<float>(0);
       for (size_t i = 0; i < y.size(); ++i) {
         const float other = b.values[i % static_cast<size_t>(period)];
@@ -31,7 +31,7 @@ TEST(Elementwise, BinaryOverEverySuffix) {
 TEST(Elementwise, OneNumberPerRow) {
   const FloatTensor a = random_tensor({300, 2, 77}, 1), b = random_tensor({300, 2, 1}, 2);
   for (bool add : {true, false}) {
-    const Result result = run_op_everywhere<Elementwise>(cpu::elementwise_entry(),
+    const Result result = run_op_everywhere<Elementwise>(cpu::entry<Elementwise>(),
                                                          with_function(add ? "add" : "multiply"), {a.view(), b.view()});
     const std::vector<float> y = result.as<float>(0);
     for (size_t i = 0; i < y.size(); ++i) {
@@ -44,7 +44,7 @@ TEST(Elementwise, UnaryFunctions) {
   const FloatTensor a = random_tensor({3, 20001}, 1, DType::kF32, 3.0f);
   for (Activation activation :
        {Activation::kRelu, Activation::kGelu, Activation::kSilu, Activation::kSigmoid, Activation::kTanh}) {
-    const Result result = run_op_everywhere<Elementwise>(cpu::elementwise_entry(),
+    const Result result = run_op_everywhere<Elementwise>(cpu::entry<Elementwise>(),
                                                          with_function(activation_name(activation)), {a.view()});
     std::vector<double> expected;
     for (float value : a.values) expected.push_back(activate_exactly(value, activation));

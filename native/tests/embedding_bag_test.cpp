@@ -51,7 +51,7 @@ TEST(EmbeddingBag, AgreesWithFloat64) {
         for (bool weighted : {false, true}) {
           std::vector<TensorView> inputs = {table.view(), view_of(ids, {n}), view_of(offsets, {40})};
           if (weighted) inputs.push_back(view_of(weights, {n}));
-          const Result result = run_op_everywhere<EmbeddingBag>(cpu::embedding_bag_entry(), with_mode(mode), inputs);
+          const Result result = run_op_everywhere<EmbeddingBag>(cpu::entry<EmbeddingBag>(), with_mode(mode), inputs);
           expect_close(result.as<float>(0),
                        reference(table, ids, offsets, weighted ? &weights : nullptr, mode[0] == 'm'), 1e-5);
         }
@@ -63,7 +63,7 @@ TEST(EmbeddingBag, AgreesWithFloat64) {
 TEST(EmbeddingBag, EmptyBagsGiveZeros) {
   const FloatTensor table = random_tensor({3, 4}, 1);
   const std::vector<int32_t> none, offsets = {0, 0, 0};
-  const Result result = run_op<EmbeddingBag>(cpu::embedding_bag_entry(), with_mode("mean"),
+  const Result result = run_op<EmbeddingBag>(cpu::entry<EmbeddingBag>(), with_mode("mean"),
                                              {table.view(), view_of(none, {0}), view_of(offsets, {3})});
   ASSERT_TRUE(result.status.ok()) << result.status.text;
   EXPECT_EQ(result.as<float>(0), std::vector<float>(12, 0.0f));
@@ -72,7 +72,7 @@ TEST(EmbeddingBag, EmptyBagsGiveZeros) {
 TEST(EmbeddingBag, RefusesBadData) {
   const FloatTensor table = random_tensor({3, 4}, 1);
   const auto run = [&](const std::vector<int32_t>& ids, const std::vector<int32_t>& offsets) {
-    return run_op<EmbeddingBag>(cpu::embedding_bag_entry(), {},
+    return run_op<EmbeddingBag>(cpu::entry<EmbeddingBag>(), {},
                                 {table.view(), view_of(ids, {static_cast<int64_t>(ids.size())}),
                                  view_of(offsets, {static_cast<int64_t>(offsets.size())})})
         .status.code;

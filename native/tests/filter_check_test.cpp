@@ -23,9 +23,9 @@ TEST(FilterCheck, TheMaskIsTheTruth) {
     const int64_t words = catalogue.words();
     Guarded<uint64_t> lo(20 * words), hi(20 * words), mask(20 * words);
     const FilterEval::Args eval = {plans.ref(), catalogue.ref(), live.data(), lo.data(), hi.data(), words};
-    ASSERT_TRUE(run_op(cpu::filter_eval_entry(), eval).ok());
+    ASSERT_TRUE(run_op(cpu::entry<FilterEval>(), eval).ok());
     const FilterCheck::Args check = {plans.ref(), catalogue.ref(), lo.data(), hi.data(), mask.data(), words};
-    ASSERT_TRUE(run_op(cpu::filter_check_entry(), check).ok());
+    ASSERT_TRUE(run_op(cpu::entry<FilterCheck>(), check).ok());
     for (int64_t plan = 0; plan < 20; ++plan) {
       for (int64_t row = 0; row < catalogue.rows; ++row) {
         const bool match = truth(each[static_cast<size_t>(plan)], catalogue, row) && bit(live.data(), row);
@@ -37,7 +37,7 @@ TEST(FilterCheck, TheMaskIsTheTruth) {
         Guarded<uint64_t> again(20 * words);
         FilterCheck::Args args = check;
         args.mask = again.data();
-        ASSERT_TRUE(run_op(cpu::filter_check_entry(), args, threads, level).ok());
+        ASSERT_TRUE(run_op(cpu::entry<FilterCheck>(), args, threads, level).ok());
         ASSERT_TRUE(mask == again);
       }
     }
@@ -54,7 +54,7 @@ TEST(FilterCheck, HostilePlansAreRefusedBeforeAnythingIsWritten) {
     Guarded<uint64_t> mask(catalogue.words());
     const FilterCheck::Args args = {plans.ref(), catalogue.ref(), some.data(),
                                     some.data(), mask.data(),     catalogue.words()};
-    EXPECT_EQ(run_op(cpu::filter_check_entry(), args).code, Code::kInvalidArgument);
+    EXPECT_EQ(run_op(cpu::entry<FilterCheck>(), args).code, Code::kInvalidArgument);
     EXPECT_TRUE(mask.untouched());
   }
 }
@@ -70,7 +70,7 @@ TEST(FilterCheck, BrokenIndexOffsetsAreNotFollowed) {
   Guarded<uint64_t> mask(catalogue.words());
   const FilterCheck::Args args = {plans.ref(), catalogue.ref(), none.data(),
                                   all.data(),  mask.data(),     catalogue.words()};
-  EXPECT_TRUE(run_op(cpu::filter_check_entry(), args).ok());
+  EXPECT_TRUE(run_op(cpu::entry<FilterCheck>(), args).ok());
 }
 
 }  // namespace

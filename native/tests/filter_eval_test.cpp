@@ -26,7 +26,7 @@ TEST(FilterEval, TheTruthLiesBetweenLoAndHi) {
     }
     const int64_t total = 20 * catalogue.words();
     Guarded<uint64_t> lo(total), hi(total);
-    ASSERT_TRUE(run_op(cpu::filter_eval_entry(), arguments(catalogue, plans, live, lo.data(), hi.data())).ok());
+    ASSERT_TRUE(run_op(cpu::entry<FilterEval>(), arguments(catalogue, plans, live, lo.data(), hi.data())).ok());
     for (int64_t plan = 0; plan < 20; ++plan) {
       for (int64_t row = 0; row < catalogue.rows; ++row) {
         const bool match = truth(each[static_cast<size_t>(plan)], catalogue, row) && bit(live.data(), row);
@@ -40,7 +40,7 @@ TEST(FilterEval, TheTruthLiesBetweenLoAndHi) {
       for (const int32_t threads : {1, 2, 3, 8}) {
         Guarded<uint64_t> lo2(total), hi2(total);
         const auto args = arguments(catalogue, plans, live, lo2.data(), hi2.data());
-        ASSERT_TRUE(run_op(cpu::filter_eval_entry(), args, threads, level).ok());
+        ASSERT_TRUE(run_op(cpu::entry<FilterEval>(), args, threads, level).ok());
         ASSERT_TRUE(lo == lo2 && hi == hi2);
       }
     }
@@ -56,7 +56,7 @@ TEST(FilterEval, EmptyAndDeepPlans) {
   plans.add(deepest_plan());
   plans.steps.resize(plans.steps.size() + 7, {static_cast<FilterOp>(99), 0, 0, 0});  // spare capacity is never read
   Guarded<uint64_t> lo(2 * catalogue.words()), hi(2 * catalogue.words());
-  ASSERT_TRUE(run_op(cpu::filter_eval_entry(), arguments(catalogue, plans, live, lo.data(), hi.data())).ok());
+  ASSERT_TRUE(run_op(cpu::entry<FilterEval>(), arguments(catalogue, plans, live, lo.data(), hi.data())).ok());
   for (int64_t word = 0; word < catalogue.words(); ++word) {
     EXPECT_EQ(hi[word], 0u);
     EXPECT_EQ(lo[catalogue.words() + word], catalogue.slices[static_cast<size_t>(word)]);
@@ -71,7 +71,7 @@ TEST(FilterEval, NotKeepsRowsThatOnlySeemToHoldATerm) {
   Plans plans;
   plans.add({bloom_step(catalogue, 30), {FilterOp::kNot, 0, 0, 0}});
   Guarded<uint64_t> lo(catalogue.words()), hi(catalogue.words());
-  ASSERT_TRUE(run_op(cpu::filter_eval_entry(), arguments(catalogue, plans, live, lo.data(), hi.data())).ok());
+  ASSERT_TRUE(run_op(cpu::entry<FilterEval>(), arguments(catalogue, plans, live, lo.data(), hi.data())).ok());
   for (int64_t row = 0; row < catalogue.rows; ++row) {
     EXPECT_TRUE(catalogue.holds(row, 30) || bit(hi.data(), row));
     EXPECT_TRUE(row / 512 != 1 || bit(lo.data(), row)) << "a block without terms is certain";
@@ -85,7 +85,7 @@ TEST(FilterEval, HostilePlansAreRefusedBeforeAnythingIsWritten) {
   const auto refused = [&](const Plans& plans) {
     const int64_t total = (static_cast<int64_t>(plans.offsets.size()) - 1) * catalogue.words();
     Guarded<uint64_t> lo(total), hi(total);
-    const auto status = run_op(cpu::filter_eval_entry(), arguments(catalogue, plans, live, lo.data(), hi.data()));
+    const auto status = run_op(cpu::entry<FilterEval>(), arguments(catalogue, plans, live, lo.data(), hi.data()));
     return status.code == Code::kInvalidArgument && lo.untouched() && hi.untouched();
   };
   for (const Plan& hostile : hostile_plans(catalogue)) {
@@ -105,7 +105,7 @@ TEST(FilterEval, HostilePlansAreRefusedBeforeAnythingIsWritten) {
   Plans term;
   term.add({bloom_step(catalogue, 30)});
   Guarded<uint64_t> lo(catalogue.words()), hi(catalogue.words());
-  EXPECT_FALSE(run_op(cpu::filter_eval_entry(), arguments(unhashed, term, live, lo.data(), hi.data())).ok());
+  EXPECT_FALSE(run_op(cpu::entry<FilterEval>(), arguments(unhashed, term, live, lo.data(), hi.data())).ok());
 }
 
 TEST(FilterEval, BrokenIndexOffsetsAreNotFollowed) {
@@ -116,7 +116,7 @@ TEST(FilterEval, BrokenIndexOffsetsAreNotFollowed) {
   Plans plans;
   plans.add({bloom_step(catalogue, 30)});
   Guarded<uint64_t> lo(catalogue.words()), hi(catalogue.words());
-  EXPECT_TRUE(run_op(cpu::filter_eval_entry(), arguments(catalogue, plans, live, lo.data(), hi.data())).ok());
+  EXPECT_TRUE(run_op(cpu::entry<FilterEval>(), arguments(catalogue, plans, live, lo.data(), hi.data())).ok());
 }
 
 TensorView view(DType dtype, const Shape& shape) { return {nullptr, dtype, shape}; }

@@ -12,7 +12,7 @@ OpResult run_gather(const TensorView& table, const Tensor<int32_t>& index, int64
   Attributes attributes;
   attributes.values["batch_dims"] = batch_dims;
   attributes.values["missing"] = missing;
-  return run_op<GatherRows>(gather_rows_entry(), attributes, {table, index.view()}, threads);
+  return run_op<GatherRows>(entry<GatherRows>(), attributes, {table, index.view()}, threads);
 }
 
 TEST(GatherRows, RowsOfAMatrix) {
@@ -38,10 +38,10 @@ TEST(GatherRows, ATableInTwoParts) {
   const Tensor<float> table = {{2, 2}, {1, 2, 3, 4}};
   const Tensor<float> tail = {{1, 2}, {5, 6}};
   const Tensor<int32_t> index = {{4}, {2, 0, -1, 1}};
-  const OpResult result = run_op<GatherRows>(gather_rows_entry(), {}, {table.view(), index.view(), tail.view()}, 1);
+  const OpResult result = run_op<GatherRows>(entry<GatherRows>(), {}, {table.view(), index.view(), tail.view()}, 1);
   EXPECT_EQ(result.values<float>(0), (std::vector<float>{5, 6, 1, 2, 0, 0, 3, 4}));
   const Tensor<int32_t> beyond = {{1}, {3}};
-  const OpResult bad = run_op<GatherRows>(gather_rows_entry(), {}, {table.view(), beyond.view(), tail.view()}, 1);
+  const OpResult bad = run_op<GatherRows>(entry<GatherRows>(), {}, {table.view(), beyond.view(), tail.view()}, 1);
   EXPECT_EQ(bad.status.code, Code::kInvalidArgument);
 }
 

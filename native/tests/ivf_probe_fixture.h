@@ -134,7 +134,7 @@ struct Call {
 
 inline Answer probe(const Problem& problem, int32_t threads = 1, cpu::SimdLevel level = cpu::best_simd_level()) {
   Call call(problem);
-  const Status status = run_op(cpu::ivf_probe_entry(), call.args(), threads, level);
+  const Status status = run_op(cpu::entry<IvfProbe>(), call.args(), threads, level);
   EXPECT_TRUE(status.ok()) << status.text;
   return status.ok() ? call.answer() : Answer{};
 }
@@ -175,7 +175,7 @@ inline Eligibility eligibility(const Problem& problem, int64_t r) {
     plans.add(problem.plans[static_cast<size_t>(problem.plan_index[at])]);
     const FilterEval::Args eval = {plans.ref(), catalogue.ref(), problem.live.data(),
                                    lo.data(),   hi.data(),       catalogue.words()};
-    EXPECT_TRUE(run_op(cpu::filter_eval_entry(), eval).ok());
+    EXPECT_TRUE(run_op(cpu::entry<FilterEval>(), eval).ok());
   }
   std::vector<uint64_t> eligible = hi;
   const std::set<int32_t> excluded(problem.excludes[at].begin(), problem.excludes[at].end());

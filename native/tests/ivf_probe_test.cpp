@@ -99,7 +99,7 @@ TEST(IvfProbe, WithoutFilterAndExcludesTheMaskIsLive) {
   problem.probes = {3};
   problem.min_candidates = {640};
   Call call(problem);
-  ASSERT_TRUE(run_op(cpu::ivf_probe_entry(), call.args()).ok());
+  ASSERT_TRUE(run_op(cpu::entry<IvfProbe>(), call.args()).ok());
   EXPECT_EQ(call.mask_of[0], -1);
   EXPECT_EQ(call.counts[0], 10);
   EXPECT_TRUE(call.mask.untouched());
@@ -119,7 +119,7 @@ TEST(IvfProbe, RequestsWithOnePlanShareAMaskRow) {
   problem.plan_index = {0, 0, 0, 0, 1, 1};
   problem.excludes = {{5, 6, 7}, {}, {}, {}, {1, 2}, {3}};
   Call call(problem);
-  ASSERT_TRUE(run_op(cpu::ivf_probe_entry(), call.args(), 2).ok());
+  ASSERT_TRUE(run_op(cpu::entry<IvfProbe>(), call.args(), 2).ok());
   expect_equal(call.answer(), reference(problem));
   EXPECT_EQ(call.mask_of.copy(), (std::vector<int32_t>{0, 1, 1, 3, 4, 5}));
 }
@@ -151,7 +151,7 @@ TEST(IvfProbe, BadDataIsRefusedBeforeAnythingIsWritten) {
   const Problem good = plain_problem(random, 2);
   const auto refused = [](const Problem& problem) {
     Call call(problem);
-    return run_op(cpu::ivf_probe_entry(), call.args()).code == Code::kInvalidArgument && call.untouched();
+    return run_op(cpu::entry<IvfProbe>(), call.args()).code == Code::kInvalidArgument && call.untouched();
   };
   EXPECT_FALSE(refused(good));
   for (const Plan& plan : hostile_plans(good.catalogue)) {
@@ -177,7 +177,7 @@ TEST(IvfProbe, BadDataIsRefusedBeforeAnythingIsWritten) {
   for (const int32_t offset : {-1, 1, INT32_MAX}) {
     Call call(good);
     call.exclude_offsets[0] = offset;
-    EXPECT_EQ(run_op(cpu::ivf_probe_entry(), call.args()).code, Code::kInvalidArgument);
+    EXPECT_EQ(run_op(cpu::entry<IvfProbe>(), call.args()).code, Code::kInvalidArgument);
     EXPECT_TRUE(call.untouched());
   }
 }
@@ -187,7 +187,7 @@ TEST(IvfProbe, CanBeCancelled) {
   const Problem problem = plain_problem(random, 2);
   Call call(problem);
   const volatile uint32_t cancel = 1;
-  EXPECT_EQ(run_op(cpu::ivf_probe_entry(), call.args(), 1, cpu::best_simd_level(), &cancel).code, Code::kAborted);
+  EXPECT_EQ(run_op(cpu::entry<IvfProbe>(), call.args(), 1, cpu::best_simd_level(), &cancel).code, Code::kAborted);
 }
 
 std::vector<TensorView> inputs(int64_t batch, int64_t heads, int64_t plans, int64_t excludes) {

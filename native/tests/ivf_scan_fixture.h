@@ -73,7 +73,7 @@ struct ScanInputs {
 
   OpResult run(int64_t k, const char* metric = "ip", bool biased = false, int32_t threads = 1,
                SimdLevel level = best_simd_level(), const volatile uint32_t* cancel = nullptr) const {
-    return run_op<IvfScan>(ivf_scan_entry(), attributes(k, metric), inputs(biased), threads, level, cancel);
+    return run_op<IvfScan>(entry<IvfScan>(), attributes(k, metric), inputs(biased), threads, level, cancel);
   }
 
   static Attributes attributes(int64_t k, const char* metric) {

@@ -88,7 +88,7 @@ struct SearchProblem {
 inline cpu::OpResult search(const SearchProblem& problem, int32_t threads = 1,
                             cpu::SimdLevel level = cpu::best_simd_level(), const volatile uint32_t* cancel = nullptr) {
   const Call call(problem.probe);
-  return cpu::run_op<IvfSearch>(cpu::ivf_search_entry(), problem.attributes(), problem.inputs(call), threads, level,
+  return cpu::run_op<IvfSearch>(cpu::entry<IvfSearch>(), problem.attributes(), problem.inputs(call), threads, level,
                                 cancel);
 }
 

@@ -1,5 +1,6 @@
 #include "ops/ivf_search.h"
 
+#include "ops/ivf_probe.h"
 #include "ops/ivf_scan.h"
 #include "ops/recall_estimate.h"
 #include "tests/ivf_search_fixture.h"
@@ -67,7 +68,7 @@ TEST(IvfSearch, GivenProbesGiveWhatProbeAndScanGive) {
     const Problem& p = problem.probe;
     const int64_t batch = p.batch();
     Call call(p);
-    ASSERT_TRUE(filter_test::run_op(cpu::ivf_probe_entry(), call.args()).ok());
+    ASSERT_TRUE(filter_test::run_op(cpu::entry<IvfProbe>(), call.args()).ok());
     const std::vector<uint64_t> mask = call.mask.copy();
     const std::vector<int32_t> clusters = call.clusters.copy(), counts = call.counts.copy(),
                                mask_of = call.mask_of.copy();
@@ -85,7 +86,7 @@ TEST(IvfSearch, GivenProbesGiveWhatProbeAndScanGive) {
         view_of(mask, DType::kI64, {batch, p.catalogue.words()}),
         view_of(mask_of, DType::kI32, {batch}),
         view_of(problem.limits, DType::kI32, {batch})};
-    const cpu::OpResult scanned = cpu::run_op<IvfScan>(cpu::ivf_scan_entry(), problem.attributes(), inputs);
+    const cpu::OpResult scanned = cpu::run_op<IvfScan>(cpu::entry<IvfScan>(), problem.attributes(), inputs);
     ASSERT_TRUE(scanned.status.ok()) << scanned.status.text;
     const SearchAnswer answer = answer_of(search(problem));
     ASSERT_EQ(answer.scores, scanned.values<float>(0));
@@ -233,7 +234,7 @@ TEST(IvfSearch, BadDataIsRefusedBeforeAnythingIsWritten) {
   for (const std::vector<int32_t>& bad : {std::vector<int32_t>{1, 2, 3}, {0, 4, 3}, {0, 2, 4}}) {
     Call call(good.probe);
     call.exclude_offsets = bad;
-    const cpu::OpResult result = cpu::run_op<IvfSearch>(cpu::ivf_search_entry(), good.attributes(), good.inputs(call));
+    const cpu::OpResult result = cpu::run_op<IvfSearch>(cpu::entry<IvfSearch>(), good.attributes(), good.inputs(call));
     EXPECT_EQ(result.status.code, Code::kInvalidArgument);
     EXPECT_TRUE(is_untouched(result));
   }

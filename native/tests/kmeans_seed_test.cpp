@@ -22,7 +22,7 @@ Attributes attributes(int64_t clusters, int64_t seed) { return {{{"clusters", cl
 
 std::vector<int32_t> chosen(const std::vector<float>& rows, int64_t n, int64_t dim, int64_t clusters, int64_t seed) {
   const Result result =
-      run_op<KmeansSeed>(cpu::kmeans_seed_entry(), attributes(clusters, seed), {view_of(rows, {n, dim})});
+      run_op<KmeansSeed>(cpu::entry<KmeansSeed>(), attributes(clusters, seed), {view_of(rows, {n, dim})});
   EXPECT_TRUE(result.status.ok()) << result.status.text;
   return result.as<int32_t>(0);
 }
@@ -44,7 +44,7 @@ TEST(KmeansSeed, ChoosesDistinctRowsTheSameEverywhere) {
            {1, 1, 1}, {2, 1, 2}, {33, 5, 33}, {100, 1, 40}, {1024, 8, 32}, {1025, 16, 33}, {3000, 17, 200}}) {
     SCOPED_TRACE(c.rows);
     const std::vector<float> rows = random_rows(c.rows, c.dim, static_cast<uint32_t>(c.rows));
-    const Result result = run_op_everywhere<KmeansSeed>(cpu::kmeans_seed_entry(), attributes(c.clusters, 7),
+    const Result result = run_op_everywhere<KmeansSeed>(cpu::entry<KmeansSeed>(), attributes(c.clusters, 7),
                                                         {view_of(rows, {c.rows, c.dim})});
     const std::vector<int32_t> picked = result.as<int32_t>(0);
     EXPECT_EQ(static_cast<int64_t>(std::set<int32_t>(picked.begin(), picked.end()).size()), c.clusters);
@@ -169,20 +169,20 @@ TEST(KmeansSeed, ReportsProgressAndStopsWhenCancelled) {
   setting.progress = [](void* user, double done) { static_cast<std::vector<double>*>(user)->push_back(done); };
   setting.progress_user = &reports;
   const std::vector<TensorView> inputs = {view_of(rows, {2000, 4})};
-  EXPECT_TRUE(run_op<KmeansSeed>(cpu::kmeans_seed_entry(), attributes(100, 1), inputs, setting).status.ok());
+  EXPECT_TRUE(run_op<KmeansSeed>(cpu::entry<KmeansSeed>(), attributes(100, 1), inputs, setting).status.ok());
   EXPECT_GT(reports.size(), 2u);
   EXPECT_TRUE(std::is_sorted(reports.begin(), reports.end()));
   EXPECT_EQ(reports.back(), 1.0);
 
   const uint32_t cancel = 1;
-  const Result stopped = run_op<KmeansSeed>(cpu::kmeans_seed_entry(), attributes(100, 1), inputs, {.cancel = &cancel});
+  const Result stopped = run_op<KmeansSeed>(cpu::entry<KmeansSeed>(), attributes(100, 1), inputs, {.cancel = &cancel});
   EXPECT_EQ(stopped.status.code, Code::kAborted);
 }
 
 TEST(KmeansSeed, RefusesWrongInputs) {
   const std::vector<float> rows = random_rows(6, 2, 1);
   const auto code = [&](const Attributes& given, const TensorView& view) {
-    return run_op<KmeansSeed>(cpu::kmeans_seed_entry(), given, {view}).status.code;
+    return run_op<KmeansSeed>(cpu::entry<KmeansSeed>(), given, {view}).status.code;
   };
   EXPECT_EQ(code(attributes(7, 0), view_of(rows, {6, 2})), Code::kInvalidArgument);
   EXPECT_EQ(code(attributes(0, 0), view_of(rows, {6, 2})), Code::kInvalidArgument);

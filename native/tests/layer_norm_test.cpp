@@ -25,7 +25,7 @@ TEST(LayerNorm, AgreesWithFloat64) {
           expected.push_back(y * (with_weight ? weight[d] : 1) + (with_bias ? bias[d] : 0));
         }
       }
-      const Result result = run_op_everywhere<LayerNorm>(cpu::layer_norm_entry(), {}, inputs);
+      const Result result = run_op_everywhere<LayerNorm>(cpu::entry<LayerNorm>(), {}, inputs);
       expect_close(result.as<float>(0), expected, 2e-6);
     }
   }
@@ -35,7 +35,7 @@ TEST(LayerNorm, LargeOffsetsKeepTheirPrecision) {
   std::vector<float> values(256);
   for (size_t i = 0; i < values.size(); ++i) values[i] = 1e6f + static_cast<float>(i % 2);
   const FloatTensor x(values, {1, 256});
-  const Result result = run_op<LayerNorm>(cpu::layer_norm_entry(), {}, {x.view()});
+  const Result result = run_op<LayerNorm>(cpu::entry<LayerNorm>(), {}, {x.view()});
   for (float y : result.as<float>(0)) EXPECT_NEAR(std::abs(y), 1.0f, 1e-4f);
 }
 

@@ -20,7 +20,7 @@ std::vector<double> reference(const FloatTensor& x, const FloatTensor& weight, c
 }
 
 TEST(Linear, AgreesWithFloat64) {
-  const OpEntry<Linear::Args> entry = cpu::linear_entry();
+  const OpEntry<Linear::Args> entry = cpu::entry<Linear>();
   const PreparedEntry<Linear::Args> prepared(entry);
   uint32_t seed = 5;
   for (Activation activation : {Activation::kNone, Activation::kRelu, Activation::kGelu, Activation::kSilu,
@@ -46,13 +46,13 @@ TEST(Linear, AgreesWithFloat64) {
 TEST(Linear, BatchSplitsGiveEqualBits) {
   const FloatTensor x = random_tensor({140, 64}, 1);
   const FloatTensor weight = random_tensor({96, 64}, 2);
-  const Result whole = run_op<Linear>(cpu::linear_entry(), {}, {x.view(), weight.view()});
+  const Result whole = run_op<Linear>(cpu::entry<Linear>(), {}, {x.view(), weight.view()});
   std::vector<float> joined;
   for (int64_t first = 0, n = 1; first < 140; first += n, n = std::min<int64_t>(n + 1, 140 - first)) {
     TensorView part = x.view();
     part.data = part.as<float>() + first * 64;
     part.shape = {n, 64};
-    const Result result = run_op<Linear>(cpu::linear_entry(), {}, {part, weight.view()});
+    const Result result = run_op<Linear>(cpu::entry<Linear>(), {}, {part, weight.view()});
     for (float value : result.as<float>(0)) joined.push_back(value);
   }
   EXPECT_EQ(whole.as<float>(0), joined);
@@ -60,7 +60,7 @@ TEST(Linear, BatchSplitsGiveEqualBits) {
 
 TEST(Linear, NoRows) {
   const FloatTensor x({}, {0, 8}), weight = random_tensor({4, 8}, 1);
-  const Result result = run_op<Linear>(cpu::linear_entry(), {}, {x.view(), weight.view()});
+  const Result result = run_op<Linear>(cpu::entry<Linear>(), {}, {x.view(), weight.view()});
   EXPECT_TRUE(result.status.ok()) << result.status.text;
 }
 

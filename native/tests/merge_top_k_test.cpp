@@ -20,7 +20,7 @@ OpResult run_merge(const Tensor<float>& scores, const Tensor<int32_t>& ids, int6
   attributes.values["k"] = k;
   std::vector<TensorView> inputs = {scores.view(), ids.view()};
   if (counts != nullptr) inputs.push_back(counts->view());
-  return run_op<MergeTopK>(merge_top_k_entry(), attributes, inputs, threads);
+  return run_op<MergeTopK>(entry<MergeTopK>(), attributes, inputs, threads);
 }
 
 // The main and fresh lists of the public reference's test; the shorter fresh list is padded.

@@ -1,4 +1,6 @@
 // The mixture against its contract (bit for bit) and against the definition in float64.
+#include "ops/mixture_of_logits.h"
+
 #include "backends/cpu/simd/vec_serial.h"
 #include "backends/math/math.h"
 #include "tests/mixture_of_logits_fixture.h"
@@ -137,7 +139,7 @@ std::vector<double> definition(const MixtureCall& in) {
 void check_case(const MixtureCase& c, uint32_t seed) {
   SCOPED_TRACE(::testing::Message() << "seed " << seed << " " << dtype_name(c.embeddings));
   const MixtureCall in(c, seed);
-  const OpEntry<MixtureOfLogits::Args> entry = cpu::mixture_of_logits_entry();
+  const OpEntry<MixtureOfLogits::Args> entry = cpu::entry<MixtureOfLogits>();
   const Result result = run_op_everywhere<MixtureOfLogits>(entry, in.attributes(), in.inputs());
   ASSERT_TRUE(result.status.ok()) << result.status.text;
   const Result prepared =
@@ -196,7 +198,7 @@ TEST(MixtureOfLogits, RefusesIndicesOutOfRange) {
     if (which == 1) in.index[100] = -2;
     if (which == 2) in.feature_index[100] = 40;
     if (which == 3) in.feature_index[100] = -1;
-    const Result result = run_op<MixtureOfLogits>(cpu::mixture_of_logits_entry(), in.attributes(), in.inputs());
+    const Result result = run_op<MixtureOfLogits>(cpu::entry<MixtureOfLogits>(), in.attributes(), in.inputs());
     EXPECT_EQ(result.status.code, Code::kInvalidArgument);
     EXPECT_EQ(result.outputs[0], std::vector<uint8_t>(result.outputs[0].size(), 0xa5)) << "written before validation";
   }
@@ -206,7 +208,7 @@ TEST(MixtureOfLogits, StopsWhenCancelled) {
   const MixtureCall in(MixtureCase{}, 6);
   const volatile uint32_t cancel = 1;
   const Result result =
-      run_op<MixtureOfLogits>(cpu::mixture_of_logits_entry(), in.attributes(), in.inputs(), {.cancel = &cancel});
+      run_op<MixtureOfLogits>(cpu::entry<MixtureOfLogits>(), in.attributes(), in.inputs(), {.cancel = &cancel});
   EXPECT_EQ(result.status.code, Code::kAborted);
 }
 
@@ -215,7 +217,7 @@ TEST(MixtureOfLogits, EmptyBatchAndNoCandidates) {
     MixtureCase c;
     (no_requests ? c.batch : c.candidates) = 0;
     const MixtureCall in(c, 7);
-    const Result result = run_op<MixtureOfLogits>(cpu::mixture_of_logits_entry(), in.attributes(), in.inputs());
+    const Result result = run_op<MixtureOfLogits>(cpu::entry<MixtureOfLogits>(), in.attributes(), in.inputs());
     EXPECT_TRUE(result.status.ok()) << result.status.text;
   }
 }

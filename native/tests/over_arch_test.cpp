@@ -138,7 +138,7 @@ std::vector<float> folded_network(const Network& net) {
 void check_case(const Case& c, uint32_t seed) {
   SCOPED_TRACE(::testing::Message() << "seed " << seed << " " << dtype_name(c.embeddings));
   const Network net(c, seed);
-  const OpEntry<OverArch::Args> entry = cpu::over_arch_entry();
+  const OpEntry<OverArch::Args> entry = cpu::entry<OverArch>();
   const Result result = run_op_everywhere<OverArch>(entry, net.attributes(), net.inputs());
   ASSERT_TRUE(result.status.ok()) << result.status.text;
   const Result prepared =
@@ -212,7 +212,7 @@ TEST(OverArch, RefusesIndicesOutOfRange) {
     if (which == 1) net.index[100] = -2;
     if (which == 2) net.feature_index[100] = 40;
     if (which == 3) net.feature_index[100] = -1;
-    const Result result = run_op<OverArch>(cpu::over_arch_entry(), net.attributes(), net.inputs());
+    const Result result = run_op<OverArch>(cpu::entry<OverArch>(), net.attributes(), net.inputs());
     EXPECT_EQ(result.status.code, Code::kInvalidArgument);
     EXPECT_EQ(result.outputs[0], std::vector<uint8_t>(result.outputs[0].size(), 0xa5)) << "written before validation";
   }
@@ -221,7 +221,7 @@ TEST(OverArch, RefusesIndicesOutOfRange) {
 TEST(OverArch, StopsWhenCancelled) {
   const Network net(Case{}, 6);
   const volatile uint32_t cancel = 1;
-  const Result result = run_op<OverArch>(cpu::over_arch_entry(), net.attributes(), net.inputs(), {.cancel = &cancel});
+  const Result result = run_op<OverArch>(cpu::entry<OverArch>(), net.attributes(), net.inputs(), {.cancel = &cancel});
   EXPECT_EQ(result.status.code, Code::kAborted);
 }
 
@@ -230,7 +230,7 @@ TEST(OverArch, EmptyBatchAndNoCandidates) {
     Case c;
     (no_requests ? c.batch : c.candidates) = 0;
     const Network net(c, 7);
-    const Result result = run_op<OverArch>(cpu::over_arch_entry(), net.attributes(), net.inputs());
+    const Result result = run_op<OverArch>(cpu::entry<OverArch>(), net.attributes(), net.inputs());
     EXPECT_TRUE(result.status.ok()) << result.status.text;
   }
 }

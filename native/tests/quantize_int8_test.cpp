@@ -13,7 +13,7 @@ namespace {
 OpResult run_quantize(const Tensor<float>& values, int64_t pad_to = 32, int32_t threads = 1) {
   Attributes attributes;
   attributes.values["pad_to"] = pad_to;
-  return run_op<QuantizeInt8>(quantize_int8_entry(), attributes, {values.view()}, threads);
+  return run_op<QuantizeInt8>(entry<QuantizeInt8>(), attributes, {values.view()}, threads);
 }
 
 TEST(QuantizeInt8, ByHand) {

@@ -28,7 +28,7 @@ struct Given {
 OpResult run_rescore(const Given& given, const char* metric, int32_t threads = 1, SimdLevel level = best_simd_level()) {
   Attributes attributes;
   attributes.values["metric"] = std::string(metric);
-  return run_op<Rescore>(rescore_entry(), attributes, {given.users.view(), given.vectors.view(), given.index.view()},
+  return run_op<Rescore>(entry<Rescore>(), attributes, {given.users.view(), given.vectors.view(), given.index.view()},
                          threads, level);
 }
 

@@ -32,7 +32,7 @@ OpResult run_rotate(const Given& given, const char* subtract, bool with_mean = t
   attributes.values["subtract"] = std::string(subtract);
   std::vector<TensorView> inputs = {given.values.view(), given.signs.view()};
   if (with_mean) inputs.push_back(given.mean.view());
-  return run_op<Rotate>(rotate_entry(), attributes, inputs, threads, level);
+  return run_op<Rotate>(entry<Rotate>(), attributes, inputs, threads, level);
 }
 
 // The matrix itself in float64: H[i][j] = (-1)^(bits common to i and j) / sqrt(n) within a block.

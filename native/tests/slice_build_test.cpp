@@ -34,7 +34,7 @@ TEST(SliceBuild, ARowHasABitWhereOneOfItsTermsHasTheSlice) {
     }
     const Csr csr(rows);
     Guarded<uint64_t> slices(n_slices * n_rows / 64);
-    ASSERT_TRUE(run_op(cpu::slice_build_entry(), arguments(csr, slice_of_term, n_slices, slices.data())).ok());
+    ASSERT_TRUE(run_op(cpu::entry<SliceBuild>(), arguments(csr, slice_of_term, n_slices, slices.data())).ok());
     for (int64_t slice = 0; slice < n_slices; ++slice) {
       for (int64_t row = 0; row < n_rows; ++row) {
         const auto& own = rows[static_cast<size_t>(row)];
@@ -46,7 +46,7 @@ TEST(SliceBuild, ARowHasABitWhereOneOfItsTermsHasTheSlice) {
     for (const int32_t threads : {2, 3, 8}) {
       Guarded<uint64_t> again(n_slices * n_rows / 64);
       const auto args = arguments(csr, slice_of_term, n_slices, again.data());
-      ASSERT_TRUE(run_op(cpu::slice_build_entry(), args, threads).ok());
+      ASSERT_TRUE(run_op(cpu::entry<SliceBuild>(), args, threads).ok());
       EXPECT_TRUE(slices == again);
     }
   }
@@ -58,7 +58,7 @@ TEST(SliceBuild, BadInputsAreRefusedBeforeAnythingIsWritten) {
   const Csr good(rows);
   const auto refused = [](const Csr& csr, const std::vector<int32_t>& slice_of_term) {
     Guarded<uint64_t> slices(2 * 8);
-    const Status status = run_op(cpu::slice_build_entry(), arguments(csr, slice_of_term, 2, slices.data()));
+    const Status status = run_op(cpu::entry<SliceBuild>(), arguments(csr, slice_of_term, 2, slices.data()));
     return status.code == Code::kInvalidArgument && slices.untouched();
   };
   EXPECT_FALSE(refused(good, {0, 1}));

@@ -56,7 +56,7 @@ OpResult run_top_k(const Tensor<float>& scores, const Tensor<int32_t>* payload, 
   attributes.values["k"] = k;
   std::vector<TensorView> inputs = {scores.view()};
   if (payload != nullptr) inputs.push_back(payload->view());
-  return run_op<TopK>(top_k_entry(), attributes, inputs, threads, level);
+  return run_op<TopK>(entry<TopK>(), attributes, inputs, threads, level);
 }
 
 void expect_equal(const OpResult& result, const Expected& expected) {

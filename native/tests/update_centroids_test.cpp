@@ -71,7 +71,7 @@ TEST(UpdateCentroids, MatchesTheContract) {
       cluster = static_cast<int32_t>(static_cast<int64_t>(random()) % c.used * 7 % c.clusters);
     }
     const Result result =
-        run_op_everywhere<UpdateCentroids>(cpu::update_centroids_entry(), attributes(c.clusters),
+        run_op_everywhere<UpdateCentroids>(cpu::entry<UpdateCentroids>(), attributes(c.clusters),
                                            {view_of(rows, {c.rows, c.dim}), view_of(clusters, {c.rows})});
     std::vector<float> centroids;
     std::vector<int32_t> sizes;
@@ -84,7 +84,7 @@ TEST(UpdateCentroids, MatchesTheContract) {
 TEST(UpdateCentroids, ZeroRowsStayZero) {
   const std::vector<float> rows(10 * 3);
   const std::vector<int32_t> clusters(10, 2);
-  const Result result = run_op<UpdateCentroids>(cpu::update_centroids_entry(), attributes(4),
+  const Result result = run_op<UpdateCentroids>(cpu::entry<UpdateCentroids>(), attributes(4),
                                                 {view_of(rows, {10, 3}), view_of(clusters, {10})});
   EXPECT_EQ(result.as<float>(0), std::vector<float>(12));
   EXPECT_EQ(result.as<int32_t>(1), (std::vector<int32_t>{0, 0, 10, 0}));
@@ -93,7 +93,7 @@ TEST(UpdateCentroids, ZeroRowsStayZero) {
 TEST(UpdateCentroids, RefusesWrongInputs) {
   const std::vector<float> rows = random_rows(3, 2, 1);
   const auto code = [&](std::vector<int32_t> clusters, int64_t count) {
-    return run_op<UpdateCentroids>(cpu::update_centroids_entry(), attributes(count),
+    return run_op<UpdateCentroids>(cpu::entry<UpdateCentroids>(), attributes(count),
                                    {view_of(rows, {3, 2}), view_of(clusters, {static_cast<int64_t>(clusters.size())})})
         .status.code;
   };
@@ -103,13 +103,13 @@ TEST(UpdateCentroids, RefusesWrongInputs) {
   EXPECT_EQ(code({0, 1}, 3), Code::kShapeMismatch);
   EXPECT_EQ(code({0, 1, 2}, 0), Code::kInvalidArgument);
   const Result none =
-      run_op<UpdateCentroids>(cpu::update_centroids_entry(), attributes(1),
+      run_op<UpdateCentroids>(cpu::entry<UpdateCentroids>(), attributes(1),
                               {view_of(std::vector<float>{}, {0, 2}), view_of(std::vector<int32_t>{}, {0})});
   EXPECT_EQ(none.status.code, Code::kInvalidArgument);
 
   const uint32_t cancel = 1;
   const std::vector<int32_t> clusters = {0, 0, 0};
-  EXPECT_EQ(run_op<UpdateCentroids>(cpu::update_centroids_entry(), attributes(1),
+  EXPECT_EQ(run_op<UpdateCentroids>(cpu::entry<UpdateCentroids>(), attributes(1),
                                     {view_of(rows, {3, 2}), view_of(clusters, {3})}, {.cancel = &cancel})
                 .status.code,
             Code::kAborted);

@@ -48,7 +48,7 @@ bool same(float a, float b) { return (a != a && b != b) || float_bits(a) == floa
 void check_formula(const Data& data, const Formula& formula) {
   for (const cpu::SimdTable* table : supported_levels()) {
     for (int32_t threads : {1, 2, 3, 8}) {
-      const Result result = run_op<ValueModel>(cpu::value_model_entry(), {}, data.inputs(formula),
+      const Result result = run_op<ValueModel>(cpu::entry<ValueModel>(), {}, data.inputs(formula),
                                                {.threads = threads, .level = table->level});
       ASSERT_TRUE(result.status.ok()) << result.status.text;
       const std::vector<float> values = result.as<float>(0);
@@ -107,7 +107,7 @@ TEST(ValueModel, DeepestStack) {
   check_formula(Data(1, 40, 3), f);
   f.steps.insert(f.steps.begin(), {2, 0});
   f.push(ValueOp::kAdd);
-  EXPECT_EQ(run_op<ValueModel>(cpu::value_model_entry(), {}, Data(1, 40, 3).inputs(f)).status.code,
+  EXPECT_EQ(run_op<ValueModel>(cpu::entry<ValueModel>(), {}, Data(1, 40, 3).inputs(f)).status.code,
             Code::kInvalidArgument);
 }
 
@@ -119,12 +119,12 @@ TEST(ValueModel, OptionalInputsMayBeAbsent) {
   inputs[0] = inputs[3] = inputs[4] = {};
   f.constants.clear();
   inputs[6].shape = {0};
-  const Result result = run_op<ValueModel>(cpu::value_model_entry(), {}, inputs);
+  const Result result = run_op<ValueModel>(cpu::entry<ValueModel>(), {}, inputs);
   ASSERT_TRUE(result.status.ok()) << result.status.text;
   for (int32_t op : {0, 1, 3, 4}) {
     const std::vector<int32_t> steps = {op, 0};
     inputs[5] = view_of(steps, {1, 2});
-    EXPECT_EQ(run_op<ValueModel>(cpu::value_model_entry(), {}, inputs).status.code, Code::kInvalidArgument);
+    EXPECT_EQ(run_op<ValueModel>(cpu::entry<ValueModel>(), {}, inputs).status.code, Code::kInvalidArgument);
   }
 }
 
@@ -133,7 +133,7 @@ TEST(ValueModel, RefusesBadSteps) {
   const auto run = [&](const std::vector<int32_t>& steps) {
     Formula f;
     f.steps = steps;
-    const Result result = run_op<ValueModel>(cpu::value_model_entry(), {}, data.inputs(f));
+    const Result result = run_op<ValueModel>(cpu::entry<ValueModel>(), {}, data.inputs(f));
     EXPECT_TRUE(result.status.ok() || result.outputs[0] == std::vector<uint8_t>(12, 0xa5));
     return result.status.code;
   };
@@ -155,9 +155,9 @@ TEST(ValueModel, RefusesOrdinalsOutOfRangeOnlyWhereColumnsAreRead) {
   data.ordinals[1] = 50;
   Formula f;
   f.push(ValueOp::kColumn, 0);
-  EXPECT_EQ(run_op<ValueModel>(cpu::value_model_entry(), {}, data.inputs(f)).status.code, Code::kInvalidArgument);
+  EXPECT_EQ(run_op<ValueModel>(cpu::entry<ValueModel>(), {}, data.inputs(f)).status.code, Code::kInvalidArgument);
   f.steps = {2, 0};
-  EXPECT_EQ(run_op<ValueModel>(cpu::value_model_entry(), {}, data.inputs(f)).status.code, Code::kOk);
+  EXPECT_EQ(run_op<ValueModel>(cpu::entry<ValueModel>(), {}, data.inputs(f)).status.code, Code::kOk);
 }
 
 TEST(ValueModel, SymbolicShapesAndBadInputs) {

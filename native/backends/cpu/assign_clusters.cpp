@@ -6,6 +6,7 @@
 #include "backends/carve.h"
 #include "backends/cpu/backend.h"
 #include "backends/cpu/gemm.h"
+#include "ops/assign_clusters.h"
 
 namespace silverlode::cpu {
 namespace {
@@ -127,6 +128,9 @@ size_t workspace(const Context& context, const AssignClusters::Args& args) {
 
 }  // namespace
 
-OpEntry<AssignClusters::Args> assign_clusters_entry() { return {.workspace = workspace, .run = run}; }
+template <>
+OpEntry<AssignClusters::Args> entry<AssignClusters>() {
+  return {.workspace = workspace, .run = run};
+}
 
 }  // namespace silverlode::cpu

@@ -8,6 +8,7 @@
 #include "backends/carve.h"
 #include "backends/cpu/backend.h"
 #include "core/order.h"
+#include "ops/balance_clusters.h"
 
 namespace silverlode::cpu {
 namespace {
@@ -133,6 +134,9 @@ size_t workspace(const Context&, const BalanceClusters::Args& args) {
 
 }  // namespace
 
-OpEntry<BalanceClusters::Args> balance_clusters_entry() { return {.workspace = workspace, .run = run}; }
+template <>
+OpEntry<BalanceClusters::Args> entry<BalanceClusters>() {
+  return {.workspace = workspace, .run = run};
+}
 
 }  // namespace silverlode::cpu

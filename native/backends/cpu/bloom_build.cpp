@@ -54,6 +54,9 @@ Status run(Context& context, const BloomBuild::Args& args, Workspace) {
 
 }  // namespace
 
-OpEntry<BloomBuild::Args> bloom_build_entry() { return {.run = run}; }
+template <>
+OpEntry<BloomBuild::Args> entry<BloomBuild>() {
+  return {.run = run};
+}
 
 }  // namespace silverlode::cpu

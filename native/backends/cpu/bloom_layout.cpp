@@ -40,6 +40,9 @@ Status run(Context& context, const BloomLayout::Args& args, Workspace) {
 
 }  // namespace
 
-OpEntry<BloomLayout::Args> bloom_layout_entry() { return {.run = run}; }
+template <>
+OpEntry<BloomLayout::Args> entry<BloomLayout>() {
+  return {.run = run};
+}
 
 }  // namespace silverlode::cpu

@@ -44,6 +44,9 @@ Status run(Context& context, const BloomProbe::Args& args, Workspace) {
 
 }  // namespace
 
-OpEntry<BloomProbe::Args> bloom_probe_entry() { return {.run = run}; }
+template <>
+OpEntry<BloomProbe::Args> entry<BloomProbe>() {
+  return {.run = run};
+}
 
 }  // namespace silverlode::cpu

@@ -1,6 +1,7 @@
 #include <cstring>
 
 #include "backends/cpu/backend.h"
+#include "ops/concat.h"
 
 namespace silverlode::cpu {
 
@@ -29,6 +30,9 @@ Status run(Context& context, const Concat::Args& args, Workspace) {
 
 }  // namespace
 
-OpEntry<Concat::Args> concat_entry() { return {nullptr, run, nullptr, nullptr}; }
+template <>
+OpEntry<Concat::Args> entry<Concat>() {
+  return {nullptr, run, nullptr, nullptr};
+}
 
 }  // namespace silverlode::cpu

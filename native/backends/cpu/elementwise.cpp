@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "backends/cpu/backend.h"
+#include "ops/elementwise.h"
 
 namespace silverlode::cpu {
 
@@ -63,6 +64,9 @@ Status run(Context& context, const Elementwise::Args& args, Workspace) {
 
 }  // namespace
 
-OpEntry<Elementwise::Args> elementwise_entry() { return {nullptr, run, nullptr, nullptr}; }
+template <>
+OpEntry<Elementwise::Args> entry<Elementwise>() {
+  return {nullptr, run, nullptr, nullptr};
+}
 
 }  // namespace silverlode::cpu

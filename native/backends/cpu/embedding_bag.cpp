@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "backends/cpu/backend.h"
+#include "ops/embedding_bag.h"
 
 namespace silverlode::cpu {
 
@@ -88,6 +89,9 @@ Status run(Context& context, const EmbeddingBag::Args& args, Workspace) {
 
 }  // namespace
 
-OpEntry<EmbeddingBag::Args> embedding_bag_entry() { return {nullptr, run, nullptr, nullptr}; }
+template <>
+OpEntry<EmbeddingBag::Args> entry<EmbeddingBag>() {
+  return {nullptr, run, nullptr, nullptr};
+}
 
 }  // namespace silverlode::cpu

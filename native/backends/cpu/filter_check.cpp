@@ -39,6 +39,9 @@ Status run(Context& context, const FilterCheck::Args& args, Workspace workspace)
 
 }  // namespace
 
-OpEntry<FilterCheck::Args> filter_check_entry() { return {.workspace = workspace, .run = run}; }
+template <>
+OpEntry<FilterCheck::Args> entry<FilterCheck>() {
+  return {.workspace = workspace, .run = run};
+}
 
 }  // namespace silverlode::cpu

@@ -43,6 +43,9 @@ Status run(Context& context, const FilterEval::Args& args, Workspace workspace) 
 
 }  // namespace
 
-OpEntry<FilterEval::Args> filter_eval_entry() { return {.workspace = workspace, .run = run}; }
+template <>
+OpEntry<FilterEval::Args> entry<FilterEval>() {
+  return {.workspace = workspace, .run = run};
+}
 
 }  // namespace silverlode::cpu

@@ -68,6 +68,9 @@ Status run(Context& context, const GatherRows::Args& args, Workspace) {
 
 }  // namespace
 
-OpEntry<GatherRows::Args> gather_rows_entry() { return {.run = run}; }
+template <>
+OpEntry<GatherRows::Args> entry<GatherRows>() {
+  return {.run = run};
+}
 
 }  // namespace silverlode::cpu

@@ -30,6 +30,9 @@ Status run(Context& context, const IvfProbe::Args& args, Workspace workspace) {
 
 }  // namespace
 
-OpEntry<IvfProbe::Args> ivf_probe_entry() { return {.workspace = workspace, .run = run}; }
+template <>
+OpEntry<IvfProbe::Args> entry<IvfProbe>() {
+  return {.workspace = workspace, .run = run};
+}
 
 }  // namespace silverlode::cpu

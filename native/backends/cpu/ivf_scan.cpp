@@ -48,6 +48,9 @@ Status run(Context& context, const IvfScan::Args& args, Workspace workspace) {
 
 }  // namespace
 
-OpEntry<IvfScan::Args> ivf_scan_entry() { return {.workspace = workspace, .run = run}; }
+template <>
+OpEntry<IvfScan::Args> entry<IvfScan>() {
+  return {.workspace = workspace, .run = run};
+}
 
 }  // namespace silverlode::cpu

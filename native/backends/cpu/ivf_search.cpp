@@ -185,6 +185,9 @@ Status run(Context& context, const IvfSearch::Args& args, Workspace workspace) {
 
 }  // namespace
 
-OpEntry<IvfSearch::Args> ivf_search_entry() { return {.workspace = workspace, .run = run}; }
+template <>
+OpEntry<IvfSearch::Args> entry<IvfSearch>() {
+  return {.workspace = workspace, .run = run};
+}
 
 }  // namespace silverlode::cpu

@@ -11,6 +11,7 @@
 #include "backends/carve.h"
 #include "backends/cpu/backend.h"
 #include "backends/cpu/gemm.h"
+#include "ops/kmeans_seed.h"
 
 namespace silverlode::cpu {
 namespace {
@@ -262,6 +263,9 @@ size_t workspace(const Context& context, const KmeansSeed::Args& args) {
 
 }  // namespace
 
-OpEntry<KmeansSeed::Args> kmeans_seed_entry() { return {.workspace = workspace, .run = run}; }
+template <>
+OpEntry<KmeansSeed::Args> entry<KmeansSeed>() {
+  return {.workspace = workspace, .run = run};
+}
 
 }  // namespace silverlode::cpu

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "backends/cpu/backend.h"
+#include "ops/l2_normalize.h"
 
 namespace silverlode::cpu {
 
@@ -29,6 +30,9 @@ Status run(Context& context, const L2Normalize::Args& args, Workspace) {
 
 }  // namespace
 
-OpEntry<L2Normalize::Args> l2_normalize_entry() { return {nullptr, run, nullptr, nullptr}; }
+template <>
+OpEntry<L2Normalize::Args> entry<L2Normalize>() {
+  return {nullptr, run, nullptr, nullptr};
+}
 
 }  // namespace silverlode::cpu

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "backends/cpu/backend.h"
+#include "ops/layer_norm.h"
 
 namespace silverlode::cpu {
 
@@ -37,6 +38,9 @@ Status run(Context& context, const LayerNorm::Args& args, Workspace) {
 
 }  // namespace
 
-OpEntry<LayerNorm::Args> layer_norm_entry() { return {nullptr, run, nullptr, nullptr}; }
+template <>
+OpEntry<LayerNorm::Args> entry<LayerNorm>() {
+  return {nullptr, run, nullptr, nullptr};
+}
 
 }  // namespace silverlode::cpu

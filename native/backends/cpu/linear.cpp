@@ -1,3 +1,5 @@
+#include "ops/linear.h"
+
 #include "backends/cpu/gemm.h"
 
 namespace silverlode::cpu {
@@ -28,6 +30,9 @@ Status run(Context& context, const Linear::Args& args, Workspace workspace) {
 
 }  // namespace
 
-OpEntry<Linear::Args> linear_entry() { return {workspace, run, prepared_bytes, prepare}; }
+template <>
+OpEntry<Linear::Args> entry<Linear>() {
+  return {workspace, run, prepared_bytes, prepare};
+}
 
 }  // namespace silverlode::cpu

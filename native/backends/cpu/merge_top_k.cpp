@@ -121,6 +121,9 @@ Status run(Context& context, const MergeTopK::Args& args, Workspace workspace) {
 
 }  // namespace
 
-OpEntry<MergeTopK::Args> merge_top_k_entry() { return {.workspace = workspace, .run = run}; }
+template <>
+OpEntry<MergeTopK::Args> entry<MergeTopK>() {
+  return {.workspace = workspace, .run = run};
+}
 
 }  // namespace silverlode::cpu

@@ -6,6 +6,7 @@
 #include "backends/carve.h"
 #include "backends/cpu/candidate_rows.h"
 #include "backends/cpu/gemm.h"
+#include "ops/mixture_of_logits.h"
 
 namespace silverlode::cpu {
 
@@ -206,6 +207,9 @@ Status run(Context& context, const Args& args, Workspace workspace) {
 
 }  // namespace
 
-OpEntry<MixtureOfLogits::Args> mixture_of_logits_entry() { return {workspace, run, prepared_bytes, prepare}; }
+template <>
+OpEntry<MixtureOfLogits::Args> entry<MixtureOfLogits>() {
+  return {workspace, run, prepared_bytes, prepare};
+}
 
 }  // namespace silverlode::cpu

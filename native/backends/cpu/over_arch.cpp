@@ -6,6 +6,7 @@
 #include "backends/carve.h"
 #include "backends/cpu/candidate_rows.h"
 #include "backends/cpu/gemm.h"
+#include "ops/over_arch.h"
 
 namespace silverlode::cpu {
 
@@ -195,6 +196,9 @@ Status run(Context& context, const Args& args, Workspace workspace) {
 
 }  // namespace
 
-OpEntry<OverArch::Args> over_arch_entry() { return {workspace, run, prepared_bytes, prepare}; }
+template <>
+OpEntry<OverArch::Args> entry<OverArch>() {
+  return {workspace, run, prepared_bytes, prepare};
+}
 
 }  // namespace silverlode::cpu

@@ -7,6 +7,7 @@
 #include "backends/cpu/backend.h"
 #include "backends/cpu/filter_words.h"
 #include "core/order.h"
+#include "ops/ivf_probe.h"
 
 namespace silverlode::cpu {
 

@@ -72,6 +72,9 @@ Status run(Context& context, const QuantizeInt8::Args& args, Workspace) {
 
 }  // namespace
 
-OpEntry<QuantizeInt8::Args> quantize_int8_entry() { return {.run = run}; }
+template <>
+OpEntry<QuantizeInt8::Args> entry<QuantizeInt8>() {
+  return {.run = run};
+}
 
 }  // namespace silverlode::cpu

@@ -122,6 +122,9 @@ Status run(Context& context, const Rescore::Args& args, Workspace workspace) {
 
 }  // namespace
 
-OpEntry<Rescore::Args> rescore_entry() { return {.workspace = workspace, .run = run}; }
+template <>
+OpEntry<Rescore::Args> entry<Rescore>() {
+  return {.workspace = workspace, .run = run};
+}
 
 }  // namespace silverlode::cpu

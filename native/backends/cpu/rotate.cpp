@@ -104,6 +104,9 @@ Status run(Context& context, const Rotate::Args& args, Workspace) {
 
 }  // namespace
 
-OpEntry<Rotate::Args> rotate_entry() { return {nullptr, run, nullptr, nullptr}; }
+template <>
+OpEntry<Rotate::Args> entry<Rotate>() {
+  return {nullptr, run, nullptr, nullptr};
+}
 
 }  // namespace silverlode::cpu

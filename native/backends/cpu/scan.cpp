@@ -4,6 +4,8 @@
 #include <limits>
 #include <new>
 
+#include "ops/check.h"
+
 namespace silverlode::cpu {
 
 namespace {

@@ -40,6 +40,9 @@ Status run(Context& context, const SliceBuild::Args& args, Workspace) {
 
 }  // namespace
 
-OpEntry<SliceBuild::Args> slice_build_entry() { return {.run = run}; }
+template <>
+OpEntry<SliceBuild::Args> entry<SliceBuild>() {
+  return {.run = run};
+}
 
 }  // namespace silverlode::cpu

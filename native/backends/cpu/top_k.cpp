@@ -184,6 +184,9 @@ Status run(Context& context, const TopK::Args& args, Workspace workspace) {
 
 }  // namespace
 
-OpEntry<TopK::Args> top_k_entry() { return {.workspace = workspace, .run = run}; }
+template <>
+OpEntry<TopK::Args> entry<TopK>() {
+  return {.workspace = workspace, .run = run};
+}
 
 }  // namespace silverlode::cpu

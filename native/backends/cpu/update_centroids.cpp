@@ -3,6 +3,7 @@
 
 #include "backends/carve.h"
 #include "backends/cpu/backend.h"
+#include "ops/update_centroids.h"
 
 namespace silverlode::cpu {
 namespace {
@@ -112,6 +113,9 @@ size_t workspace(const Context& context, const UpdateCentroids::Args& args) {
 
 }  // namespace
 
-OpEntry<UpdateCentroids::Args> update_centroids_entry() { return {.workspace = workspace, .run = run}; }
+template <>
+OpEntry<UpdateCentroids::Args> entry<UpdateCentroids>() {
+  return {.workspace = workspace, .run = run};
+}
 
 }  // namespace silverlode::cpu

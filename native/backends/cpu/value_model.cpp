@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "backends/cpu/backend.h"
+#include "ops/value_model.h"
 
 namespace silverlode::cpu {
 
@@ -114,6 +115,9 @@ Status run(Context& context, const Args& args, Workspace workspace) {
 
 }  // namespace
 
-OpEntry<ValueModel::Args> value_model_entry() { return {workspace, run, nullptr, nullptr}; }
+template <>
+OpEntry<ValueModel::Args> entry<ValueModel>() {
+  return {workspace, run, nullptr, nullptr};
+}
 
 }  // namespace silverlode::cpu

@@ -6,6 +6,7 @@
 #include "backends/cuda/backend.h"
 #include "backends/cuda/device/block_product.cuh"
 #include "backends/cuda/long_run.h"
+#include "ops/assign_clusters.h"
 #include "ops/check.h"
 
 namespace silverlode::cuda {
@@ -170,6 +171,9 @@ Status run(Context& context, const Args& args, Workspace workspace) {
 
 }  // namespace
 
-OpEntry<AssignClusters::Args> assign_clusters_entry() { return {.workspace = workspace, .run = run}; }
+template <>
+OpEntry<AssignClusters::Args> entry<AssignClusters>() {
+  return {.workspace = workspace, .run = run};
+}
 
 }  // namespace silverlode::cuda

@@ -12,6 +12,7 @@
 #include "backends/cuda/long_run.h"
 #include "backends/cuda/stable_sort.h"
 #include "core/order.h"
+#include "ops/balance_clusters.h"
 #include "ops/check.h"
 
 namespace silverlode::cuda {
@@ -240,6 +241,9 @@ size_t workspace(const Context&, const Args& args) {
 
 }  // namespace
 
-OpEntry<BalanceClusters::Args> balance_clusters_entry() { return {.workspace = workspace, .run = run}; }
+template <>
+OpEntry<BalanceClusters::Args> entry<BalanceClusters>() {
+  return {.workspace = workspace, .run = run};
+}
 
 }  // namespace silverlode::cuda

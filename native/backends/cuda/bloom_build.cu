@@ -72,6 +72,9 @@ Status run(Context& context, const BloomBuild::Args& args, Workspace) {
 
 }  // namespace
 
-OpEntry<BloomBuild::Args> bloom_build_entry() { return {nullptr, run, nullptr, nullptr}; }
+template <>
+OpEntry<BloomBuild::Args> entry<BloomBuild>() {
+  return {nullptr, run, nullptr, nullptr};
+}
 
 }  // namespace silverlode::cuda

@@ -68,6 +68,9 @@ Status run(Context& context, const BloomLayout::Args& args, Workspace) {
 
 }  // namespace
 
-OpEntry<BloomLayout::Args> bloom_layout_entry() { return {nullptr, run, nullptr, nullptr}; }
+template <>
+OpEntry<BloomLayout::Args> entry<BloomLayout>() {
+  return {nullptr, run, nullptr, nullptr};
+}
 
 }  // namespace silverlode::cuda

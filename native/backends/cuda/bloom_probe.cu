@@ -40,6 +40,9 @@ Status run(Context& context, const BloomProbe::Args& args, Workspace) {
 
 }  // namespace
 
-OpEntry<BloomProbe::Args> bloom_probe_entry() { return {nullptr, run, nullptr, nullptr}; }
+template <>
+OpEntry<BloomProbe::Args> entry<BloomProbe>() {
+  return {nullptr, run, nullptr, nullptr};
+}
 
 }  // namespace silverlode::cuda

@@ -1,5 +1,6 @@
 #include "backends/cuda/backend.h"
 #include "backends/cuda/launch.h"
+#include "ops/concat.h"
 
 namespace silverlode::cuda {
 
@@ -51,6 +52,9 @@ Status run(Context& context, const Concat::Args& args, Workspace) {
 
 }  // namespace
 
-OpEntry<Concat::Args> concat_entry() { return {nullptr, run, nullptr, nullptr}; }
+template <>
+OpEntry<Concat::Args> entry<Concat>() {
+  return {nullptr, run, nullptr, nullptr};
+}
 
 }  // namespace silverlode::cuda

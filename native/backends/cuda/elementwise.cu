@@ -1,6 +1,7 @@
 #include "backends/cuda/backend.h"
 #include "backends/cuda/device/thread_math.cuh"
 #include "backends/cuda/launch.h"
+#include "ops/elementwise.h"
 
 namespace silverlode::cuda {
 
@@ -59,6 +60,9 @@ Status run(Context& context, const Elementwise::Args& args, Workspace) {
 
 }  // namespace
 
-OpEntry<Elementwise::Args> elementwise_entry() { return {nullptr, run, nullptr, nullptr}; }
+template <>
+OpEntry<Elementwise::Args> entry<Elementwise>() {
+  return {nullptr, run, nullptr, nullptr};
+}
 
 }  // namespace silverlode::cuda

@@ -1,6 +1,7 @@
 #include "backends/cuda/backend.h"
 #include "backends/cuda/device/thread_load.cuh"
 #include "backends/cuda/launch.h"
+#include "ops/embedding_bag.h"
 
 namespace silverlode::cuda {
 
@@ -73,6 +74,9 @@ Status run(Context& context, const Args& args, Workspace) {
 
 }  // namespace
 
-OpEntry<EmbeddingBag::Args> embedding_bag_entry() { return {nullptr, run, nullptr, nullptr}; }
+template <>
+OpEntry<EmbeddingBag::Args> entry<EmbeddingBag>() {
+  return {nullptr, run, nullptr, nullptr};
+}
 
 }  // namespace silverlode::cuda

@@ -49,6 +49,9 @@ Status run(Context& context, const FilterCheck::Args& args, Workspace workspace)
 
 }  // namespace
 
-OpEntry<FilterCheck::Args> filter_check_entry() { return {workspace, run, nullptr, nullptr}; }
+template <>
+OpEntry<FilterCheck::Args> entry<FilterCheck>() {
+  return {workspace, run, nullptr, nullptr};
+}
 
 }  // namespace silverlode::cuda

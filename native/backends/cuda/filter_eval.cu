@@ -58,6 +58,9 @@ Status run(Context& context, const FilterEval::Args& args, Workspace workspace) 
 
 }  // namespace
 
-OpEntry<FilterEval::Args> filter_eval_entry() { return {workspace, run, nullptr, nullptr}; }
+template <>
+OpEntry<FilterEval::Args> entry<FilterEval>() {
+  return {workspace, run, nullptr, nullptr};
+}
 
 }  // namespace silverlode::cuda

@@ -1,5 +1,6 @@
 #include "backends/cuda/backend.h"
 #include "backends/cuda/launch.h"
+#include "ops/gather_rows.h"
 
 namespace silverlode::cuda {
 
@@ -81,6 +82,9 @@ Status run(Context& context, const GatherRows::Args& args, Workspace) {
 
 }  // namespace
 
-OpEntry<GatherRows::Args> gather_rows_entry() { return {nullptr, run, nullptr, nullptr}; }
+template <>
+OpEntry<GatherRows::Args> entry<GatherRows>() {
+  return {nullptr, run, nullptr, nullptr};
+}
 
 }  // namespace silverlode::cuda

@@ -149,6 +149,9 @@ Status run(Context& context, const IvfProbe::Args& args, Workspace workspace) {
 
 }  // namespace
 
-OpEntry<IvfProbe::Args> ivf_probe_entry() { return {workspace, run, nullptr, nullptr}; }
+template <>
+OpEntry<IvfProbe::Args> entry<IvfProbe>() {
+  return {workspace, run, nullptr, nullptr};
+}
 
 }  // namespace silverlode::cuda

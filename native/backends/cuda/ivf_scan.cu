@@ -173,6 +173,9 @@ Status run(Context& context, const IvfScan::Args& args, Workspace workspace) {
 
 }  // namespace
 
-OpEntry<IvfScan::Args> ivf_scan_entry() { return {workspace, run, nullptr, nullptr}; }
+template <>
+OpEntry<IvfScan::Args> entry<IvfScan>() {
+  return {workspace, run, nullptr, nullptr};
+}
 
 }  // namespace silverlode::cuda

@@ -338,6 +338,9 @@ Status run(Context& context, const IvfSearch::Args& bound, Workspace workspace) 
 
 }  // namespace
 
-OpEntry<IvfSearch::Args> ivf_search_entry() { return {workspace, run, nullptr, nullptr}; }
+template <>
+OpEntry<IvfSearch::Args> entry<IvfSearch>() {
+  return {workspace, run, nullptr, nullptr};
+}
 
 }  // namespace silverlode::cuda

@@ -11,6 +11,7 @@
 #include "backends/cuda/launch.h"
 #include "backends/cuda/long_run.h"
 #include "ops/check.h"
+#include "ops/kmeans_seed.h"
 
 namespace silverlode::cuda {
 
@@ -288,6 +289,9 @@ size_t workspace(const Context&, const Args& args) {
 
 }  // namespace
 
-OpEntry<KmeansSeed::Args> kmeans_seed_entry() { return {.workspace = workspace, .run = run}; }
+template <>
+OpEntry<KmeansSeed::Args> entry<KmeansSeed>() {
+  return {.workspace = workspace, .run = run};
+}
 
 }  // namespace silverlode::cuda

@@ -1,5 +1,6 @@
 #include "backends/cuda/backend.h"
 #include "backends/cuda/launch.h"
+#include "ops/l2_normalize.h"
 
 namespace silverlode::cuda {
 
@@ -53,6 +54,9 @@ Status run(Context& context, const L2Normalize::Args& args, Workspace) {
 
 }  // namespace
 
-OpEntry<L2Normalize::Args> l2_normalize_entry() { return {nullptr, run, nullptr, nullptr}; }
+template <>
+OpEntry<L2Normalize::Args> entry<L2Normalize>() {
+  return {nullptr, run, nullptr, nullptr};
+}
 
 }  // namespace silverlode::cuda

@@ -1,6 +1,7 @@
 #include "backends/cuda/backend.h"
 #include "backends/cuda/device/block_scan.cuh"
 #include "backends/cuda/launch.h"
+#include "ops/layer_norm.h"
 
 namespace silverlode::cuda {
 
@@ -44,6 +45,9 @@ Status run(Context& context, const LayerNorm::Args& args, Workspace) {
 
 }  // namespace
 
-OpEntry<LayerNorm::Args> layer_norm_entry() { return {nullptr, run, nullptr, nullptr}; }
+template <>
+OpEntry<LayerNorm::Args> entry<LayerNorm>() {
+  return {nullptr, run, nullptr, nullptr};
+}
 
 }  // namespace silverlode::cuda

@@ -1,3 +1,5 @@
+#include "ops/linear.h"
+
 #include "backends/carve.h"
 #include "backends/cuda/backend.h"
 #include "backends/cuda/convert.h"
@@ -62,6 +64,9 @@ Status run(Context& context, const Args& args, Workspace workspace) {
 
 }  // namespace
 
-OpEntry<Linear::Args> linear_entry() { return {workspace, run, prepared_bytes, prepare}; }
+template <>
+OpEntry<Linear::Args> entry<Linear>() {
+  return {workspace, run, prepared_bytes, prepare};
+}
 
 }  // namespace silverlode::cuda

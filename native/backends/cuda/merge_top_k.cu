@@ -4,6 +4,7 @@
 
 #include "backends/cuda/backend.h"
 #include "backends/cuda/device/grid_select.cuh"
+#include "ops/merge_top_k.h"
 
 namespace silverlode::cuda {
 
@@ -144,6 +145,9 @@ Status run(Context& context, const MergeTopK::Args& args, Workspace workspace) {
 
 }  // namespace
 
-OpEntry<MergeTopK::Args> merge_top_k_entry() { return {workspace, run, nullptr, nullptr}; }
+template <>
+OpEntry<MergeTopK::Args> entry<MergeTopK>() {
+  return {workspace, run, nullptr, nullptr};
+}
 
 }  // namespace silverlode::cuda

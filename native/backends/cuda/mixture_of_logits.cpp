@@ -1,5 +1,7 @@
 // A step of candidates goes through two matrix products: its components, and its gates, whose input s follows x in one row
 // and whose weights follow those of x, as on the CPU. Between and after them one kernel each makes s and the logits.
+#include "ops/mixture_of_logits.h"
+
 #include "backends/carve.h"
 #include "backends/cuda/backend.h"
 #include "backends/cuda/gemm.h"
@@ -139,6 +141,9 @@ Status run(Context& context, const Args& args, Workspace workspace) {
 
 }  // namespace
 
-OpEntry<MixtureOfLogits::Args> mixture_of_logits_entry() { return {workspace, run, prepared_bytes, prepare}; }
+template <>
+OpEntry<MixtureOfLogits::Args> entry<MixtureOfLogits>() {
+  return {workspace, run, prepared_bytes, prepare};
+}
 
 }  // namespace silverlode::cuda

@@ -9,6 +9,7 @@
 #include "backends/cuda/gemm.h"
 #include "backends/cuda/over_arch_kernels.h"
 #include "ops/check.h"
+#include "ops/over_arch.h"
 
 namespace silverlode::cuda {
 
@@ -189,6 +190,9 @@ Status run(Context& context, const Args& args, Workspace workspace) {
 
 }  // namespace
 
-OpEntry<OverArch::Args> over_arch_entry() { return {workspace, run, prepared_bytes, prepare}; }
+template <>
+OpEntry<OverArch::Args> entry<OverArch>() {
+  return {workspace, run, prepared_bytes, prepare};
+}
 
 }  // namespace silverlode::cuda

@@ -7,6 +7,7 @@
 #include "backends/cuda/graph.h"
 #include "backends/cuda/nvtx.h"
 #include "backends/cuda/queue.h"
+#include "ops/backend_table.h"
 
 namespace silverlode::cuda {
 
@@ -40,7 +41,9 @@ void release_recording(int32_t ordinal, void* recording) {
 
 PluginTable make_table() {
   PluginTable table;
+  table.backend_table_version = kBackendTableVersion;
   table.plugin_table_bytes = sizeof(PluginTable);
+  table.backend_table_bytes = sizeof(BackendTable);
   table.count = [](int32_t* count) { return Gpu::count(*count); };
   table.describe = [](int32_t ordinal, PluginDeviceInfo* info) { Gpu::at(ordinal).describe(*info); };
   table.table = backend_table;

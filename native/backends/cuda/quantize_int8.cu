@@ -1,6 +1,7 @@
 #include "backends/cuda/backend.h"
 #include "backends/cuda/launch.h"
 #include "core/half.h"
+#include "ops/quantize_int8.h"
 
 namespace silverlode::cuda {
 
@@ -71,6 +72,9 @@ Status run(Context& context, const QuantizeInt8::Args& args, Workspace) {
 
 }  // namespace
 
-OpEntry<QuantizeInt8::Args> quantize_int8_entry() { return {nullptr, run, nullptr, nullptr}; }
+template <>
+OpEntry<QuantizeInt8::Args> entry<QuantizeInt8>() {
+  return {nullptr, run, nullptr, nullptr};
+}
 
 }  // namespace silverlode::cuda

@@ -5,6 +5,7 @@
 #include "backends/cuda/backend.h"
 #include "backends/cuda/device/ptx.cuh"
 #include "backends/cuda/launch.h"
+#include "ops/check.h"
 
 namespace silverlode::cuda {
 
@@ -79,6 +80,9 @@ Status run(Context& context, const Rescore::Args& args, Workspace) {
 
 }  // namespace
 
-OpEntry<Rescore::Args> rescore_entry() { return {nullptr, run, nullptr, nullptr}; }
+template <>
+OpEntry<Rescore::Args> entry<Rescore>() {
+  return {nullptr, run, nullptr, nullptr};
+}
 
 }  // namespace silverlode::cuda

@@ -1,5 +1,6 @@
 #include "backends/cuda/backend.h"
 #include "backends/cuda/launch.h"
+#include "ops/rotate.h"
 
 namespace silverlode::cuda {
 
@@ -88,6 +89,9 @@ Status run(Context& context, const Rotate::Args& args, Workspace) {
 
 }  // namespace
 
-OpEntry<Rotate::Args> rotate_entry() { return {nullptr, run, nullptr, nullptr}; }
+template <>
+OpEntry<Rotate::Args> entry<Rotate>() {
+  return {nullptr, run, nullptr, nullptr};
+}
 
 }  // namespace silverlode::cuda

@@ -45,6 +45,9 @@ Status run(Context& context, const SliceBuild::Args& args, Workspace) {
 
 }  // namespace
 
-OpEntry<SliceBuild::Args> slice_build_entry() { return {nullptr, run, nullptr, nullptr}; }
+template <>
+OpEntry<SliceBuild::Args> entry<SliceBuild>() {
+  return {nullptr, run, nullptr, nullptr};
+}
 
 }  // namespace silverlode::cuda

@@ -3,6 +3,7 @@
 
 #include "backends/cuda/backend.h"
 #include "backends/cuda/device/grid_select.cuh"
+#include "ops/top_k.h"
 
 namespace silverlode::cuda {
 
@@ -163,6 +164,9 @@ Status run(Context& context, const TopK::Args& args, Workspace workspace) {
 
 }  // namespace
 
-OpEntry<TopK::Args> top_k_entry() { return {workspace, run, nullptr, nullptr}; }
+template <>
+OpEntry<TopK::Args> entry<TopK>() {
+  return {workspace, run, nullptr, nullptr};
+}
 
 }  // namespace silverlode::cuda

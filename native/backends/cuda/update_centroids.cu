@@ -5,6 +5,7 @@
 #include "backends/cuda/long_run.h"
 #include "backends/cuda/stable_sort.h"
 #include "ops/check.h"
+#include "ops/update_centroids.h"
 
 namespace silverlode::cuda {
 
@@ -163,6 +164,9 @@ size_t workspace(const Context&, const Args& args) {
 
 }  // namespace
 
-OpEntry<UpdateCentroids::Args> update_centroids_entry() { return {.workspace = workspace, .run = run}; }
+template <>
+OpEntry<UpdateCentroids::Args> entry<UpdateCentroids>() {
+  return {.workspace = workspace, .run = run};
+}
 
 }  // namespace silverlode::cuda

@@ -6,6 +6,7 @@
 #include "backends/cuda/device/thread_math.cuh"
 #include "backends/cuda/launch.h"
 #include "ops/check.h"
+#include "ops/value_model.h"
 
 namespace silverlode::cuda {
 
@@ -147,6 +148,9 @@ Status run(Context& context, const Args& args, Workspace workspace) {
 
 }  // namespace
 
-OpEntry<ValueModel::Args> value_model_entry() { return {workspace, run, nullptr, nullptr}; }
+template <>
+OpEntry<ValueModel::Args> entry<ValueModel>() {
+  return {workspace, run, nullptr, nullptr};
+}
 
 }  // namespace silverlode::cuda

@@ -1,3 +1,7 @@
+#include "ops/bloom_build.h"
+#include "ops/bloom_layout.h"
+#include "ops/bloom_probe.h"
+#include "ops/slice_build.h"
 #include "tests/cuda/cuda_harness.h"
 #include "tests/filter_fixture.h"
 
@@ -28,7 +32,7 @@ Tensor<int32_t> tensor32(const std::vector<int32_t>& values) { return {{static_c
 OpResult compare_layout(const Tensor<int32_t>& term_offsets, double bits) {
   Attributes attributes;
   attributes.values["bits_per_term"] = bits;
-  return expect_same<BloomLayout>(bloom_layout_entry(), cpu::bloom_layout_entry(), attributes, {term_offsets.view()});
+  return expect_same<BloomLayout>(entry<BloomLayout>(), cpu::entry<BloomLayout>(), attributes, {term_offsets.view()});
 }
 
 OpResult compare_build(const Csr& csr, const std::vector<int64_t>& hashes_of_terms, const std::vector<int64_t>& offsets,
@@ -40,7 +44,7 @@ OpResult compare_build(const Csr& csr, const std::vector<int64_t>& hashes_of_ter
   const Tensor<int32_t> terms = tensor32(csr.terms);
   const Tensor<int64_t> term_hashes = tensor64(hashes_of_terms);
   const Tensor<int64_t> block_offsets = tensor64(offsets);
-  return expect_same<BloomBuild>(bloom_build_entry(), cpu::bloom_build_entry(), attributes,
+  return expect_same<BloomBuild>(entry<BloomBuild>(), cpu::entry<BloomBuild>(), attributes,
                                  {term_offsets.view(), terms.view(), term_hashes.view(), block_offsets.view()});
 }
 
@@ -65,7 +69,7 @@ TEST(CudaBloom, LayoutBuildAndProbe) {
         attributes.values["hashes"] = hashes;
         const Tensor<int64_t> block_offsets = tensor64(offsets);
         const Tensor<int64_t> probes = tensor64(term_hashes);
-        expect_same<BloomProbe>(bloom_probe_entry(), cpu::bloom_probe_entry(), attributes,
+        expect_same<BloomProbe>(entry<BloomProbe>(), cpu::entry<BloomProbe>(), attributes,
                                 {bloom.outputs[0], block_offsets.view(), probes.view()});
       }
     }
@@ -108,7 +112,7 @@ TEST(CudaSliceBuild, RandomRowsAndBadIds) {
       Attributes attributes;
       attributes.values["slices"] = slices;
       const auto code = [&] {
-        return expect_same<SliceBuild>(slice_build_entry(), cpu::slice_build_entry(), attributes,
+        return expect_same<SliceBuild>(entry<SliceBuild>(), cpu::entry<SliceBuild>(), attributes,
                                        {offsets.view(), terms.view(), slice_of_term.view()})
             .status.code;
       };

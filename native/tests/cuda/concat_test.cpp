@@ -1,3 +1,5 @@
+#include "ops/concat.h"
+
 #include "tests/cuda/dense_cuda_harness.h"
 
 namespace silverlode::cuda {
@@ -16,7 +18,7 @@ void check(int64_t rows, std::vector<int64_t> widths) {
   std::vector<TensorView> inputs;
   for (int64_t width : widths) tensors.push_back(counted<T>({rows, width}, static_cast<int32_t>(10 * tensors.size())));
   for (const Tensor<T>& tensor : tensors) inputs.push_back(tensor.view());
-  expect_same<Concat>(concat_entry(), cpu::concat_entry(), {}, inputs);
+  expect_same<Concat>(entry<Concat>(), cpu::entry<Concat>(), {}, inputs);
 }
 
 TEST(CudaConcat, EqualsTheCpu) {
@@ -31,7 +33,7 @@ TEST(CudaConcat, EqualsTheCpu) {
 
 TEST(CudaConcat, Repeats) {
   const FloatTensor a = random_tensor({40, 3}, 1), b = random_tensor({40, 2}, 2);
-  expect_repeats<Concat>(concat_entry(), {}, {a.view(), b.view()});
+  expect_repeats<Concat>(entry<Concat>(), {}, {a.view(), b.view()});
 }
 
 }  // namespace

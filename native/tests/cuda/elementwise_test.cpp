@@ -1,3 +1,5 @@
+#include "ops/elementwise.h"
+
 #include "tests/cuda/dense_cuda_harness.h"
 
 namespace silverlode::cuda {
@@ -26,7 +28,7 @@ TEST(CudaElementwise, HasTheBitsOfTheCpu) {
         for (const FloatTensor* b : {&whole, &row, &column}) {
           std::vector<TensorView> inputs = {a.view()};
           if (binary) inputs.push_back(b->view());
-          expect_equal_values<Elementwise>(elementwise_entry(), cpu::elementwise_entry(), attributes, inputs);
+          expect_equal_values<Elementwise>(entry<Elementwise>(), cpu::entry<Elementwise>(), attributes, inputs);
         }
       }
     }
@@ -35,7 +37,7 @@ TEST(CudaElementwise, HasTheBitsOfTheCpu) {
 
 TEST(CudaElementwise, Repeats) {
   const FloatTensor a = random_tensor({70, 3}, 4), b = random_tensor({3}, 5);
-  expect_repeats<Elementwise>(elementwise_entry(), text_attribute("function", "add"), {a.view(), b.view()});
+  expect_repeats<Elementwise>(entry<Elementwise>(), text_attribute("function", "add"), {a.view(), b.view()});
 }
 
 }  // namespace

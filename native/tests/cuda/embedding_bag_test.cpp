@@ -1,3 +1,5 @@
+#include "ops/embedding_bag.h"
+
 #include "tests/cuda/dense_cuda_harness.h"
 
 namespace silverlode::cuda {
@@ -39,7 +41,7 @@ TEST(CudaEmbeddingBag, HasTheBitsOfTheCpu) {
             if (weighted) inputs.push_back(view_of(made.weights, length(made.ids)));
             const Attributes attributes = text_attribute("mode", mode);
             // Weights may cancel, and 0 / 0 is NaN on both sides; its sign bit is nobody's business.
-            expect_near<EmbeddingBag>(embedding_bag_entry(), cpu::embedding_bag_entry(), attributes, inputs, 0);
+            expect_near<EmbeddingBag>(entry<EmbeddingBag>(), cpu::entry<EmbeddingBag>(), attributes, inputs, 0);
           }
         }
       }
@@ -51,7 +53,7 @@ TEST(CudaEmbeddingBag, RefusesBadIdsAndOffsets) {
   const FloatTensor table = random_tensor({4, 3}, 1);
   const auto code = [&](const std::vector<int32_t>& ids, const std::vector<int32_t>& offsets) {
     const OpResult result =
-        expect_near<EmbeddingBag>(embedding_bag_entry(), cpu::embedding_bag_entry(), {},
+        expect_near<EmbeddingBag>(entry<EmbeddingBag>(), cpu::entry<EmbeddingBag>(), {},
                                   {table.view(), view_of(ids, length(ids)), view_of(offsets, length(offsets))}, 0);
     return result.status.code;
   };
@@ -68,7 +70,7 @@ TEST(CudaEmbeddingBag, Repeats) {
   const FloatTensor table = random_tensor({11, 40}, 1);
   const Bags made = random_bags(9, 11, 2);
   expect_repeats<EmbeddingBag>(
-      embedding_bag_entry(), {},
+      entry<EmbeddingBag>(), {},
       {table.view(), view_of(made.ids, length(made.ids)), view_of(made.offsets, length(made.offsets))});
 }
 

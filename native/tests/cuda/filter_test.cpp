@@ -1,3 +1,5 @@
+#include "ops/filter_check.h"
+#include "ops/filter_eval.h"
 #include "tests/cuda/cuda_harness.h"
 #include "tests/filter_views.h"
 
@@ -21,11 +23,11 @@ void compare(const Catalogue& catalogue, const Plans& plans, const std::vector<u
   const TensorView steps = view_of(plans.steps, DType::kI64, {static_cast<int64_t>(plans.steps.size()), 4});
   std::vector<TensorView> inputs = {offsets, steps, view_of(live, DType::kI64, {catalogue.words()})};
   for (const TensorView& tensor : index_views(catalogue)) inputs.push_back(tensor);
-  const OpResult pairs = expect_same<FilterEval>(filter_eval_entry(), cpu::filter_eval_entry(), attributes, inputs);
+  const OpResult pairs = expect_same<FilterEval>(entry<FilterEval>(), cpu::entry<FilterEval>(), attributes, inputs);
   if (pairs.outputs.size() < 2) return;
   std::vector<TensorView> check = {pairs.outputs[0], pairs.outputs[1], offsets, steps};
   for (const TensorView& tensor : index_views(catalogue)) check.push_back(tensor);
-  expect_same<FilterCheck>(filter_check_entry(), cpu::filter_check_entry(), attributes, check);
+  expect_same<FilterCheck>(entry<FilterCheck>(), cpu::entry<FilterCheck>(), attributes, check);
 }
 
 TEST(CudaFilter, RandomPlans) {

@@ -1,3 +1,5 @@
+#include "ops/gather_rows.h"
+
 #include "tests/cuda/cuda_harness.h"
 
 namespace silverlode::cuda {
@@ -7,7 +9,7 @@ OpResult compare(const TensorView& table, const Tensor<int32_t>& index, int64_t 
   Attributes attributes;
   attributes.values["batch_dims"] = batch_dims;
   attributes.values["missing"] = missing;
-  return expect_same<GatherRows>(gather_rows_entry(), cpu::gather_rows_entry(), attributes, {table, index.view()});
+  return expect_same<GatherRows>(entry<GatherRows>(), cpu::entry<GatherRows>(), attributes, {table, index.view()});
 }
 
 TEST(CudaGatherRows, EveryRowSize) {

@@ -1,3 +1,5 @@
+#include "ops/ivf_probe.h"
+
 #include "tests/cuda/cuda_harness.h"
 #include "tests/filter_views.h"
 #include "tests/ivf_probe_fixture.h"
@@ -49,7 +51,7 @@ std::vector<TensorView> inputs_of(const Problem& p, const Call& call) {
 Answer probe_cuda(const Problem& problem, const DeviceOptions& options = {}) {
   const Call call(problem);
   const OpResult result =
-      run_cuda<IvfProbe>(ivf_probe_entry(), attributes_of(problem), inputs_of(problem, call), options);
+      run_cuda<IvfProbe>(entry<IvfProbe>(), attributes_of(problem), inputs_of(problem, call), options);
   EXPECT_TRUE(result.status.ok()) << result.status.text;
   if (!result.status.ok()) return {};
   Call filled(problem);
@@ -174,7 +176,7 @@ TEST(CudaIvfProbe, BadDataIsRefused) {
   good.plan_index = {0, -1, 0};
   good.excludes = {{1, 2}, {3}, {}};
   const auto code = [](const Problem& problem, const Call& call) {
-    return run_cuda<IvfProbe>(ivf_probe_entry(), attributes_of(problem), inputs_of(problem, call)).status.code;
+    return run_cuda<IvfProbe>(entry<IvfProbe>(), attributes_of(problem), inputs_of(problem, call)).status.code;
   };
   EXPECT_EQ(code(good, Call(good)), Code::kOk);
   for (int32_t bad : {-2, 1}) {

@@ -1,6 +1,7 @@
 #include <cmath>
 #include <limits>
 
+#include "ops/ivf_scan.h"
 #include "tests/cuda/cuda_harness.h"
 #include "tests/ivf_scan_fixture.h"
 
@@ -11,7 +12,7 @@ using Index = cpu::ScanInputs;
 
 OpResult compare(const Index& index, int64_t k, const char* metric = "ip", bool biased = false,
                  const DeviceOptions& options = {}) {
-  return expect_same<IvfScan>(ivf_scan_entry(), cpu::ivf_scan_entry(), Index::attributes(k, metric),
+  return expect_same<IvfScan>(entry<IvfScan>(), cpu::entry<IvfScan>(), Index::attributes(k, metric),
                               index.inputs(biased), options);
 }
 
@@ -158,7 +159,7 @@ TEST(CudaIvfScan, PermutedProbesAndAnyGridGiveTheSameBytes) {
 TEST(CudaIvfScan, ManyRepeatsInAnyOrderGiveTheSameBytes) {
   std::mt19937 random(14);
   Index index({100, 600}, 3, 1, 32, random);
-  expect_repeats<IvfScan>(ivf_scan_entry(), Index::attributes(30, "ip"), index.inputs(false),
+  expect_repeats<IvfScan>(entry<IvfScan>(), Index::attributes(30, "ip"), index.inputs(false),
                           compare(index, 30).bytes());
   Index large({9000, 4000}, 1, 1, 32, random);  // several rounds
   const std::vector<uint8_t> first = compare(large, 30, "ip", false, kLittleMemory).bytes();

@@ -1,3 +1,5 @@
+#include "ops/ivf_search.h"
+
 #include "tests/cuda/cuda_harness.h"
 #include "tests/ivf_search_fixture.h"
 
@@ -13,7 +15,7 @@ using filter_test::SearchProblem;
 
 OpResult compare(const SearchProblem& problem, const DeviceOptions& options = {}) {
   const Call call(problem.probe);
-  return expect_same<IvfSearch>(ivf_search_entry(), cpu::ivf_search_entry(), problem.attributes(), problem.inputs(call),
+  return expect_same<IvfSearch>(entry<IvfSearch>(), cpu::entry<IvfSearch>(), problem.attributes(), problem.inputs(call),
                                 options);
 }
 
@@ -176,7 +178,7 @@ TEST(CudaIvfSearch, CanBeCancelled) {
   const Call call(problem.probe);
   const volatile uint32_t cancel = 1;
   const DeviceOptions options = {.cancel = &cancel};
-  EXPECT_EQ(run_cuda<IvfSearch>(ivf_search_entry(), problem.attributes(), problem.inputs(call), options).status.code,
+  EXPECT_EQ(run_cuda<IvfSearch>(entry<IvfSearch>(), problem.attributes(), problem.inputs(call), options).status.code,
             Code::kAborted);
 }
 

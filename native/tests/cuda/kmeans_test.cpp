@@ -1,4 +1,8 @@
 // The clustering ops: the device's results are the CPU's, bit for bit.
+#include "ops/assign_clusters.h"
+#include "ops/balance_clusters.h"
+#include "ops/kmeans_seed.h"
+#include "ops/update_centroids.h"
 #include "tests/cuda/dense_cuda_harness.h"
 
 namespace silverlode::cuda {
@@ -36,7 +40,7 @@ TEST(CudaAssignClusters, EqualsTheCpu) {
           const auto values = seed % 2 == 0 ? coarse_rows : random_rows;
           const FloatTensor x(values(rows, dim, seed), {rows, dim});
           const FloatTensor centroids(values(clusters, dim, seed + 1), {clusters, dim});
-          expect_same<AssignClusters>(assign_clusters_entry(), cpu::assign_clusters_entry(),
+          expect_same<AssignClusters>(entry<AssignClusters>(), cpu::entry<AssignClusters>(),
                                       integer_attributes({{"nearest", nearest}}), {x.view(), centroids.view()});
         }
       }
@@ -48,7 +52,7 @@ TEST(CudaAssignClusters, ScoresThatOverflowCountAsMinusInfinity) {
   std::vector<float> values = {3e38f, 3e38f, 1, 1, -3e38f, 3e38f};
   const FloatTensor x(values, {3, 2}), centroids({3e38f, -3e38f, 0, 0, 3e38f, 3e38f}, {3, 2});
   for (int64_t nearest : {1, 3}) {
-    expect_same<AssignClusters>(assign_clusters_entry(), cpu::assign_clusters_entry(),
+    expect_same<AssignClusters>(entry<AssignClusters>(), cpu::entry<AssignClusters>(),
                                 integer_attributes({{"nearest", nearest}}), {x.view(), centroids.view()});
   }
 }
@@ -58,12 +62,12 @@ TEST(CudaAssignClusters, ReportsAndStops) {
   const Attributes attributes = integer_attributes({{"nearest", 1}});
   Watcher watcher;
   EXPECT_TRUE(
-      run_cuda<AssignClusters>(assign_clusters_entry(), attributes, {x.view(), centroids.view()}, watched(watcher))
+      run_cuda<AssignClusters>(entry<AssignClusters>(), attributes, {x.view(), centroids.view()}, watched(watcher))
           .status.ok());
   ASSERT_FALSE(watcher.seen.empty());
   EXPECT_EQ(watcher.seen.back(), 1.0);
   const uint32_t cancel = 1;
-  EXPECT_EQ(run_cuda<AssignClusters>(assign_clusters_entry(), attributes, {x.view(), centroids.view()},
+  EXPECT_EQ(run_cuda<AssignClusters>(entry<AssignClusters>(), attributes, {x.view(), centroids.view()},
                                      watched(watcher, &cancel))
                 .status.code,
             Code::kAborted);
@@ -72,7 +76,7 @@ TEST(CudaAssignClusters, ReportsAndStops) {
 TEST(CudaAssignClusters, Repeats) {
   const FloatTensor x(coarse_rows(70, 4, 1), {70, 4}), centroids(coarse_rows(9, 4, 2), {9, 4});
   for (int64_t nearest : {1, 3}) {
-    expect_repeats<AssignClusters>(assign_clusters_entry(), integer_attributes({{"nearest", nearest}}),
+    expect_repeats<AssignClusters>(entry<AssignClusters>(), integer_attributes({{"nearest", nearest}}),
                                    {x.view(), centroids.view()});
   }
 }
@@ -91,7 +95,7 @@ TEST(CudaUpdateCentroids, EqualsTheCpu) {
           const uint32_t limit = static_cast<uint32_t>(random() % 2 == 0 ? clusters : (clusters + 3) / 4);
           assigned.push_back(static_cast<int32_t>(random() % limit));
         }
-        expect_same<UpdateCentroids>(update_centroids_entry(), cpu::update_centroids_entry(),
+        expect_same<UpdateCentroids>(entry<UpdateCentroids>(), cpu::entry<UpdateCentroids>(),
                                      integer_attributes({{"clusters", clusters}}),
                                      {x.view(), view_of(assigned, {rows})});
       }
@@ -104,7 +108,7 @@ TEST(CudaUpdateCentroids, RefusesClustersOutOfRange) {
   for (int32_t bad : {-1, 4}) {
     const std::vector<int32_t> assigned = {0, bad, 1};
     const OpResult result =
-        expect_same<UpdateCentroids>(update_centroids_entry(), cpu::update_centroids_entry(),
+        expect_same<UpdateCentroids>(entry<UpdateCentroids>(), cpu::entry<UpdateCentroids>(),
                                      integer_attributes({{"clusters", 4}}), {x.view(), view_of(assigned, {3})});
     EXPECT_EQ(result.status.code, Code::kInvalidArgument);
   }
@@ -114,7 +118,7 @@ TEST(CudaUpdateCentroids, Repeats) {
   const FloatTensor x = random_tensor({60, 3}, 1);
   std::vector<int32_t> assigned;
   for (int32_t row = 0; row < 60; ++row) assigned.push_back(row * row % 7);
-  expect_repeats<UpdateCentroids>(update_centroids_entry(), integer_attributes({{"clusters", 9}}),
+  expect_repeats<UpdateCentroids>(entry<UpdateCentroids>(), integer_attributes({{"clusters", 9}}),
                                   {x.view(), view_of(assigned, {60})});
 }
 
@@ -128,7 +132,7 @@ TEST(CudaKmeansSeed, ChoosesTheRowsOfTheCpu) {
         // Coarse rows of few dimensions have fewer distinct values than there are clusters.
         const auto values = seed % 2 == 0 ? coarse_rows : random_rows;
         const FloatTensor x(values(rows, dim, seed), {rows, dim});
-        expect_same<KmeansSeed>(kmeans_seed_entry(), cpu::kmeans_seed_entry(),
+        expect_same<KmeansSeed>(entry<KmeansSeed>(), cpu::entry<KmeansSeed>(),
                                 integer_attributes({{"clusters", clusters}, {"seed", seed}}), {x.view()});
       }
     }
@@ -139,17 +143,17 @@ TEST(CudaKmeansSeed, ReportsAndStops) {
   const FloatTensor x = random_tensor({200, 5}, 1);
   const Attributes attributes = integer_attributes({{"clusters", 90}, {"seed", 1}});
   Watcher watcher;
-  EXPECT_TRUE(run_cuda<KmeansSeed>(kmeans_seed_entry(), attributes, {x.view()}, watched(watcher)).status.ok());
+  EXPECT_TRUE(run_cuda<KmeansSeed>(entry<KmeansSeed>(), attributes, {x.view()}, watched(watcher)).status.ok());
   ASSERT_FALSE(watcher.seen.empty());
   EXPECT_EQ(watcher.seen.back(), 1.0);
   const uint32_t cancel = 1;
-  EXPECT_EQ(run_cuda<KmeansSeed>(kmeans_seed_entry(), attributes, {x.view()}, watched(watcher, &cancel)).status.code,
+  EXPECT_EQ(run_cuda<KmeansSeed>(entry<KmeansSeed>(), attributes, {x.view()}, watched(watcher, &cancel)).status.code,
             Code::kAborted);
 }
 
 TEST(CudaKmeansSeed, Repeats) {
   const FloatTensor x = random_tensor({40, 3}, 1);
-  expect_repeats<KmeansSeed>(kmeans_seed_entry(), integer_attributes({{"clusters", 5}, {"seed", 3}}), {x.view()});
+  expect_repeats<KmeansSeed>(entry<KmeansSeed>(), integer_attributes({{"clusters", 5}, {"seed", 3}}), {x.view()});
 }
 
 // Choices and scores as assign_clusters gives them: distinct clusters, descending scores, sometimes fewer choices.
@@ -191,7 +195,7 @@ TEST(CudaBalanceClusters, EqualsTheCpu) {
           for (bool skewed : {false, true}) {
             SCOPED_TRACE("seed " + std::to_string(++seed));
             const Problem problem(rows, choices, clusters, (rows + clusters - 1) / clusters + slack, skewed, seed);
-            expect_same<BalanceClusters>(balance_clusters_entry(), cpu::balance_clusters_entry(), problem.attributes(),
+            expect_same<BalanceClusters>(entry<BalanceClusters>(), cpu::entry<BalanceClusters>(), problem.attributes(),
                                          problem.inputs());
           }
         }
@@ -204,7 +208,7 @@ TEST(CudaBalanceClusters, RefusesChoicesOutOfRangeAndStops) {
   for (int32_t bad : {-2, 5}) {
     Problem problem(10, 2, 5, 3, false, 1);
     problem.nearest[7] = bad;
-    const OpResult result = expect_same<BalanceClusters>(balance_clusters_entry(), cpu::balance_clusters_entry(),
+    const OpResult result = expect_same<BalanceClusters>(entry<BalanceClusters>(), cpu::entry<BalanceClusters>(),
                                                          problem.attributes(), problem.inputs());
     EXPECT_EQ(result.status.code, Code::kInvalidArgument);
   }
@@ -213,13 +217,13 @@ TEST(CudaBalanceClusters, RefusesChoicesOutOfRangeAndStops) {
   DeviceOptions options;
   options.cancel = &cancel;
   EXPECT_EQ(
-      run_cuda<BalanceClusters>(balance_clusters_entry(), problem.attributes(), problem.inputs(), options).status.code,
+      run_cuda<BalanceClusters>(entry<BalanceClusters>(), problem.attributes(), problem.inputs(), options).status.code,
       Code::kAborted);
 }
 
 TEST(CudaBalanceClusters, Repeats) {
   const Problem problem(40, 2, 5, 8, true, 2);
-  expect_repeats<BalanceClusters>(balance_clusters_entry(), problem.attributes(), problem.inputs());
+  expect_repeats<BalanceClusters>(entry<BalanceClusters>(), problem.attributes(), problem.inputs());
 }
 
 }  // namespace

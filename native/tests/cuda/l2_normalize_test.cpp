@@ -1,3 +1,5 @@
+#include "ops/l2_normalize.h"
+
 #include "tests/cuda/dense_cuda_harness.h"
 
 namespace silverlode::cuda {
@@ -10,14 +12,14 @@ TEST(CudaL2Normalize, HasTheBitsOfTheCpu) {
       SCOPED_TRACE("seed " + std::to_string(seed));
       FloatTensor x = random_tensor({rows, dim}, ++seed);
       if (rows > 1) std::fill_n(x.values.begin(), dim, 0.0f);  // a zero row stays zero
-      expect_same<L2Normalize>(l2_normalize_entry(), cpu::l2_normalize_entry(), {}, {x.view()});
+      expect_same<L2Normalize>(entry<L2Normalize>(), cpu::entry<L2Normalize>(), {}, {x.view()});
     }
   }
 }
 
 TEST(CudaL2Normalize, Repeats) {
   const FloatTensor x = random_tensor({70, 5}, 2);
-  expect_repeats<L2Normalize>(l2_normalize_entry(), {}, {x.view()});
+  expect_repeats<L2Normalize>(entry<L2Normalize>(), {}, {x.view()});
 }
 
 }  // namespace

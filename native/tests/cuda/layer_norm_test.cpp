@@ -1,3 +1,5 @@
+#include "ops/layer_norm.h"
+
 #include "tests/cuda/dense_cuda_harness.h"
 
 namespace silverlode::cuda {
@@ -14,7 +16,7 @@ TEST(CudaLayerNorm, AgreesWithTheCpu) {
         std::vector<TensorView> inputs = {x.view()};
         if (optional > 0) inputs.push_back(weight.view());
         if (optional > 1) inputs.push_back(bias.view());
-        expect_near<LayerNorm>(layer_norm_entry(), cpu::layer_norm_entry(), {}, inputs, 1e-6);
+        expect_near<LayerNorm>(entry<LayerNorm>(), cpu::entry<LayerNorm>(), {}, inputs, 1e-6);
       }
     }
   }
@@ -24,12 +26,12 @@ TEST(CudaLayerNorm, NotANumberStaysInItsRow) {
   std::vector<float> values = random_rows(3, 40, 1);
   values[45] = NAN;
   const FloatTensor x(values, {3, 40});
-  expect_near<LayerNorm>(layer_norm_entry(), cpu::layer_norm_entry(), {}, {x.view()}, 1e-6);
+  expect_near<LayerNorm>(entry<LayerNorm>(), cpu::entry<LayerNorm>(), {}, {x.view()}, 1e-6);
 }
 
 TEST(CudaLayerNorm, Repeats) {
   const FloatTensor x = random_tensor({9, 70}, 2);
-  expect_repeats<LayerNorm>(layer_norm_entry(), {}, {x.view()});
+  expect_repeats<LayerNorm>(entry<LayerNorm>(), {}, {x.view()});
 }
 
 }  // namespace

@@ -1,3 +1,5 @@
+#include "ops/linear.h"
+
 #include "tests/cuda/dense_cuda_harness.h"
 
 namespace silverlode::cuda {
@@ -33,7 +35,7 @@ TEST(CudaLinear, TiledFloat32HasTheBitsOfTheCpu) {
         DeviceOptions options;
         options.gemm = gemm.get();
         options.sm_count = sm_count;
-        expect_same<Linear>(linear_entry(), cpu::linear_entry(), activation_attribute(kActivations[seed % 6]), inputs,
+        expect_same<Linear>(entry<Linear>(), cpu::entry<Linear>(), activation_attribute(kActivations[seed % 6]), inputs,
                             options);
       }
     }
@@ -54,7 +56,7 @@ TEST(CudaLinear, AgreesWithTheCpuForEveryDtypeAndActivation) {
           options.compute_capability = capability;
           options.gemm = gemm.get();
           options.prepare = seed % 2 == 0;
-          expect_near<Linear>(linear_entry(), cpu::linear_entry(), activation_attribute(kActivations[seed % 6]),
+          expect_near<Linear>(entry<Linear>(), cpu::entry<Linear>(), activation_attribute(kActivations[seed % 6]),
                               {x.view(), weight.view(), bias.view()},
                               dtype == DType::kF32 ? kFloatTolerance : kHalfTolerance, options);
         }
@@ -79,7 +81,7 @@ TEST(CudaLinear, NotANumberAndInfinityPass) {
         options.gemm = gemm.get();
         options.prepare = prepare;
         const OpResult result =
-            expect_near<Linear>(linear_entry(), cpu::linear_entry(), activation_attribute(Activation::kRelu),
+            expect_near<Linear>(entry<Linear>(), cpu::entry<Linear>(), activation_attribute(Activation::kRelu),
                                 {x.view(), weight.view(), bias.view()}, kHalfTolerance, options);
         for (size_t i = 0; i < 8; ++i) EXPECT_TRUE(std::isnan(result.values<float>(0)[i]));
       }
@@ -95,7 +97,7 @@ TEST(CudaLinear, Repeats) {
       const FloatTensor weight = random_tensor({5, 21}, 5, dtype);
       DeviceOptions options;
       options.gemm = gemm.get();
-      expect_repeats<Linear>(linear_entry(), activation_attribute(Activation::kGelu), {x.view(), weight.view()},
+      expect_repeats<Linear>(entry<Linear>(), activation_attribute(Activation::kGelu), {x.view(), weight.view()},
                              options);
     }
   }

@@ -1,6 +1,7 @@
 #include <limits>
 #include <random>
 
+#include "ops/merge_top_k.h"
 #include "tests/cuda/cuda_harness.h"
 
 namespace silverlode::cuda {
@@ -11,7 +12,7 @@ OpResult compare(const Tensor<float>& scores, const Tensor<int32_t>& ids, const 
   attributes.values["k"] = k;
   std::vector<TensorView> inputs = {scores.view(), ids.view()};
   if (counts != nullptr) inputs.push_back(counts->view());
-  return expect_same<MergeTopK>(merge_top_k_entry(), cpu::merge_top_k_entry(), attributes, inputs);
+  return expect_same<MergeTopK>(entry<MergeTopK>(), cpu::entry<MergeTopK>(), attributes, inputs);
 }
 
 TEST(CudaMergeTopK, RandomLists) {
@@ -61,7 +62,7 @@ TEST(CudaMergeTopK, ManyRepeatsInAnyOrderGiveTheSameBytes) {
   }
   Attributes attributes;
   attributes.values["k"] = int64_t{40};
-  expect_repeats<MergeTopK>(merge_top_k_entry(), attributes, {scores.view(), ids.view()},
+  expect_repeats<MergeTopK>(entry<MergeTopK>(), attributes, {scores.view(), ids.view()},
                             compare(scores, ids, nullptr, 40).bytes());
 }
 

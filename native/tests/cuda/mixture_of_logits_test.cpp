@@ -1,5 +1,6 @@
 #include "tests/mixture_of_logits_fixture.h"
 
+#include "ops/mixture_of_logits.h"
 #include "tests/cuda/dense_cuda_harness.h"
 
 namespace silverlode::cuda {
@@ -58,10 +59,10 @@ OpResult compare(const MixtureCase& c, uint32_t seed, Gemm* gemm, double toleran
   options.compute_capability = 80;
   options.prepare = seed % 2 == 0;
   if (tolerance > 0) {
-    return expect_near<MixtureOfLogits>(mixture_of_logits_entry(), cpu::mixture_of_logits_entry(), in.attributes(),
+    return expect_near<MixtureOfLogits>(entry<MixtureOfLogits>(), cpu::entry<MixtureOfLogits>(), in.attributes(),
                                         in.inputs(), tolerance, options);
   }
-  return expect_same<MixtureOfLogits>(mixture_of_logits_entry(), cpu::mixture_of_logits_entry(), in.attributes(),
+  return expect_same<MixtureOfLogits>(entry<MixtureOfLogits>(), cpu::entry<MixtureOfLogits>(), in.attributes(),
                                       in.inputs(), options);
 }
 
@@ -149,8 +150,8 @@ TEST(CudaMixtureOfLogits, WeightsOfSeveralDtypesAreWidened) {
     DeviceOptions options;
     options.gemm = gemm.get();
     options.prepare = prepare;
-    expect_same<MixtureOfLogits>(mixture_of_logits_entry(), cpu::mixture_of_logits_entry(), in.attributes(),
-                                 in.inputs(), options);
+    expect_same<MixtureOfLogits>(entry<MixtureOfLogits>(), cpu::entry<MixtureOfLogits>(), in.attributes(), in.inputs(),
+                                 options);
   }
 }
 
@@ -165,7 +166,7 @@ TEST(CudaMixtureOfLogits, NotANumberAndInfinityPassLikeOnTheCpu) {
     in.user.values[static_cast<size_t>(in.user.shape.elements() / c.batch)] = bad;  // request 1
     DeviceOptions options;
     options.gemm = gemm.get();
-    const OpResult result = expect_near<MixtureOfLogits>(mixture_of_logits_entry(), cpu::mixture_of_logits_entry(),
+    const OpResult result = expect_near<MixtureOfLogits>(entry<MixtureOfLogits>(), cpu::entry<MixtureOfLogits>(),
                                                          in.attributes(), in.inputs(), kFloatTolerance, options);
     EXPECT_EQ(std::isnan(result.values<float>(0)[0]), bad != -INFINITY);
     EXPECT_FALSE(std::isnan(result.values<float>(0)[1]));
@@ -184,7 +185,7 @@ TEST(CudaMixtureOfLogits, ComponentsOfZerosScoreZero) {
       options.gemm = gemm.get();
       options.compute_capability = 80;
       const OpResult result =
-          run_cuda<MixtureOfLogits>(mixture_of_logits_entry(), in.attributes(), in.inputs(), options);
+          run_cuda<MixtureOfLogits>(entry<MixtureOfLogits>(), in.attributes(), in.inputs(), options);
       ASSERT_TRUE(result.status.ok()) << result.status.text;
       for (float logit : result.values<float>(0)) EXPECT_EQ(logit, 0);
     }
@@ -203,7 +204,7 @@ TEST(CudaMixtureOfLogits, RefusesBadIndices) {
     if (fault == 2) in.feature_index[100] = 40;
     if (fault == 3) in.feature_index[100] = -1;
     if (fault == 4) in.index[100] = -1, in.feature_index[100] = 40;  // not read
-    const OpResult result = expect_near<MixtureOfLogits>(mixture_of_logits_entry(), cpu::mixture_of_logits_entry(),
+    const OpResult result = expect_near<MixtureOfLogits>(entry<MixtureOfLogits>(), cpu::entry<MixtureOfLogits>(),
                                                          in.attributes(), in.inputs(), kFloatTolerance, options);
     EXPECT_EQ(result.status.code, fault == 4 ? Code::kOk : Code::kInvalidArgument) << fault;
   }
@@ -216,7 +217,7 @@ TEST(CudaMixtureOfLogits, StopsWhenCancelled) {
   DeviceOptions options;
   options.gemm = gemm.get();
   options.cancel = &cancel;
-  const OpResult result = run_cuda<MixtureOfLogits>(mixture_of_logits_entry(), in.attributes(), in.inputs(), options);
+  const OpResult result = run_cuda<MixtureOfLogits>(entry<MixtureOfLogits>(), in.attributes(), in.inputs(), options);
   EXPECT_EQ(result.status.code, Code::kAborted);
 }
 
@@ -233,11 +234,11 @@ TEST(CudaMixtureOfLogits, WorkspaceNeverShrinksWhenADimensionGrows) {
     size_t before = 0;
     for (int64_t candidates : {1, 2, 100, 5000, 70000, 200000}) {
       args.batch = batch, args.candidates = candidates;
-      const size_t bytes = mixture_of_logits_entry().workspace(device.context(), args);
+      const size_t bytes = entry<MixtureOfLogits>().workspace(device.context(), args);
       EXPECT_GE(bytes, before);
       before = bytes;
       args.batch = 2 * batch;
-      EXPECT_GE(mixture_of_logits_entry().workspace(device.context(), args), bytes);
+      EXPECT_GE(entry<MixtureOfLogits>().workspace(device.context(), args), bytes);
     }
   }
 }
@@ -250,7 +251,7 @@ TEST(CudaMixtureOfLogits, Repeats) {
     SCOPED_TRACE(name);
     DeviceOptions options;
     options.gemm = gemm.get();
-    expect_repeats<MixtureOfLogits>(mixture_of_logits_entry(), in.attributes(), in.inputs(), options);
+    expect_repeats<MixtureOfLogits>(entry<MixtureOfLogits>(), in.attributes(), in.inputs(), options);
   }
 }
 

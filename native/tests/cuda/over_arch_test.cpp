@@ -1,3 +1,5 @@
+#include "ops/over_arch.h"
+
 #include "tests/cuda/dense_cuda_harness.h"
 
 namespace silverlode::cuda {
@@ -117,7 +119,7 @@ TEST(CudaOverArch, AgreesWithTheCpu) {
       options.gemm = gemm.get();
       options.compute_capability = 80;
       options.prepare = seed % 200 == 0;
-      expect_near<OverArch>(over_arch_entry(), cpu::over_arch_entry(), fixture.attributes(), fixture.inputs(),
+      expect_near<OverArch>(entry<OverArch>(), cpu::entry<OverArch>(), fixture.attributes(), fixture.inputs(),
                             tolerance_of(net), options);
       if (HasFailure()) return;
     }
@@ -137,7 +139,7 @@ TEST(CudaOverArch, TiledFloat32HasTheBitsOfTheCpu) {
     DeviceOptions options;
     options.gemm = gemm.get();
     options.prepare = seed % 200 == 0;
-    expect_same<OverArch>(over_arch_entry(), cpu::over_arch_entry(), fixture.attributes(), fixture.inputs(), options);
+    expect_same<OverArch>(entry<OverArch>(), cpu::entry<OverArch>(), fixture.attributes(), fixture.inputs(), options);
   }
 }
 
@@ -154,7 +156,7 @@ TEST(CudaOverArch, RefusesBadIndices) {
     if (fault == 2) fixture.feature_index_[4] = -1;
     if (fault == 3) fixture.feature_index_[4] = 32;
     if (fault == 4) fixture.index_[4] = -1, fixture.feature_index_[4] = 32;  // not read
-    const OpResult result = expect_near<OverArch>(over_arch_entry(), cpu::over_arch_entry(), fixture.attributes(),
+    const OpResult result = expect_near<OverArch>(entry<OverArch>(), cpu::entry<OverArch>(), fixture.attributes(),
                                                   fixture.inputs(), kFloatTolerance, options);
     EXPECT_EQ(result.status.code, fault == 4 ? Code::kOk : Code::kInvalidArgument) << fault;
   }
@@ -167,7 +169,7 @@ TEST(CudaOverArch, StopsWhenCancelled) {
   DeviceOptions options;
   options.gemm = gemm.get();
   options.cancel = &cancel;
-  const OpResult result = run_cuda<OverArch>(over_arch_entry(), fixture.attributes(), fixture.inputs(), options);
+  const OpResult result = run_cuda<OverArch>(entry<OverArch>(), fixture.attributes(), fixture.inputs(), options);
   EXPECT_EQ(result.status.code, Code::kAborted);
 }
 
@@ -184,11 +186,11 @@ TEST(CudaOverArch, WorkspaceNeverShrinksWhenADimensionGrows) {
     size_t before = 0;
     for (int64_t candidates : {1, 2, 100, 5000, 70000, 200000}) {
       args.batch = batch, args.candidates = candidates;
-      const size_t bytes = over_arch_entry().workspace(device.context(), args);
+      const size_t bytes = entry<OverArch>().workspace(device.context(), args);
       EXPECT_GE(bytes, before);
       before = bytes;
       args.batch = 2 * batch;
-      EXPECT_GE(over_arch_entry().workspace(device.context(), args), bytes);
+      EXPECT_GE(entry<OverArch>().workspace(device.context(), args), bytes);
     }
   }
 }
@@ -201,7 +203,7 @@ TEST(CudaOverArch, Repeats) {
     SCOPED_TRACE(name);
     DeviceOptions options;
     options.gemm = gemm.get();
-    expect_repeats<OverArch>(over_arch_entry(), fixture.attributes(), fixture.inputs(), options);
+    expect_repeats<OverArch>(entry<OverArch>(), fixture.attributes(), fixture.inputs(), options);
   }
 }
 

@@ -2,6 +2,7 @@
 #include <limits>
 #include <random>
 
+#include "ops/quantize_int8.h"
 #include "tests/cuda/cuda_harness.h"
 
 namespace silverlode::cuda {
@@ -10,7 +11,7 @@ namespace {
 OpResult compare(const Tensor<float>& values, int64_t pad_to = 32) {
   Attributes attributes;
   attributes.values["pad_to"] = pad_to;
-  return expect_same<QuantizeInt8>(quantize_int8_entry(), cpu::quantize_int8_entry(), attributes, {values.view()});
+  return expect_same<QuantizeInt8>(entry<QuantizeInt8>(), cpu::entry<QuantizeInt8>(), attributes, {values.view()});
 }
 
 TEST(CudaQuantizeInt8, RandomRowsOfEveryWidth) {

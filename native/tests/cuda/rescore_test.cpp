@@ -1,5 +1,6 @@
 #include <random>
 
+#include "ops/rescore.h"
 #include "tests/cuda/dense_cuda_harness.h"
 
 namespace silverlode::cuda {
@@ -36,7 +37,7 @@ TEST(CudaRescore, HasTheBitsOfTheCpu) {
             if (dtype == DType::kF16) vectors.halves[d] = 0;
           }
           const Tensor<int32_t> index = candidates(batch, 23, 20, seed + 2);
-          expect_same<Rescore>(rescore_entry(), cpu::rescore_entry(), metric_of(metric),
+          expect_same<Rescore>(entry<Rescore>(), cpu::entry<Rescore>(), metric_of(metric),
                                {users.view(), vectors.view(), index.view()});
         }
       }
@@ -50,7 +51,7 @@ TEST(CudaRescore, HasTheBitsOfTheCpuAtTheEndsOfTheRange) {
       const FloatTensor users = random_tensor({2, 2, 70}, 5, DType::kF32, 0.1f);
       const FloatTensor vectors = random_tensor({20, 70}, 6, DType::kF32, scale);
       const Tensor<int32_t> index = candidates(2, 23, 20, 7);
-      expect_same<Rescore>(rescore_entry(), cpu::rescore_entry(), metric_of(metric),
+      expect_same<Rescore>(entry<Rescore>(), cpu::entry<Rescore>(), metric_of(metric),
                            {users.view(), vectors.view(), index.view()});
     }
   }
@@ -61,7 +62,7 @@ TEST(CudaRescore, RowsOutOfRange) {
   for (int32_t bad : {-2, 3}) {
     const Tensor<int32_t> index = {{1, 3}, {0, -1, bad}};
     const OpResult result =
-        expect_same<Rescore>(rescore_entry(), cpu::rescore_entry(), {}, {users.view(), vectors.view(), index.view()});
+        expect_same<Rescore>(entry<Rescore>(), cpu::entry<Rescore>(), {}, {users.view(), vectors.view(), index.view()});
     EXPECT_EQ(result.status.code, Code::kInvalidArgument);
     EXPECT_EQ(std::string(result.status.text), "rescore: row " + std::to_string(bad) + " is not in [-1, 3)");
   }
@@ -71,7 +72,7 @@ TEST(CudaRescore, Repeats) {
   const FloatTensor users = random_tensor({3, 2, 40}, 1), vectors = random_tensor({20, 40}, 2, DType::kF16);
   const Tensor<int32_t> index = candidates(3, 23, 20, 3);
   const std::vector<TensorView> inputs = {users.view(), vectors.view(), index.view()};
-  expect_repeats<Rescore>(rescore_entry(), metric_of("cosine"), inputs);
+  expect_repeats<Rescore>(entry<Rescore>(), metric_of("cosine"), inputs);
 }
 
 }  // namespace

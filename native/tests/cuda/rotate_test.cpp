@@ -1,5 +1,6 @@
 #include <random>
 
+#include "ops/rotate.h"
 #include "tests/cuda/dense_cuda_harness.h"
 
 namespace silverlode::cuda {
@@ -27,7 +28,7 @@ TEST(CudaRotate, HasTheBitsOfTheCpu) {
       const auto compare = [&](const char* subtract, const std::vector<TensorView>& inputs) {
         Attributes attributes;
         attributes.values["subtract"] = std::string(subtract);
-        expect_same<Rotate>(rotate_entry(), cpu::rotate_entry(), attributes, inputs);
+        expect_same<Rotate>(entry<Rotate>(), cpu::entry<Rotate>(), attributes, inputs);
       };
       compare("nothing", {values.view(), signs.view()});
       for (const char* subtract : {"nothing", "mean", "aligned"}) {
@@ -41,7 +42,7 @@ TEST(CudaRotate, Repeats) {
   std::mt19937 random(3);
   const Tensor<float> values = random_values<float>({70, 40}, random, normal);
   const Tensor<int8_t> signs = random_values<int8_t>({64}, random, sign);
-  expect_repeats<Rotate>(rotate_entry(), {}, {values.view(), signs.view()});
+  expect_repeats<Rotate>(entry<Rotate>(), {}, {values.view(), signs.view()});
 }
 
 }  // namespace

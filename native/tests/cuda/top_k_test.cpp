@@ -2,6 +2,7 @@
 #include <random>
 
 #include "core/half.h"
+#include "ops/top_k.h"
 #include "tests/cuda/cuda_harness.h"
 
 namespace silverlode::cuda {
@@ -16,7 +17,7 @@ OpResult compare(const Tensor<float>& scores, const Tensor<int32_t>* payload, in
   attributes.values["k"] = k;
   std::vector<TensorView> inputs = {scores.view()};
   if (payload != nullptr) inputs.push_back(payload->view());
-  return expect_same<TopK>(top_k_entry(), cpu::top_k_entry(), attributes, inputs, options);
+  return expect_same<TopK>(entry<TopK>(), cpu::entry<TopK>(), attributes, inputs, options);
 }
 
 // Few distinct values, infinities, zeros of both signs and NaN, or all of them different.
@@ -104,7 +105,7 @@ TEST(CudaTopK, ManyRepeatsInAnyOrderGiveTheSameBytes) {
   const Tensor<int32_t> payload = draw_payload(scores.shape, random);
   Attributes attributes;
   attributes.values["k"] = int64_t{70};
-  expect_repeats<TopK>(top_k_entry(), attributes, {scores.view(), payload.view()},
+  expect_repeats<TopK>(entry<TopK>(), attributes, {scores.view(), payload.view()},
                        compare(scores, &payload, 70).bytes());
 }
 

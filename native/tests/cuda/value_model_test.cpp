@@ -1,3 +1,5 @@
+#include "ops/value_model.h"
+
 #include "tests/cuda/dense_cuda_harness.h"
 #include "tests/value_model_fixture.h"
 
@@ -8,7 +10,7 @@ using tests::Data;
 using tests::Formula;
 
 Code check(const Data& data, const Formula& formula) {
-  return expect_equal_values<ValueModel>(value_model_entry(), cpu::value_model_entry(), {}, data.inputs(formula))
+  return expect_equal_values<ValueModel>(entry<ValueModel>(), cpu::entry<ValueModel>(), {}, data.inputs(formula))
       .status.code;
 }
 
@@ -102,7 +104,7 @@ TEST(CudaValueModel, RefusesOrdinalsOutOfRangeOnlyWhereColumnsAreRead) {
 TEST(CudaValueModel, Repeats) {
   std::mt19937 random(5);
   const Data data(2, 150, 6);
-  expect_repeats<ValueModel>(value_model_entry(), {}, data.inputs(random_formula(random, 20)));
+  expect_repeats<ValueModel>(entry<ValueModel>(), {}, data.inputs(random_formula(random, 20)));
 }
 
 }  // namespace
