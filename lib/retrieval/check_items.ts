@@ -8,6 +8,13 @@ export { requireKnown } from '../errors.js';
  */
 export const LARGEST_IN_ITEMS = 1e12;
 export const LARGEST_IN_QUERIES = 1e16;
+/** The largest number of float16: a table of it would hold Infinity in place of larger ones. */
+const LARGEST_IN_HALF = 65_504;
+
+/** The largest number of items whose rows are also held as `dtype`. */
+export function largestInItems(dtype: string | undefined): number {
+  return dtype === 'float16' ? LARGEST_IN_HALF : LARGEST_IN_ITEMS;
+}
 
 /** What is wrong with a number; undefined for one that is finite and at most `largest`. */
 export function rangeFault(value: number, largest: number): string | undefined {

@@ -376,10 +376,10 @@ export class RetrievalModel {
         'UNSUPPORTED_VERSION',
         'the model is from a version that knew no updates; publish it again',
       );
-    const { features, biased } = main.freshSizes;
-    // Biases of aligned models are products with the mean.
-    const takesPriors = biased && !main.rotation?.aligned;
-    return checkUpdate(update, { manifest: main.manifest, features, biased: takesPriors });
+    const { features, biased, embeddings } = main.freshSizes;
+    const takesPriors = biased && !main.rotation?.aligned; // whose biases are products with the mean
+    const tableDtype = embeddings?.dtype;
+    return checkUpdate(update, { manifest: main.manifest, features, biased: takesPriors, tableDtype });
   }
 
   #requireOpen(): void {

@@ -10,7 +10,7 @@ import type { Reranker } from '../nn/reranker.js';
 import { floatToFloat16 } from '../tensor/half.js';
 import { Tensor, tensor, tensorInPieces } from '../tensor/tensor.js';
 import type { FormulaExpr } from '../value/ast.js';
-import { LARGEST_IN_ITEMS, requireInRange } from './check_items.js';
+import { largestInItems, requireInRange } from './check_items.js';
 import { type CheckedCatalogue, checkPublish } from './check_publish.js';
 import type { CompactionOptions } from './fresh/compaction.js';
 import { CatalogueIds } from './item_ids.js';
@@ -133,7 +133,7 @@ async function build(
 
   progress.step('read', 0, 1);
   // Copying starts before this function first waits.
-  const [embeddings, ids] = await Promise.all([readEmbeddings(checked, signal), CatalogueIds.from(items.ids)]);
+  const [embeddings, ids] = await Promise.all([readEmbeddings(checked, options), CatalogueIds.from(items.ids)]);
   await ids.index();
   const features =
     items.features && (await tensorInPieces(items.features.data, 'float32', items.features.shape, signal));
@@ -180,17 +180,18 @@ async function build(
 /** The embeddings in native memory, under a handle of our own, every number finite. */
 async function readEmbeddings(
   { embeddings, shape }: CheckedCatalogue,
-  signal: AbortSignal | undefined,
+  { rerank, rerankEmbeddings, signal }: PublishOptions,
 ): Promise<Tensor<'float32'>> {
   const own =
     embeddings instanceof Tensor
       ? embeddings.reshape(shape)
       : await tensorInPieces(embeddings, 'float32', shape, signal);
   const rows = Math.ceil(CHECK_NUMBERS / shape[1]);
+  const largest = largestInItems(rerank && rerankEmbeddings);
   for (let row = 0; row < shape[0]; row += rows) {
     if (row > 0) await breathe();
     const some = own.view().subarray(row * shape[1], (row + rows) * shape[1]);
-    requireInRange('items.embeddings', some, { dims: shape[1], first: row, largest: LARGEST_IN_ITEMS });
+    requireInRange('items.embeddings', some, { dims: shape[1], first: row, largest });
   }
   return own;
 }

@@ -60,10 +60,23 @@ export function resultLength(outputs: BatchOutputs, request: CheckedRequest, b: 
   return length;
 }
 
+/** @throws SilverlodeError `INVALID_ARGUMENT` where scores are beyond float32; those of a value formula may be. */
+function requireFinite(scores: Float32Array, begin: number, length: number, manifest: Manifest): void {
+  if (length === 0 || manifest.scored) return;
+  // By rank, so that an infinite one or NaN is first or last.
+  if (Number.isFinite((scores[begin] as number) - (scores[begin + length - 1] as number))) return;
+  throw new SilverlodeError(
+    'INVALID_ARGUMENT',
+    'scores are beyond what float32 holds: the embedding that the tower gives for this user is too large',
+    { field: 'user' },
+  );
+}
+
 export function toResult(outputs: BatchOutputs, request: CheckedRequest, b: number): RetrieveResult {
   const { version } = request;
   const begin = b * outputs.width;
   const length = resultLength(outputs, request, b);
+  requireFinite(outputs.scores, begin, length, version.main.manifest);
   const ids = version.idsAt(outputs.ordinals, begin, begin + length);
   const result: RetrieveResult = {
     ids,

@@ -3,7 +3,7 @@ import { SilverlodeError } from '../../errors.js';
 import type { AttributeColumns } from '../../index/attributes.js';
 import { Tensor } from '../../tensor/tensor.js';
 import { isTypedArrayOf } from '../../tensor/typed_array.js';
-import { LARGEST_IN_ITEMS, rangeFault, requireKnown } from '../check_items.js';
+import { LARGEST_IN_ITEMS, largestInItems, rangeFault, requireKnown } from '../check_items.js';
 import { isId, requireIdList } from '../item_ids.js';
 import type { Manifest } from '../manifest.js';
 import type { ItemId, ItemIds } from '../types.js';
@@ -63,6 +63,8 @@ export interface UpdateFacts {
   /** Columns of item features. */
   features: number;
   biased: boolean;
+  /** Of the rows that the model holds beside the int8 ones. */
+  tableDtype: string | undefined;
 }
 
 /** @throws SilverlodeError `INVALID_ARGUMENT`, `SHAPE_MISMATCH`, `UNSUPPORTED_DTYPE`, naming the item where there is one. */
@@ -86,12 +88,12 @@ export function checkUpdate(update: Update, facts: UpdateFacts): CheckedUpdate {
 function checkUpsert(
   items: UpsertItems,
   ids: readonly ItemId[],
-  { manifest, features, biased }: UpdateFacts,
+  { manifest, features, biased, tableDtype }: UpdateFacts,
 ): CheckedUpdate {
   const vectors = items.embeddings;
   const data = vectors instanceof Tensor ? (vectors as Tensor<'float32'>).view() : vectors?.data;
   const embeddings = matrix('embeddings', data, vectors?.shape, [ids.length, manifest.dims]);
-  requireInRange('embeddings', embeddings, manifest.dims, ids);
+  requireInRange('embeddings', embeddings, { width: manifest.dims, ids, largest: largestInItems(tableDtype) });
   if (features === 0 && items.features !== undefined) throw invalid('the model has no feature columns');
   if (features > 0 && items.features === undefined)
     throw invalid(`the model needs ${features} feature columns per item`);
@@ -102,7 +104,7 @@ function checkUpsert(
   const given = items.bias;
   if (given && given.length !== ids.length) throw mismatch(`bias has ${given.length} entries for ${ids.length} items`);
   const bias = given === undefined ? new Float32Array(ids.length) : Float32Array.from(given);
-  requireInRange('bias', bias, 1, ids);
+  requireInRange('bias', bias, { width: 1, ids, largest: LARGEST_IN_ITEMS });
   const attributes = toColumns(items.attributes ?? {}, ids);
   return { type: 'upsert', ids, embeddings, attributes, features: columns, bias };
 }
@@ -159,12 +161,16 @@ function matrix(
   return data.slice();
 }
 
-function requireInRange(name: string, data: Float32Array, width: number, ids: readonly ItemId[]): void {
+function requireInRange(
+  name: string,
+  data: Float32Array,
+  { width, ids, largest }: { width: number; ids: readonly ItemId[]; largest: number },
+): void {
   let at = 0;
-  while (at < data.length && Math.abs(data[at] as number) <= LARGEST_IN_ITEMS) at++;
+  while (at < data.length && Math.abs(data[at] as number) <= largest) at++;
   if (at === data.length) return;
   const item = Math.floor(at / width);
-  const fault = rangeFault(data[at] as number, LARGEST_IN_ITEMS);
+  const fault = rangeFault(data[at] as number, largest);
   throw invalid(`${name}: item ${item} (id ${String(ids[item])}) has ${fault}`, { item, id: ids[item] });
 }
 
