@@ -54,8 +54,9 @@ export type RecallShares = readonly (readonly [recall: number, share: number])[]
 export interface RecallFacts {
   /** Of requests that name neither `recall` nor `probes`; null where these look at `Manifest.probes` clusters. */
   target: number | null;
-  /** For requests that all items are open to, and for those with a filter or excluded items. */
-  open: RecallShares;
+  /** For requests that all items are open to, by rising length of their lists. */
+  open: readonly (readonly [length: number, shares: RecallShares])[];
+  /** For those with a filter or excluded items. */
   narrowed: RecallShares;
   /** Clusters that a request for 100 items looks at, in the mean. */
   clusters: number;
@@ -121,14 +122,22 @@ export function parseManifest(bytes: Uint8Array): Manifest {
     throw new SilverlodeError('CORRUPT_FILE', `the manifest's '${bad[0]}' is missing or out of range`, {
       field: bad[0],
     });
-  return manifest;
+  const { recall } = manifest;
+  return recall && areShares(recall.open) ? { ...manifest, recall: { ...recall, open: [[1, recall.open]] } } : manifest;
+}
+
+const isShare = (value: unknown) => typeof value === 'number' && value >= 0 && value <= 1;
+
+function areShares(list: unknown): list is RecallShares {
+  const isPair = (pair: unknown) => Array.isArray(pair) && pair.length === 2 && pair.every(isShare);
+  return isList(list, isPair) && (list as unknown[]).length > 0;
 }
 
 function areRecallFacts({ target, open, narrowed, clusters }: RecallFacts): boolean {
-  const isShare = (value: unknown) => typeof value === 'number' && value >= 0 && value <= 1;
-  const isPair = (pair: unknown) => Array.isArray(pair) && pair.length === 2 && pair.every(isShare);
-  const areShares = (list: unknown) => isList(list, isPair) && (list as unknown[]).length > 0;
-  return (target === null || isShare(target)) && areShares(open) && areShares(narrowed) && clusters > 0;
+  const isMeasured = (entry: unknown) => Array.isArray(entry) && entry[0] > 0 && areShares(entry[1]);
+  // Models were published with one list of shares for all lengths.
+  const areOpen = areShares(open) || (isList(open, isMeasured) && open.length > 0);
+  return (target === null || isShare(target)) && areOpen && areShares(narrowed) && clusters > 0;
 }
 
 function isRotation(facts: RotationFacts | null): boolean {

@@ -27,6 +27,15 @@ const NO_TARGET = -1;
 
 const NO_WEIGHTS = new Float32Array(0);
 
+/** Whether not all items are open to a request. */
+export function isNarrowed({
+  plan,
+  freshPlan,
+  excludeRows,
+}: Pick<CheckedRequest, 'plan' | 'freshPlan' | 'excludeRows'>): boolean {
+  return plan !== undefined || freshPlan !== undefined || (excludeRows !== undefined && excludeRows.length > 0);
+}
+
 /** Largest sizes a loaded model accepts. */
 export interface RequestLimits {
   maxBatch: number;
@@ -175,10 +184,13 @@ export class RequestChecker {
     const few = minCandidates + (asked.minCandidates === undefined ? ROWS_PER_CENTROID * manifest.clusters : 0);
     const isFew = !manifest.flat && plan !== undefined && plan.atMost <= few;
     const probes = isFew ? EVERY_CLUSTER : nearest;
-    const { open = [], narrowed = [] } = manifest.recall ?? {};
-    const shares = isFiltered || excludeRows?.length ? narrowed : open;
+    const { recall } = manifest;
+    const narrowed = isNarrowed({ plan, freshPlan, excludeRows });
     // The list of a request takes the best of every head, so what any of them misses is missing there.
-    const allowedMisses = isAdaptive && !isFew ? missesAllowed(candidates, target, shares) / heads : NO_TARGET;
+    const allowedMisses =
+      recall && target !== null && target < 1 && !isFew
+        ? missesAllowed(candidates, target, recall, narrowed) / heads
+        : NO_TARGET;
     // Field by field: with spread operators every request gets a hidden class of its own, which makes each access to it slow.
     return {
       user,

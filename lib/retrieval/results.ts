@@ -1,7 +1,8 @@
 // Program outputs to results.
 import { SilverlodeError } from '../errors.js';
 import type { Manifest } from './manifest.js';
-import type { CheckedRequest } from './requests.js';
+import { recallExpected } from './recall/shares.js';
+import { type CheckedRequest, isNarrowed } from './requests.js';
 import type { RetrieveResult, RetrieveStats } from './types.js';
 
 /** Outputs of a run as flat arrays. */
@@ -119,8 +120,11 @@ function toStats(outputs: BatchOutputs, request: CheckedRequest, b: number): Ret
     exact: request.exact,
   };
   if (request.asked.count) stats.eligibleItems = eligibleRows;
-  if (outputs.misses && request.allowedMisses >= 0)
-    stats.expectedRecall = Math.max(0, 1 - (outputs.misses[b] as number) / request.candidates);
+  const { recall } = main.manifest;
+  if (outputs.misses && recall && request.allowedMisses >= 0) {
+    const misses = (outputs.misses[b] as number) * heads;
+    stats.expectedRecall = recallExpected(misses, request.candidates, recall, isNarrowed(request));
+  }
   if (!request.exact) stats.falsePositiveRate = both(2) > 0 ? both(3) / both(2) : 0;
   return stats;
 }

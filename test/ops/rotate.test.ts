@@ -49,6 +49,15 @@ test('aligned values have nothing along the mean; opposed ones keep a positive f
   );
 });
 
+test.each([Number.NaN, Number.POSITIVE_INFINITY])('%d spreads over its block and no further', async (bad) => {
+  const signs = tensor(new Int8Array(96).fill(1)) as never;
+  const values = new Float32Array(2 * 96).fill(1);
+  values[70] = bad; // in the block of 32 that follows 64
+  const { rotated } = await ops.rotate(tensor(values, { shape: [2, 96] }), signs);
+  const finite = Array.from(rotated.view(), (value) => Number.isFinite(value));
+  expect(finite).toEqual(Array.from({ length: 2 * 96 }, (_, i) => i < 64 || i >= 96));
+});
+
 test('wrong inputs', async () => {
   const signs = tensor(new Int8Array(32).fill(1)) as never;
   await expectCode('UNSUPPORTED_DTYPE', () => ops.rotate(tensor(new Int8Array(4)) as never, signs));

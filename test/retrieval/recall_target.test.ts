@@ -1,11 +1,16 @@
 // What comes back at default settings, against exact float64 lists, where a fixed number of probes loses most of it.
-import type { RetrievalModel, RetrieveRequest } from 'silverlode';
+import { RetrievalModel, type RetrieveRequest } from 'silverlode';
 import { afterAll, describe, expect, test } from 'vitest';
 import { Random } from '../../lib/data/random.js';
+import { openDevice } from '../../lib/native/device.js';
+import type { Manifest } from '../../lib/retrieval/manifest.js';
+import { readModelFile, writeModelFile } from '../../lib/snapshot/model_file.js';
 import { testDevice } from '../support/device.js';
 import { expectCode } from '../support/ops.js';
+import { tempFolder } from '../support/temp_folder.js';
 import { publish } from './publish.js';
 
+const folder = await tempFolder();
 const [dims, groups, size] = [32, 100, 120];
 const items = groups * size;
 
@@ -116,6 +121,23 @@ describe.runIf(testDevice === 'cpu')('recall at default settings', async () => {
     const requests = queries.map((embedding) => ({ embedding, k: 50 }));
     const together = await model.retrieve(requests);
     for (const [i, request] of requests.entries()) expect(await model.retrieve(request)).toEqual(together[i]);
+  });
+
+  test('models of before hold one list of shares for lists of every length', async () => {
+    const path = folder.path('now.silverlode');
+    await model.save(path);
+    const device = openDevice({ device: 'cpu', threads: 1 });
+    const tensors = await readModelFile(device, path, true);
+    const manifest = JSON.parse(Buffer.from(tensors.get('manifest')?.view() as Uint8Array).toString()) as Manifest;
+    const shares = (manifest.recall as NonNullable<Manifest['recall']>).open[0]?.[1];
+    const before = { ...manifest, recall: { ...manifest.recall, open: shares } };
+    const all = new Map([...tensors].filter(([name]) => name !== 'manifest'));
+    const old = folder.path('before.silverlode');
+    await writeModelFile(device, old, all, new TextEncoder().encode(JSON.stringify(before)));
+    device.dispose();
+    await using loaded = await RetrievalModel.load(old);
+    const [, ...top100] = cases[1] as (typeof cases)[0];
+    expect(await recallOf(loaded, ...top100)).toBeGreaterThanOrEqual(0.97);
   });
 
   test('folding keeps the target, also where new groups came', async () => {

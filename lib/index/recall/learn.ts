@@ -26,7 +26,11 @@ export interface Learned {
   itemScore(query: number, item: number): number;
   /** True lists of the queries, without the items that they are. */
   lists: SampleList[];
+  /** The same of some items, ascending. */
+  listsAmong(items: Int32Array, depth: number): Promise<SampleList[]>;
 }
+
+type ScoredRows = Omit<ClusteredRows, 'clusters' | 'centroids'>;
 
 /** How clusters are learnt. */
 export interface LearnOptions {
@@ -40,26 +44,31 @@ export interface LearnOptions {
 /** Sample queries and their true lists. */
 export type SampleTruth = Pick<Learned, 'queries' | 'lists'>;
 
-export async function sampleTruth(
-  rows: Omit<ClusteredRows, 'clusters' | 'centroids'>,
-  options: LearnOptions,
-): Promise<SampleTruth> {
-  const { vectors, dims, metric, bias } = rows;
+export async function sampleTruth(rows: ScoredRows, options: LearnOptions): Promise<SampleTruth> {
   const { progress } = options;
   progress.step('truth', 0, 1, options.given === undefined ? ITEMS_STAND_IN : undefined);
   const queries = await sampleQueries(rows, options);
+  const lists = await trueLists(rows, queries, {
+    depth: LIST_LENGTH,
+    onRows: (done, total) => progress.step('truth', done, total),
+  });
+  return { queries, lists };
+}
+
+/** By exact scores, without the items that the queries are; `eligible`: ascending, default all. */
+async function trueLists(
+  { vectors, dims, metric, bias }: ScoredRows,
+  queries: SampleQueries,
+  { depth, ...options }: { depth: number; eligible?: Int32Array; onRows?: (done: number, total: number) => void },
+): Promise<SampleList[]> {
   const items = vectors.length / dims;
   const matrix = { data: vectors, shape: [items, dims] as const };
   // A prior is added before a score becomes a distance, which doubles it.
   const priors = metric === 'l2' ? bias && Float64Array.from(bias, (value) => 2 * value) : bias;
   const truth = new Truth(matrix, metric === 'cosine' ? 'ip' : metric, priors);
   const heads = Array.from({ length: queries.count }, (_, q) => [queries.vectors.subarray(q * dims, (q + 1) * dims)]);
-  const found = await truth.lists(heads, {
-    depth: Math.min(items, LIST_LENGTH + 1),
-    onRows: (done, total) => progress.step('truth', done, total),
-  });
-  const lists = found.map((list, q) => ({ items: list.rows.filter((item) => item !== queries.items[q]) }));
-  return { queries, lists };
+  const found = await truth.lists(heads, { depth: Math.min(items, depth + 1), ...options });
+  return found.map((list, q) => ({ items: list.rows.filter((item) => item !== queries.items[q]) }));
 }
 
 export async function learnClusters(rows: ClusteredRows, options: LearnOptions): Promise<Learned> {
@@ -74,13 +83,11 @@ export async function learnClusters(rows: ClusteredRows, options: LearnOptions):
     queries,
     itemScore: (query, item) => itemScore(sample, query, item),
     lists,
+    listsAmong: (eligible, depth) => trueLists(rows, queries, { depth, eligible }),
   };
 }
 
-async function sampleQueries(
-  rows: Omit<ClusteredRows, 'clusters' | 'centroids'>,
-  { given, rotation, seed }: LearnOptions,
-): Promise<SampleQueries> {
+async function sampleQueries(rows: ScoredRows, { given, rotation, seed }: LearnOptions): Promise<SampleQueries> {
   const most = sampleSize(rows.vectors.length);
   const queries = given && (await givenQueries(given, rows.metric, rotation, most));
   return queries?.count ? queries : itemQueries(rows, rotation, most, seed);

@@ -20,10 +20,10 @@ import { type Workload, Workloads } from './workloads.js';
 const DEFAULT_TARGET = 0.98;
 /** Targets that a share is found for. */
 const TARGETS = [0.8, 0.85, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995];
-/** Shares that are tried, rising; the first is where it starts. */
-const SHARES = [0.001, 0.003, 0.007, 0.015, 0.03, 0.06, 0.12, 0.25];
+/** Shares that are tried, rising; smaller ones scan nearly everything, and lie on a line to a share of 0. */
+const SHARES = [0.004, 0.015, 0.03, 0.06, 0.2];
 const FIRST_SHARE = 0.015;
-/** Workloads that decide: those with the lowest recall. */
+/** Workloads that are asked with small shares: those with the lowest recall. */
 const DECIDING = 2;
 /** The first round is what all but this part of the sample queries scan anyway. */
 const SHORT_SEARCHES = 0.1;
@@ -34,7 +34,11 @@ const LIMITS = { maxBatch: 64, maxK: 2 ** 20, maxCandidates: 2 ** 20 };
 /** Few items are searched in no time, so their shares are taken as they are meant. */
 const FEWEST_ITEMS = 2048;
 const STRAIGHT: RecallShares = [[0, 1]];
-const UNCALIBRATED = { target: DEFAULT_TARGET, open: STRAIGHT, narrowed: STRAIGHT };
+const UNCALIBRATED: Omit<RecallFacts, 'clusters'> = {
+  target: DEFAULT_TARGET,
+  open: [[1, STRAIGHT]],
+  narrowed: STRAIGHT,
+};
 
 export interface CalibrateOptions {
   device: NativeDevice;
@@ -52,7 +56,8 @@ export interface Calibrated {
 
 /**
  * Shares are found by requests of several lengths, with items excluded and under filters, against the true lists of the sample
- * queries: for each target the largest share with which the workloads that lose most still reach it.
+ * queries: for each target the largest share that still reaches it, of each length by itself, and of the two narrowed workloads
+ * that lose most.
  */
 export async function calibrate(
   index: IvfIndex,
@@ -70,17 +75,28 @@ export async function calibrate(
       progress.step('calibrate', workloads.all.indexOf(workload), workloads.all.length);
       return workloads.measure(workload, share, (requests) => answerer.all(requests, progress.signal));
     };
-    const recallOf = async (workload: Workload, share: number) => (await measure(workload, share)).recall;
-    const open = await sharesFor(
-      workloads.all.filter((workload) => !workload.narrowed),
-      recallOf,
-    );
+    const recalls = new Map<Workload, Map<number, number>>();
+    const recallOf = async (workload: Workload, share: number) => {
+      // Where float rows order the candidates again, an exhaustive search finds everything.
+      if (share === 0 && rescored) return 1;
+      const known = recalls.get(workload) ?? new Map<number, number>();
+      recalls.set(workload, known);
+      const recall = known.get(share) ?? (await measure(workload, share)).recall;
+      known.set(share, recall);
+      return recall;
+    };
+    const { all, plain } = workloads;
+    const measured: [length: number, shares: RecallShares][] = [];
+    for (const workload of all.filter((each) => !each.narrowed))
+      measured.push([workloads.lengthOf(workload), await sharesFor([workload], recallOf)]);
+    const open = learned.queries.items.some((item) => item >= 0) ? cautious(measured) : measured;
     const narrowed = await sharesFor(
-      workloads.all.filter((workload) => workload.narrowed),
+      all.filter((workload) => workload.narrowed),
       recallOf,
     );
-    const plain = await measure(workloads.all[0] as Workload, shareFor(DEFAULT_TARGET, open));
-    const clusters = plain.clusters.toSorted((a, b) => a - b);
+    const [, usual] = open.find(([length]) => length === workloads.lengthOf(plain)) as (typeof open)[0];
+    const { clusters: looked } = await measure(plain, shareFor(DEFAULT_TARGET, usual));
+    const clusters = looked.toSorted((a, b) => a - b);
     const firstRound = Math.max(1, clusters[Math.floor(clusters.length * SHORT_SEARCHES)] ?? 1);
     const mean = clusters.reduce((sum, count) => sum + count, 0) / Math.max(1, clusters.length);
     const recall = { target: DEFAULT_TARGET, open, narrowed, clusters: Math.max(1, Math.round(mean)) };
@@ -90,6 +106,18 @@ export async function calibrate(
   }
 }
 
+/**
+ * Half the way, by ratio, to the least of the shares: where items stand in for queries these are easier than what users ask, and
+ * by how much shows in no length alone.
+ */
+function cautious(open: [length: number, shares: RecallShares][]): [length: number, shares: RecallShares][] {
+  const leastAt = (at: number) => Math.min(...open.map(([, shares]) => (shares[at] as RecallShares[0])[1]));
+  return open.map(([length, shares]) => [
+    length,
+    shares.map(([recall, share], at) => [recall, Math.sqrt(share * leastAt(at))] as const),
+  ]);
+}
+
 type RecallOf = (workload: Workload, share: number) => Promise<number>;
 
 /** By how much a share exceeds a target, in the workload where it does so least. */
@@ -97,37 +125,35 @@ type Excess = (target: number) => number;
 
 /** The workloads that lose most decide. */
 async function sharesFor(all: readonly Workload[], recallOf: RecallOf): Promise<RecallShares> {
-  const measured: { workload: Workload; ceiling: number; slack: number }[] = [];
-  for (const workload of all) {
-    // Scores of int8 rows are not exact: what the exhaustive search loses, no search can find.
-    const ceiling = (await recallOf(workload, 0)) - INT8_SLACK;
-    measured.push({
-      workload,
-      ceiling,
-      slack: (await recallOf(workload, FIRST_SHARE)) - Math.min(DEFAULT_TARGET, ceiling),
-    });
-  }
-  const deciding = measured.sort((a, b) => a.slack - b.slack).slice(0, DECIDING);
-  const excessAt = async (share: number): Promise<Excess> => {
-    const recalls: number[] = [];
-    for (const { workload } of deciding) recalls.push(await recallOf(workload, share));
-    return (target) =>
-      Math.min(...deciding.map(({ ceiling }, i) => (recalls[i] as number) - Math.min(target, ceiling)));
+  const measured: { workload: Workload; exhaustive: number }[] = [];
+  for (const workload of all) measured.push({ workload, exhaustive: await recallOf(workload, 0) });
+  const excessAt = async (share: number, among: typeof measured): Promise<Excess> => {
+    const excesses: Excess[] = [];
+    for (const { workload, exhaustive } of among) {
+      const recall = await recallOf(workload, share);
+      // Scores of int8 rows are not exact: what the exhaustive search loses, no search can find.
+      excesses.push((target) => recall - Math.min(target, exhaustive - INT8_SLACK));
+    }
+    return (target) => Math.min(...excesses.map((excess) => excess(target)));
   };
 
-  // From the middle up and down, as far as the targets ask for; recall falls as shares rise.
-  const tried: [share: number, excess: Excess][] = [];
-  const start = SHARES.indexOf(FIRST_SHARE);
+  // From the first share up and down, as far as the targets ask for; recall falls as shares rise.
+  const tried: [share: number, excess: Excess][] = [[0, await excessAt(0, measured)]];
   const [least, most] = [TARGETS[0] as number, TARGETS.at(-1) as number];
+  const start = SHARES.indexOf(FIRST_SHARE);
+  const slacks = new Map<Workload, number>();
+  for (const each of measured) slacks.set(each.workload, (await excessAt(FIRST_SHARE, [each]))(DEFAULT_TARGET));
+  const slackOf = ({ workload }: (typeof measured)[0]) => slacks.get(workload) as number;
+  // Small shares scan much, and those that lose most at the first one do so below.
+  const deciding = measured.toSorted((a, b) => slackOf(a) - slackOf(b)).slice(0, DECIDING);
   for (let i = start; i >= 0; i--) {
     const share = SHARES[i] as number;
-    const excess = await excessAt(share);
-    tried.unshift([share, excess]);
+    const excess = await excessAt(share, i === start ? measured : deciding);
+    tried.splice(1, 0, [share, excess]);
     if (excess(most) >= 0) break;
   }
-  for (let i = start + 1; i < SHARES.length; i++) {
-    const share = SHARES[i] as number;
-    const excess = await excessAt(share);
+  for (const share of SHARES.slice(start + 1)) {
+    const excess = await excessAt(share, measured);
     tried.push([share, excess]);
     if (excess(least) <= 0) break;
   }

@@ -1,11 +1,12 @@
-// What calibration asks: lists of several lengths, with the nearest items excluded, under a random filter and under filters that go
-// with the query or against it.
+// What calibration asks: lists of several lengths, with the nearest items excluded, under random filters that leave many or few
+// items, and under filters that go with the query or against it.
 import { Random } from '../../data/random.js';
 import { SilverlodeError } from '../../errors.js';
 import { FilterIndex } from '../../index/filter_index.js';
 import type { IvfIndex } from '../../index/ivf_index.js';
 import { inPieces, inTurns } from '../../index/progress.js';
 import type { Learned } from '../../index/recall/learn.js';
+import type { SampleList } from '../../index/recall/tail.js';
 import type { Answer } from '../answer.js';
 import type { RetrieveRequest } from '../types.js';
 import { spare } from './spare.js';
@@ -18,6 +19,8 @@ export interface Workload {
   /** Nearest items that are excluded. */
   seen?: number;
   filter?(query: Float32Array): string;
+  /** The filter keeps so few items that true lists are made of all of them: those of the sample are too short. */
+  rare?: boolean;
 }
 
 /** What a share did for a workload. */
@@ -29,9 +32,13 @@ export interface Measured {
 }
 
 const MAX_BATCH = 64;
+const PLAIN = 100;
 /** Share of the random filter, and of those along a dimension. */
 const DRAWN = 0.1;
 const SIDE = 0.2;
+/** The random filter that keeps few items: this share, but enough for a list and not more than are compared in no time. */
+const RARE = 0.02;
+const RARE_ITEMS = [400, 20_000] as const;
 /** Rows that dimensions and their quantiles are looked for in. */
 const SAMPLE_ROWS = 4096;
 /** A true list shorter than this says nothing. */
@@ -44,9 +51,22 @@ export class Workloads {
     /** Attributes that the filters of the workloads ask for. */
     readonly eligible: FilterIndex,
     private readonly holds: ReadonlyMap<string, readonly boolean[]>,
+    /** By rising length those that all items are open to, then the others. */
     readonly all: readonly Workload[],
     private readonly rescored: boolean,
+    /** True lists under the filter that keeps few items, by query. */
+    private readonly rareLists: readonly SampleList[],
   ) {}
+
+  /** What most requests are like. */
+  get plain(): Workload {
+    return this.all.find(({ k, narrowed }) => k === PLAIN && !narrowed) as Workload;
+  }
+
+  /** Entries of the list that is asked for. */
+  lengthOf({ k, seen = 0 }: Workload): number {
+    return this.rescored ? k + spare(k, seen) : k;
+  }
 
   static async over(
     index: IvfIndex,
@@ -69,23 +89,33 @@ export class Workloads {
     await column('drawn', () => random.chance(DRAWN));
     await column('top', (item) => (vectors[item * dims + dim] as number) > high);
     await column('low', (item) => (vectors[item * dims + dim] as number) < low);
-    const eligible = await FilterIndex.build(Object.fromEntries(holds), {
-      ordinals: index.ordinals.view() as Int32Array,
-      items,
-    });
+    const few = Math.min(Math.max(RARE * items, RARE_ITEMS[0]), RARE_ITEMS[1]) / items;
+    await column('rare', () => random.chance(few));
+    const rare = Int32Array.from(holds.get('rare') as boolean[], Number);
+    // Asked for as a range, of which nobody knows how many items it keeps.
+    const eligible = await FilterIndex.build(
+      { ...Object.fromEntries(holds), rare },
+      {
+        ordinals: index.ordinals.view() as Int32Array,
+        items,
+      },
+    );
     // The side that a query is on, or the other one.
     const along = (own: boolean) => (query: Float32Array) =>
       (query[dim] as number) > 0 === own ? 'top:true' : 'low:true';
     const workloads: Workload[] = [
-      { k: 100, narrowed: false },
       { k: 10, narrowed: false },
+      { k: PLAIN, narrowed: false },
       { k: 1000, narrowed: false },
       { k: 100, narrowed: true, seen: 300 },
       { k: 100, narrowed: true, filter: () => 'drawn:true' },
+      { k: 100, narrowed: true, filter: () => 'rare:>0', rare: true },
       { k: 100, narrowed: true, filter: along(true) },
       { k: 100, narrowed: true, filter: along(false) },
     ];
-    return new Workloads(learned, dims, eligible, holds, workloads, rescored);
+    const rareItems = Int32Array.from(rare.keys()).filter((item) => rare[item] === 1);
+    const rareLists = await learned.listsAmong(rareItems, PLAIN);
+    return new Workloads(learned, dims, eligible, holds, workloads, rescored, rareLists);
   }
 
   /** @param share Of its list that a request may expect to miss: models of calibration take it as 1 minus the recall; 0 scans all. */
@@ -116,21 +146,19 @@ export class Workloads {
     return this.learned.queries.vectors.subarray(query * this.dims, (query + 1) * this.dims);
   }
 
-  #request({ k, seen, filter }: Workload, query: number, share: number): RetrieveRequest {
+  #request(asked: Workload, query: number, share: number): RetrieveRequest {
     const embedding = this.#query(query);
     // One more than is looked at, since the item that the query is may be among them.
-    const more = this.rescored ? spare(k, seen ?? 0) : 0;
-    const request: RetrieveRequest = { embedding, k: k + 1 + more, recall: 1 - share };
-    if (filter) request.filter = filter(embedding);
-    if (seen) request.exclude = this.learned.lists[query]?.items.subarray(0, seen);
+    const request: RetrieveRequest = { embedding, k: this.lengthOf(asked) + 1, recall: 1 - share };
+    if (asked.filter) request.filter = asked.filter(embedding);
+    if (asked.seen) request.exclude = this.learned.lists[query]?.items.subarray(0, asked.seen);
     return request;
   }
 
-  #shareFound({ k, seen = 0, filter }: Workload, query: number, ids: readonly number[]): number | undefined {
-    const { lists, queries, itemScore } = this.learned;
-    const holds = filter && this.holds.get(filter(this.#query(query)).split(':')[0] as string);
-    const all = (lists[query] as (typeof lists)[0]).items.subarray(seen);
-    const truth = (holds ? all.filter((item) => holds[item]) : all).subarray(0, k);
+  #shareFound(asked: Workload, query: number, ids: readonly number[]): number | undefined {
+    const { k } = asked;
+    const { queries, itemScore } = this.learned;
+    const truth = this.#truth(asked, query);
     if (truth.length < Math.min(k, SHORTEST)) return undefined;
     const among = new Set(truth);
     const least = itemScore(query, truth.at(-1) as number);
@@ -139,6 +167,14 @@ export class Workloads {
       .slice(0, this.rescored || truth.length < k ? ids.length : k);
     const hits = found.filter((id) => among.has(id) || itemScore(query, id) >= least).length;
     return Math.min(1, hits / truth.length);
+  }
+
+  /** The best items that may come back. */
+  #truth({ k, seen = 0, filter, rare }: Workload, query: number): Int32Array {
+    if (rare) return (this.rareLists[query] as SampleList).items.subarray(0, k);
+    const holds = filter && this.holds.get(filter(this.#query(query)).split(':')[0] as string);
+    const all = (this.learned.lists[query] as SampleList).items.subarray(seen);
+    return (holds ? all.filter((item) => holds[item]) : all).subarray(0, k);
   }
 }
 

@@ -38,6 +38,25 @@ TEST(CudaRotate, HasTheBitsOfTheCpu) {
   }
 }
 
+TEST(CudaRotate, HasTheBitsOfTheCpuAtTheEndsOfTheRange) {
+  std::mt19937 random(5);
+  for (const float scale : {0.0f, 1e-45f, 1e-38f, 1e-20f, 1e20f, 1e38f}) {
+    for (const float mean_scale : {0.0f, 1e-30f, 1.0f, 1e30f}) {
+      Tensor<float> values = random_values<float>({9, 70}, random, normal);
+      Tensor<float> mean = random_values<float>({70}, random, normal);
+      const Tensor<int8_t> signs = random_values<int8_t>({96}, random, sign);
+      for (float& value : values.values) value *= scale;
+      for (float& value : mean.values) value *= mean_scale;
+      for (const char* subtract : {"nothing", "mean", "aligned"}) {
+        Attributes attributes;
+        attributes.values["subtract"] = std::string(subtract);
+        expect_same<Rotate>(rotate_entry(), cpu::rotate_entry(), attributes,
+                            {values.view(), signs.view(), mean.view()});
+      }
+    }
+  }
+}
+
 TEST(CudaRotate, Repeats) {
   std::mt19937 random(3);
   const Tensor<float> values = random_values<float>({70, 40}, random, normal);
