@@ -11,7 +11,7 @@ const QUICK_FILTERS = ['', 'p10', 'p01'];
 /** One result per filter, probes, call and number of threads. */
 export async function* curves(subjects: readonly Subject[], options: BenchOptions): AsyncGenerator<BenchResult> {
   const { set, model } = subjects[0] as Subject;
-  const { clusters } = model.describe() as { clusters: number };
+  const { clusters } = model.describe();
   const below = PROBES.filter((probes) => probes < clusters);
   const efforts = options.quick ? below.filter((_, i) => i % QUICK_STEP === 0) : below;
   const filters = options.quick ? QUICK_FILTERS : ['', ...set.files.filters];

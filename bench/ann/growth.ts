@@ -37,7 +37,7 @@ async function* points(
 /** Over batch, probes, k and selectivity, on one set. */
 export async function* growth(subject: Subject, options: BenchOptions): AsyncGenerator<BenchResult> {
   const { set, model, threads } = subject;
-  const { clusters } = model.describe() as { clusters: number };
+  const { clusters } = model.describe();
   const chosen = options.quick ? QUICK : { batches: BATCHES, probes: PROBES, depths: DEPTHS };
   const batches = chosen.batches.filter((count) => count <= set.files.queries);
   const atBatches = batches.map((count) => ({ x: count, series: threads, count }));

@@ -187,7 +187,7 @@ export function* describeArrays(
   { items, dims }: Pick<SetSize, 'items' | 'dims'>,
   medianMs: number,
 ): Generator<BenchResult> {
-  const { tensors, bytes } = model.describe() as { bytes: number; tensors: { name: string; bytes: number }[] };
+  const { tensors, bytes } = model.describe();
   for (const tensor of tensors.filter((each) => each.bytes > 0)) {
     yield {
       name: `memory: ${tensor.name}`,

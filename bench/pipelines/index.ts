@@ -23,7 +23,7 @@ const suite: Suite = {
       queries: { data: catalogue.queries.data.subarray(0, 256 * dims), shape: [256, dims] },
       device: options.device,
     });
-    const described = model.describe() as { clusters: number; probes: number; bytes: number };
+    const described = model.describe();
     yield {
       name: `publish ${items} x ${dims}`,
       medianMs: performance.now() - started,

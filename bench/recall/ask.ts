@@ -56,7 +56,7 @@ export async function measure(
   each: Case,
   questions: readonly Question[],
 ): Promise<Omit<BenchResult, 'name'>> {
-  const { clusters } = model.describe() as { clusters: number };
+  const { clusters } = model.describe();
   const answers = await all(model, questions);
   const exhaustive = await all(model, questions, { probes: clusters });
   const { times, cost } = await timed(model, questions);

@@ -67,7 +67,7 @@ export async function evaluate(data: DemoData, models: DemoModels, onProgress?: 
   const exactUnseen = await exactTopKs(people, items.embeddings, 100, onProgress);
   const found = (await retrieveAll(flat, unseen(people, { k: 100 }), onProgress)).map(({ ids }) => ids);
   const fewPeople = { ...data, people: people.slice(0, FILTER_PEOPLE) };
-  const { clusters, probes } = ivf.describe() as { clusters: number; probes: number };
+  const { clusters, probes } = ivf.describe();
 
   const rerank = data.modules.rerank && {
     recallAt20: await rerankRecall(data, models, onProgress),

@@ -1,4 +1,5 @@
 // `silverlode/data`: the data sets that the demo, the tests and the benchmarks run on.
+export type { Vectors } from '../io/vectors.js';
 export { type DataSet, dataFolder, dataSetFolder } from './data_folder.js';
 export {
   type BookAttributes,

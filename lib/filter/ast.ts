@@ -29,7 +29,7 @@ export type FilterLeaf =
   /** The field has a value. */
   | { readonly exists: string };
 
-/** A filter in its core forms, checked: what the parser, the builder and {@link checkFilter} yield. */
+/** A filter in its core forms, checked: what the parser, the builder and `checkFilter` yield. */
 export type FilterNode =
   | FilterLeaf
   /** All of them; an empty list matches every item. */

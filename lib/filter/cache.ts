@@ -18,7 +18,7 @@ export class PlanCache {
 
   constructor(private readonly schema: FilterSchema) {}
 
-  /** As {@link compileFilter}, with its errors. The plan is shared: it must not be changed. */
+  /** As `compileFilter`, with its errors. The plan is shared: it must not be changed. */
   compile(filter: string | FilterExpr): FilterPlan {
     const node = typeof filter === 'string' ? undefined : checkFilter(filter);
     const key = node === undefined ? `text ${filter}` : `tree ${JSON.stringify(node)}`;

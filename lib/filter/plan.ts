@@ -12,7 +12,7 @@ import { ALL, conjunction, disjunction, leaf, NONE, negation, type PlanNode } fr
 
 /** A filter compiled for one index: a postfix program over its slices, Bloom terms and columns. */
 export interface FilterPlan {
-  /** Shape `[n, 4]`: opcode, argument, lo, hi; see {@link FilterOp}. */
+  /** Shape `[n, 4]`: opcode, argument, lo, hi; see `FilterOp`. */
   readonly steps: BigInt64Array;
   /** Masks held at once while the steps run; at most 14. */
   readonly stackDepth: number;

@@ -8,14 +8,15 @@ import { ShardedMap } from './sharded_map.js';
 /** A value of an attribute. NaN is *no value*. */
 export type AttributeValue = string | boolean | number | bigint;
 
-type Optional = AttributeValue | null | undefined;
+/** One value, or none: null and undefined mean the same. */
+export type OptionalValue = AttributeValue | null | undefined;
 
 /**
  * One attribute of all items, in their order: one value per item, a list of values, or a typed array of numbers.
  * `null`, `undefined`, `[]` and NaN are *no value*.
  */
 export type AttributeColumn =
-  | readonly (Optional | readonly Optional[])[]
+  | readonly (OptionalValue | readonly OptionalValue[])[]
   | Int8Array
   | Uint8Array
   | Uint8ClampedArray

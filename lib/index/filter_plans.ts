@@ -8,7 +8,7 @@ import type { ArrayOf } from '../tensor/dtype.js';
 export interface EncodedPlans {
   /** By request: its plan, -1 for none. */
   index: ArrayOf<'int32'>;
-  /** [plans + 1]: first step of a plan. */
+  /** `[plans + 1]`: first step of a plan. */
   offsets: ArrayOf<'int32'>;
   /** [steps, 4]. */
   steps: ArrayOf<'int64'>;

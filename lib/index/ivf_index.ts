@@ -93,7 +93,11 @@ export class IvfIndex extends Module {
   /** How scores lie within clusters; see native/ops/recall_estimate.h. An index of one cluster has none. */
   clusterStats?: Tensor;
   tail?: Tensor;
-  /** What an index that was just built learnt of its clusters, for whoever calibrates recall targets. */
+  /**
+   * What an index that was just built learnt of its clusters, for whoever calibrates recall targets.
+   *
+   * @internal
+   */
   learned?: Learned;
   /** And what share of the true order its int8 scores keep, see `int8Recall`; of small catalogues 1. */
   int8Recall = 1;

@@ -32,15 +32,15 @@ export interface NativeSpec {
   shape: number[];
 }
 
-export type AttributeValue = number | string | readonly number[];
-export type Attributes = Readonly<Record<string, AttributeValue>>;
+export type StepAttribute = number | string | readonly number[];
+export type StepAttributes = Readonly<Record<string, StepAttribute>>;
 
 /** A recorded program, exactly as it is kept (as JSON) in a model file. See native/program/spec.h. */
 export interface ProgramSpec {
   symbols: string[];
   inputs: (NativeSpec & { name: string })[];
   constants: (NativeSpec & { name: string })[];
-  steps: { op: string; label: string; attributes: Attributes; inputs: number[]; outputs: number }[];
+  steps: { op: string; label: string; attributes: StepAttributes; inputs: number[]; outputs: number }[];
   outputs: number[];
 }
 
@@ -116,12 +116,12 @@ export interface NativeAddon {
   devices(): DeviceInfo[];
   opNames(): string[];
   setErrorClass(errorClass: typeof SilverlodeError): void;
-  inferOp(op: string, attributes: Attributes, inputs: readonly (NativeSpec | null)[]): NativeSpec[];
+  inferOp(op: string, attributes: StepAttributes, inputs: readonly (NativeSpec | null)[]): NativeSpec[];
   /** Results are where the inputs are: on the device if one of them is, else on the host. */
   runOp(
     device: NativeDevice,
     op: string,
-    attributes: Attributes,
+    attributes: StepAttributes,
     inputs: readonly (NativeTensor | null)[],
     cancel?: CancelFlag,
   ): Promise<NativeTensor[]>;

@@ -1,6 +1,6 @@
 // One way into every op: symbolic inputs are recorded, concrete ones run at once on the shared device.
 import { SilverlodeError } from '../errors.js';
-import { type Attributes, addon } from '../native/addon.js';
+import { addon, type StepAttributes } from '../native/addon.js';
 import { currentDevice, deviceFor } from '../native/device.js';
 import { type AnyTensor, type OpAttributes, SymbolicTensor } from '../program/trace.js';
 import type { DType } from '../tensor/dtype.js';
@@ -59,6 +59,6 @@ async function runEager(
   const handles = inputs.map((input) => input?.native ?? null);
   const placed = inputs.find((input) => input !== undefined && input.device !== 'cpu');
   const device = placed ? deviceFor(placed.device) : currentDevice();
-  const outputs = await addon().runOp(device, op, attributes as Attributes, handles);
+  const outputs = await addon().runOp(device, op, attributes as StepAttributes, handles);
   return outputs.map((output) => new Tensor<DType>(output));
 }

@@ -7,7 +7,7 @@ import { type As, dispatch, type OpResult } from './dispatch.js';
  *
  * @param table any dtype [n, ...rest]; with `batchDims: 1` [batch, n, ...rest]
  * @param index int32 [...index]; with `batchDims: 1` [batch, m]
- * @param options `tail` [t, ...rest]: the rows n to n + t - 1, so that a table may lie in two parts
+ * @param options `tail`, `[t, ...rest]`: the rows n to n + t - 1, so that a table may lie in two parts
  * @returns [...index, ...rest] or [batch, m, ...rest]
  * @throws SilverlodeError `INVALID_ARGUMENT` for an index beyond the table
  */

@@ -6,7 +6,7 @@ export { bloomLayout } from './bloom_layout.js';
 export { bloomProbe } from './bloom_probe.js';
 export type { CandidateInputs } from './candidates.js';
 export { concat } from './concat.js';
-export type { Length } from './dispatch.js';
+export type { As, Length, OpResult } from './dispatch.js';
 export { add, gelu, multiply, relu, sigmoid, silu, tanh } from './elementwise.js';
 export { embeddingBag } from './embedding_bag.js';
 export { filterCheck } from './filter_check.js';

@@ -16,7 +16,7 @@ export interface MixtureOfLogitsInputs<I> extends CandidateInputs {
   userGates: AnyTensor;
   /** [Q·d, D+F] over a candidate's `[i (D), f (F)]`: its components, which the op normalises. */
   item: WeightAndBias;
-  /** [T·C, D+F]: what the candidate adds to the gates. */
+  /** `[T·C, D+F]`: what the candidate adds to the gates. */
   itemGate: WeightAndBias;
   /** [T·C, C], without a bias: what the dot products add to the gates. */
   crossGate?: { weight: AnyTensor };

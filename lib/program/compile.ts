@@ -31,7 +31,8 @@ const KNOWN = ['inputs', 'maxBatch', 'limits', 'device', 'threads', 'simd', 'gra
 /** What `forward` may return: one tensor, or named ones. */
 type ForwardResult = SymbolicTensor | Readonly<Record<string, SymbolicTensor>>;
 
-type ProgramOutputs<R> = R extends SymbolicTensor ? Tensor : { [K in keyof R]: Tensor };
+/** What `run` gives for what `forward` returns: a tensor for one, an object for several. */
+export type ProgramOutputs<R> = R extends SymbolicTensor ? Tensor : { [K in keyof R]: Tensor };
 
 /**
  * Traces a module once and prepares it for running natively.

@@ -1,6 +1,6 @@
 // Recording a program: ops applied to symbolic tensors become steps.
 import { SilverlodeError } from '../errors.js';
-import { type Attributes, type AttributeValue, addon, type NativeSpec, type ProgramSpec } from '../native/addon.js';
+import { addon, type NativeSpec, type ProgramSpec, type StepAttribute, type StepAttributes } from '../native/addon.js';
 import { type DType, requireDtype } from '../tensor/dtype.js';
 import { type Dim, MAX_RANK } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
@@ -30,7 +30,7 @@ interface Recorded extends InputSpec {
 }
 
 /** Attributes as ops give them; texts inside shapes and for dimensions name symbols (`{symbol: 'k'}`). */
-export type OpAttributes = Readonly<Record<string, AttributeValue | { symbol: string } | readonly Dim[]>>;
+export type OpAttributes = Readonly<Record<string, StepAttribute | { symbol: string } | readonly Dim[]>>;
 
 interface Source {
   kind: 'input' | 'constant' | 'step';
@@ -48,7 +48,7 @@ export class Trace {
   readonly #steps: {
     op: string;
     label: string;
-    attributes: Attributes;
+    attributes: StepAttributes;
     inputs: (number | undefined)[];
     outputs: number;
   }[] = [];
@@ -154,7 +154,7 @@ export class Trace {
   }
 
   /** Output specs of an op; what is wrong with its inputs says in which module. */
-  #infer(op: string, attributes: Attributes, inputs: readonly (NativeSpec | null)[]): NativeSpec[] {
+  #infer(op: string, attributes: StepAttributes, inputs: readonly (NativeSpec | null)[]): NativeSpec[] {
     try {
       return addon().inferOp(op, attributes, inputs);
     } catch (error) {
@@ -184,8 +184,8 @@ export class Trace {
     return dim < 0 ? (this.symbols[-1 - dim] as string) : dim;
   }
 
-  #attributes(attributes: OpAttributes): Attributes {
-    const entries = Object.entries(attributes).map(([name, value]): [string, AttributeValue] => {
+  #attributes(attributes: OpAttributes): StepAttributes {
+    const entries = Object.entries(attributes).map(([name, value]): [string, StepAttribute] => {
       if (Array.isArray(value)) return [name, (value as Dim[]).map((dim) => this.#encode(dim))];
       if (typeof value === 'object') return [name, this.#encode((value as { symbol: string }).symbol)];
       return [name, value];

@@ -1,7 +1,5 @@
-// What a model is, and what a request will do, in words for people and tools.
-import { NOT_ROTATED } from '../index/rotation.js';
-import { type CheckedRequest, defaultCandidates } from './requests.js';
-import type { Version } from './version.js';
+// What a request will do, in words for people and tools.
+import type { CheckedRequest } from './requests.js';
 
 /** What `explain` tells about a request before it runs. */
 export interface RetrievalPlan {
@@ -33,35 +31,6 @@ export interface RetrievalPlan {
    * `deviceBytes`: what the device must hold for this request: both, and the tensors that the programs read.
    */
   memory: { modelBytes: number; arenaBytes: number; preparedBytes: number; deviceBytes: number };
-}
-
-/** What a model is made of. */
-export function describeModel({ main, items }: Version): Record<string, unknown> {
-  const { dims, metric, clusters, flat, probes, recall = null, scored, heads, tasks, columns, weights } = main.manifest;
-  const { tower, filter, ids, rotation = NOT_ROTATED } = main.manifest;
-  const tensors = [...main.tensors].map(([name, { dtype, shape, nbytes }]) => ({ name, dtype, shape, bytes: nbytes }));
-  return {
-    items,
-    dims,
-    metric,
-    clusters,
-    flat,
-    rotation,
-    probes,
-    recall,
-    rescored: main.manifest.rescored ?? false,
-    candidates: scored ? defaultCandidates(main.manifest) : null,
-    heads,
-    tasks,
-    columns,
-    weights,
-    ids,
-    tower: tower === null ? null : Object.keys(tower),
-    fields: filter.fields,
-    bytes: main.bytes,
-    deviceBytes: main.runner.constantBytes,
-    tensors,
-  };
 }
 
 /** @param variant Of the device that runs it. */

@@ -3,25 +3,23 @@ import { requireKnown, SilverlodeError } from '../errors.js';
 import type { AttributeColumns } from '../index/attributes.js';
 import type { ProgressEvent } from '../index/progress.js';
 import type { NativeDevice } from '../native/addon.js';
-import { onOwnDevice, openDevice } from '../native/device.js';
-import { readModelFile, writeModelFile } from '../snapshot/model_file.js';
+import { openDevice } from '../native/device.js';
 import { Answerer } from './answer.js';
 import { Catalogue, type Freshness, type UpdateResult } from './catalogue.js';
 import { inTime } from './deadline.js';
-import { describeModel, explainRequest, type RetrievalPlan } from './explain.js';
-import { releaseCapture } from './fresh/capture.js';
+import { describeModel, type ModelDescription } from './describe.js';
+import { explainRequest, type RetrievalPlan } from './explain.js';
 import { type FollowOptions, follow, type LogEntry, type LogRun, type UpdateLog } from './fresh/follow.js';
 import type { FsyncPolicy } from './fresh/journal.js';
-import { fromSaved, toSaved } from './fresh/saved.js';
 import { type CheckedUpdate, checkUpdate, type FeatureValues, type Update, type UpsertItems } from './fresh/updates.js';
-import { CatalogueIds } from './item_ids.js';
 import { checkLoadOptions, type LoadLimits, type LoadOptions } from './load_options.js';
-import { MainSegment, type ModelParts, requireTensor } from './main_segment.js';
-import { type Manifest, parseManifest } from './manifest.js';
+import { MainSegment, type ModelParts } from './main_segment.js';
+import type { Manifest } from './manifest.js';
 import { type MeasuredRecall, measureRecall, type RecallOptions, requireEmbeddings } from './measured_recall.js';
 import { type CheckedRequest, RequestChecker } from './requests.js';
 import { asError } from './results.js';
 import type { StageProfile } from './stage_profile.js';
+import { readModel, writeModel } from './stored_model.js';
 import { type TuneOptions, type TuneResult, tuneModel, tuneRequests } from './tune.js';
 import type { ItemIds, RetrieveBatchRequest, RetrieveBatchResult, RetrieveRequest, RetrieveResult } from './types.js';
 
@@ -73,13 +71,8 @@ export class RetrievalModel {
     const device = openDevice(options);
     let model: RetrievalModel | undefined;
     try {
-      const all = await readModelFile(device, path, options.verify ?? true);
-      const manifest = parseManifest(requireTensor(all, 'manifest').view() as Uint8Array);
-      const { tensors, saved } = await fromSaved(manifest, all);
-      const ids = CatalogueIds.restore(manifest.ids, tensors, manifest.items);
-      await ids.index(); // files of earlier versions have no table
-      for (const [name, each] of ids.tensors) tensors.set(name, each);
-      model = new RetrievalModel({ manifest, tensors, ids }, options, device);
+      const { parts, saved } = await readModel(device, path, options.verify ?? true);
+      model = new RetrievalModel(parts, options, device);
       await model.#catalogue.current().main.runner.load();
       if (saved) await model.#catalogue.restore(saved);
       if (options.journal !== undefined) await model.openJournal(options.journal, options.fsync);
@@ -104,7 +97,7 @@ export class RetrievalModel {
   }
 
   /** What the model is made of, for people and tools. */
-  describe(): Record<string, unknown> {
+  describe(): ModelDescription {
     return describeModel(this.#catalogue.current());
   }
 
@@ -120,17 +113,7 @@ export class RetrievalModel {
   save(path: string, options: { signal?: AbortSignal; trimJournal?: boolean } = {}): Promise<void> {
     return this.#track(async () => {
       requireKnown('save options', options, ['signal', 'trimJournal']);
-      const { captured, ...place } = await this.#catalogue.capture();
-      try {
-        await onOwnDevice(async (device) => {
-          const { tensors, manifest } = await toSaved(captured, place);
-          const json = new TextEncoder().encode(JSON.stringify(manifest));
-          await writeModelFile(device, path, tensors, json, options.signal);
-        });
-      } finally {
-        releaseCapture(captured);
-      }
-      if (options.trimJournal) await this.#catalogue.trimJournal(place.journal);
+      await writeModel(this.#catalogue, path, options);
     });
   }
 

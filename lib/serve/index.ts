@@ -13,12 +13,20 @@ export { BATCH_BOUNDS, type HistogramData, MILLISECOND_BOUNDS, quantile } from '
 export type { BinaryHead } from './http/binary.js';
 export { type BinaryResult, decodeBinaryResult, encodeBinaryRequest } from './http/binary_client.js';
 export type { ErrorBody, HttpErrorCode } from './http/errors.js';
-export type { JsonRequest, JsonResult } from './http/json.js';
+export type { JsonId, JsonRequest, JsonResult } from './http/json.js';
 export type { ServiceLimits, ServiceOptions } from './http/options.js';
 export { createService } from './http/service.js';
 export { type DrainOptions, drain, untilSignal } from './http/shutdown.js';
 export { type HubEvents, type HubOptions, MODEL_NAME, type ModelFile, type ServeOptions } from './hub_options.js';
-export { type ItemColumns, isUpdatable, type UpdatableModel, type UpdateFacts } from './item_updates.js';
+export {
+  type Features,
+  type FieldValue,
+  type ItemColumns,
+  isUpdatable,
+  type UpdatableModel,
+  type UpdateFacts,
+} from './item_updates.js';
+export type { Load } from './load.js';
 export { collectMetrics, type HubMetrics } from './metrics.js';
 export { ModelHub } from './model_hub.js';
 export { DEFAULT_SLOTS, RunSlots, type SlotUser } from './run_slots.js';
@@ -32,5 +40,6 @@ export type {
   VersionInfo,
 } from './served_model.js';
 export type { TraceCarrier } from './tracing.js';
+export type { VersionFile } from './version_file.js';
 export { type WatchOptions, watchDirectory } from './watch_directory.js';
 export { type ObjectStoreOptions, watchObjectStore } from './watch_object_store.js';

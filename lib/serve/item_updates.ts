@@ -6,7 +6,8 @@ import { type JsonId, parseId } from './http/json.js';
 import type { ModelFacts } from './served_model.js';
 
 /** A value of a filter field. */
-type FieldValue = string | number | bigint | boolean | null | readonly (string | number | bigint | boolean)[];
+/** Of one item: a value, null for none, or several. */
+export type FieldValue = string | number | bigint | boolean | null | readonly (string | number | bigint | boolean)[];
 
 /** Items as columns, as `publish` takes them. */
 export interface ItemColumns {
@@ -17,7 +18,8 @@ export interface ItemColumns {
 }
 
 /** Feature columns: all as rows of a matrix, or some by name. */
-type Features = { data: Float32Array; shape: [number, number] } | Record<string, Float32Array>;
+/** By position as rows, or columns by name. */
+export type Features = { data: Float32Array; shape: [number, number] } | Record<string, Float32Array>;
 
 /** What a model has that takes updates while it serves; answers may tell whether an update is `durable`. */
 export interface UpdatableModel {

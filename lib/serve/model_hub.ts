@@ -13,7 +13,6 @@ import { type HubEvents, type HubOptions, MODEL_NAME, type ModelFile, type Serve
 import { freshnessOf } from './item_updates.js';
 import { RunSlots } from './run_slots.js';
 import {
-  type ModelFacts,
   type OpenModel,
   type ServedCall,
   type ServedModel,
@@ -346,7 +345,7 @@ export class ModelHub extends EventEmitter<HubEvents> {
 
   /** What a version follows is not to be behind the one before. */
   async #follow(name: string, model: ServedModel, before: ServedVersion | undefined): Promise<void> {
-    const given = await this.options.follow?.(name, model.describe() as unknown as ModelFacts);
+    const given = await this.options.follow?.(name, model.describe());
     if (given === undefined) return;
     const { log, isReached = () => true } = given;
     const isFar = (own: unknown) => isReached(own) && isUpTo(own, freshnessOf(before?.model)?.position);

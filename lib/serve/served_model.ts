@@ -1,5 +1,6 @@
 // One version of a model while it is served.
 import { SilverlodeError } from '../errors.js';
+import type { ModelDescription } from '../retrieval/describe.js';
 import type { UpdateLog } from '../retrieval/fresh/follow.js';
 import type { FsyncPolicy } from '../retrieval/fresh/journal.js';
 import type { LoadOptions } from '../retrieval/load_options.js';
@@ -11,27 +12,16 @@ import { NO_TRACING, type TraceCarrier, type Tracing } from './tracing.js';
 import { VersionFile } from './version_file.js';
 
 /** What serving reads of `describe()`. */
-export interface ModelFacts {
-  bytes: number;
-  /** Embeddings per user; null: any number. */
-  heads: number | null;
-  ids: 'string' | 'number' | 'bigint';
-  tasks: readonly string[];
-  weights: readonly { name: string; default: number }[];
-  /** Names of the tower's inputs; null without a tower. */
-  tower: readonly string[] | null;
-  fields: readonly { name: string; type: string; multi: boolean }[];
-  /** Default candidates of a model that reranks or values; null for one that does neither and takes none. */
-  candidates: number | null;
-  /** Names of the feature columns; empty where they have none. */
-  columns: readonly string[];
-}
+export type ModelFacts = Pick<
+  ModelDescription,
+  'bytes' | 'heads' | 'ids' | 'tasks' | 'weights' | 'tower' | 'candidates' | 'columns'
+> & { readonly fields: readonly Pick<ModelDescription['fields'][number], 'name' | 'type' | 'multi'>[] };
 
 /** What serving needs of a model; `RetrievalModel` has it. */
 export interface ServedModel {
   readonly items: number;
   readonly dims: number;
-  describe(): Record<string, unknown>;
+  describe(): ModelFacts;
   retrieve(
     requests: readonly RetrieveRequest[],
     options?: { signal?: AbortSignal },
@@ -119,7 +109,7 @@ export class ServedVersion {
   ) {
     this.batcher = new Batcher(model, batching);
     this.#file = file;
-    this.facts = model.describe() as unknown as ModelFacts;
+    this.facts = model.describe();
     this.info = {
       name,
       version,
@@ -241,7 +231,7 @@ const WARM_BATCHES = [1, 8];
  * @throws SilverlodeError when a run fails; a single request that does not suit the model is no failure.
  */
 export async function warmUp(model: ServedModel, samples: readonly RetrieveRequest[]): Promise<void> {
-  const heads = Number(model.describe().heads ?? 1);
+  const heads = model.describe().heads ?? 1;
   const zero = Array.from({ length: heads }, () => new Float32Array(model.dims));
   const requests: readonly RetrieveRequest[] = samples.length > 0 ? samples : [{ embedding: zero }];
   for (const size of WARM_BATCHES)

@@ -12,7 +12,8 @@ export type StateDictEntry = {
 }[DType];
 
 /** Tensors by parameter name, e.g. `layers.0.weight`. */
-export type StateDict = Map<string, StateDictEntry>;
+/** Tensors of a file by name, on the host: what `loadStateDict` takes. */
+export type TensorMap = Map<string, StateDictEntry>;
 
 /**
  * Reads every tensor of a safetensors file, such as a `state_dict` that PyTorch saved. Synchronous, as weights are read
@@ -29,7 +30,7 @@ export type StateDict = Map<string, StateDictEntry>;
  * weights.get('layers.0.weight')?.shape;   // [128, 203]
  * ```
  */
-export function readSafetensors(path: string): StateDict {
+export function readSafetensors(path: string): TensorMap {
   let file: number | undefined;
   try {
     file = openSync(path, 'r');
@@ -42,10 +43,10 @@ export function readSafetensors(path: string): StateDict {
   }
 }
 
-function readState(file: number, path: string): StateDict {
+function readState(file: number, path: string): TensorMap {
   const { tensors } = readHeader(file, path);
   const dtypes = tensors.map((tensor) => dtypeOf(tensor, path));
-  const state: StateDict = new Map();
+  const state: TensorMap = new Map();
   for (const [index, { name, shape, begin, end }] of tensors.entries()) {
     const dtype = dtypes[index] as DType;
     const { buffer } = read(file, path, begin, end - begin);

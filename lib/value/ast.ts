@@ -43,7 +43,7 @@ export type FormulaExpr =
   | { readonly if: readonly [condition: FormulaExpr, then: FormulaExpr, otherwise: FormulaExpr] }
   | { readonly clamp: readonly [value: FormulaExpr, low: FormulaExpr, high: FormulaExpr] };
 
-type FormulaPair = readonly [left: FormulaExpr, right: FormulaExpr];
+export type FormulaPair = readonly [left: FormulaExpr, right: FormulaExpr];
 
 /** Longest formula text, in UTF-16 units. */
 export const MAX_FORMULA_TEXT = 64 * 1024;

@@ -23,7 +23,7 @@ export interface WeightSlot {
 
 /** A compiled formula: a postfix program of the native op `value_model`. */
 export interface ValueProgram {
-  /** Shape `[n, 2]`: opcode and argument, see {@link ValueOp}. */
+  /** Shape `[n, 2]`: opcode and argument, see `ValueOp`. */
   readonly steps: Int32Array;
   readonly constants: Float32Array;
   /** The weights that the formula names, in the order of their slots. */

@@ -62,7 +62,7 @@ describe('requests by embedding', async () => {
     await using onGpu = await RetrievalModel.load(path, { device: 'cuda' });
     const { variant, memory } = await onGpu.explain(requests[0] as RetrieveRequest);
     expect(variant).toMatch(/sm_\d+/);
-    const { deviceBytes, bytes } = onGpu.describe() as { deviceBytes: number; bytes: number };
+    const { deviceBytes, bytes } = onGpu.describe();
     expect(memory.deviceBytes).toBe(deviceBytes + memory.arenaBytes + memory.preparedBytes);
     expect(deviceBytes).toBeGreaterThan(1500 * 40);
     expect(deviceBytes).toBeLessThanOrEqual(bytes);

@@ -37,11 +37,11 @@ async function rotationOf(model: RetrievalModel): Promise<ReferenceRotation> {
   return {
     mean: state.get('index.mean')?.data as Float32Array<ArrayBuffer>,
     signs: state.get('index.signs')?.data as Int8Array<ArrayBuffer>,
-    aligned: (model.describe().rotation as ReferenceRotation).aligned,
+    aligned: model.describe().rotation.aligned,
   };
 }
 
-const isRotated = (model: RetrievalModel) => (model.describe().rotation as { applied: boolean }).applied;
+const isRotated = (model: RetrievalModel) => model.describe().rotation.applied;
 
 property('ids and scores are those of the reference, flat and clustered', 12, async (random) => {
   const metric = random.pick(METRICS);

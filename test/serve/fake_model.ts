@@ -1,6 +1,20 @@
 // A model whose runs the test ends itself.
 import type { RetrieveRequest, RetrieveResult, SilverlodeError } from 'silverlode';
 import type { BatchModel } from '../../lib/serve/batcher.js';
+import type { ModelFacts } from '../../lib/serve/served_model.js';
+
+/** What a fake model says of itself. */
+export const FACTS: ModelFacts = {
+  bytes: 1,
+  heads: null,
+  ids: 'number',
+  tasks: [],
+  weights: [],
+  tower: null,
+  fields: [],
+  candidates: null,
+  columns: [],
+};
 
 /** What a fake request is answered with: its own k as the only id. */
 export function answerTo({ k = 100 }: RetrieveRequest): RetrieveResult {

@@ -5,7 +5,7 @@ import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { HubOptions, ModelFile } from '../../lib/serve/hub_options.js';
 import { ModelHub, watchDirectory } from '../../lib/serve/index.js';
 import { tempFolder } from '../support/temp_folder.js';
-import { FakeModel, outcome, turns } from './fake_model.js';
+import { FACTS, FakeModel, outcome, turns } from './fake_model.js';
 import { ITEMS, queryVector, smallModel, writeModel } from './models.js';
 
 const { path, write } = await tempFolder();
@@ -109,7 +109,7 @@ describe('hot swap', () => {
     const served = {
       items: 1,
       dims: 8,
-      describe: () => ({ bytes: 5, heads: null }),
+      describe: () => ({ ...FACTS, bytes: 5 }),
       retrieve: (...args: Parameters<FakeModel['retrieve']>) => model.retrieve(...args),
       profile: async () => [],
       close: async () => {

@@ -4,7 +4,7 @@ import { Registry } from 'prom-client';
 import { afterEach, describe, expect, test } from 'vitest';
 import { collectMetrics, createService, ModelHub } from '../../lib/serve/index.js';
 import { Load, RecentMean } from '../../lib/serve/load.js';
-import { answerTo, FakeModel, turns } from './fake_model.js';
+import { answerTo, FACTS, FakeModel, turns } from './fake_model.js';
 import { queryVector, smallModel } from './models.js';
 import { serve } from './service.js';
 
@@ -169,7 +169,7 @@ describe('utilisation', () => {
     await hub.add('books', {
       items: 1,
       dims: 8,
-      describe: () => ({ bytes: 1, heads: null }),
+      describe: () => FACTS,
       retrieve: async (requests, call) => (warming ? requests.map(answerTo) : model.retrieve(requests, call)),
       profile: async () => [],
       close: async () => undefined,

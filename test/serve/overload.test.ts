@@ -4,7 +4,7 @@ import { Agent, request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { createService, ModelHub, type ServedModel } from '../../lib/serve/index.js';
-import { answerTo, FakeModel } from './fake_model.js';
+import { answerTo, FACTS, FakeModel } from './fake_model.js';
 import { queryVector, smallModel } from './models.js';
 
 const body = JSON.stringify({ embedding: Array.from(queryVector()), k: 5 });
@@ -26,8 +26,7 @@ async function listen(model: ServedModel, options: ConstructorParameters<typeof 
 
 /** A served model around a fake one. */
 function served(retrieve: ServedModel['retrieve']): ServedModel {
-  const facts = { bytes: 1, heads: null, ids: 'number', tasks: [], weights: [], tower: null, fields: [] };
-  return { items: 1, dims: 8, describe: () => facts, retrieve, profile: async () => [], close: async () => undefined };
+  return { items: 1, dims: 8, describe: () => FACTS, retrieve, profile: async () => [], close: async () => undefined };
 }
 
 function open(port: number, agent?: Agent) {

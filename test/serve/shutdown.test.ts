@@ -9,7 +9,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { createService, ModelHub, type ServiceOptions } from '../../lib/serve/index.js';
 import { findProgram } from '../support/program.js';
 import { tempFolder } from '../support/temp_folder.js';
-import { answerTo, FakeModel, turns } from './fake_model.js';
+import { answerTo, FACTS, FakeModel, turns } from './fake_model.js';
 import { queryVector } from './models.js';
 
 const { path } = await tempFolder();
@@ -24,12 +24,11 @@ afterEach(async () => {
 async function listen(options: ServiceOptions = {}) {
   const model = new FakeModel();
   let warming = true;
-  const facts = { bytes: 1, heads: null, ids: 'number', tasks: [], weights: [], tower: null, fields: [] };
   const hub = new ModelHub();
   await hub.add('books', {
     items: 1,
     dims: 8,
-    describe: () => facts,
+    describe: () => FACTS,
     retrieve: async (requests, call) => (warming ? requests.map(answerTo) : model.retrieve(requests, call)),
     profile: async () => [],
     close: async () => undefined,

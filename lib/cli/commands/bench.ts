@@ -106,7 +106,7 @@ async function trueRecallOf(
 }
 
 async function int8RecallOf(model: RetrievalModel, requests: readonly RetrieveRequest[], signal: AbortSignal) {
-  const probes = model.describe().clusters as number;
+  const probes = model.describe().clusters;
   const truth = await answers(
     model,
     requests.map((request) => ({ ...request, probes })),

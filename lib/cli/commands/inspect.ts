@@ -1,27 +1,8 @@
 import { stat } from 'node:fs/promises';
 import type { FieldManifest } from '../../index/filter_manifest.js';
+import type { ModelDescription } from '../../retrieval/describe.js';
 import { RetrievalModel } from '../../retrieval/model.js';
 import { type Output, properties, table } from '../output.js';
-
-/** What `RetrievalModel.describe` gives, as far as it is shown. */
-interface Description {
-  items: number;
-  dims: number;
-  metric: string;
-  clusters: number;
-  flat: boolean;
-  probes: number;
-  candidates: number | null;
-  heads: number | null;
-  ids: string;
-  fields: readonly FieldManifest[];
-  tasks: readonly string[];
-  columns: readonly string[];
-  weights: readonly { name: string; default: number }[];
-  tower: readonly string[] | null;
-  bytes: number;
-  tensors: readonly { name: string; dtype: string; shape: readonly number[]; bytes: number }[];
-}
 
 /** Prints what a model file holds. */
 export async function runInspect(
@@ -30,7 +11,7 @@ export async function runInspect(
   output: Output,
 ): Promise<void> {
   await using model = await RetrievalModel.load(path, { device: flags.device, verify: flags.verify });
-  const { fields, ...described } = model.describe() as unknown as Description;
+  const { fields, ...described } = model.describe();
   const document = {
     path,
     fileBytes: (await stat(path)).size,
@@ -45,7 +26,7 @@ function text({
   fields,
   flat,
   ...model
-}: Omit<Description, 'fields'> & { fields: Pick<FieldManifest, 'name' | 'type' | 'multi'>[] }): string {
+}: Omit<ModelDescription, 'fields'> & { fields: Pick<FieldManifest, 'name' | 'type' | 'multi'>[] }): string {
   const summary = properties({
     ...model,
     clusters: flat ? 'flat' : model.clusters,

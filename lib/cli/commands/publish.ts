@@ -7,7 +7,7 @@ import { OverArch } from '../../nn/over_arch.js';
 import type { Metric } from '../../ops/ivf_probe.js';
 import type { Activation } from '../../ops/linear.js';
 import { type PublishOptions, publish } from '../../retrieval/publish.js';
-import { readSafetensors, type StateDict } from '../../snapshot/state_dict.js';
+import { readSafetensors, type TensorMap } from '../../snapshot/state_dict.js';
 import { type CatalogueFlags, type Note, readCatalogue } from '../catalogue.js';
 import { Interrupt } from '../interrupt.js';
 import { type Output, properties } from '../output.js';
@@ -112,7 +112,7 @@ function loadOverArch(path: string, dims: number, tasks: readonly string[], acti
 }
 
 /** Inputs of the first layer, then outputs of each. */
-function layerSizes(state: StateDict, path: string): number[] {
+function layerSizes(state: TensorMap, path: string): number[] {
   const sizes: number[] = [];
   for (let layer = 0; ; layer++) {
     const weight = state.get(`layers.${layer}.weight`);

@@ -35,7 +35,7 @@ export interface QueryFlags {
 export async function runQuery(path: string, flags: QueryFlags, output: Output): Promise<void> {
   const { device, threads, repeat } = flags;
   await using model = await RetrievalModel.load(path, { device, threads });
-  const kind = model.describe().ids as 'string' | 'number' | 'bigint';
+  const kind = model.describe().ids;
   const request = flags.request === undefined ? await fromFlags(flags, kind) : await readRequest(flags.request, kind);
   if (flags.dump !== undefined) await writeRequest(flags.dump, request);
   const plan = flags.explain ? await model.explain(request) : undefined;
