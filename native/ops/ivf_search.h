@@ -1,4 +1,4 @@
-// ivf_search: probe, filter, scan and select in rounds, until enough of the true list is found (contracts 3 and 11).
+// ivf_search: probe, filter, scan and select in rounds, until enough of the true list is found (contracts 3 and 6).
 //
 //   0 queries          int8    [batch, heads, Dp]
 //   1 query_scales     float32 [batch, heads]

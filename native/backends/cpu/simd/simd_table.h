@@ -1,5 +1,5 @@
 // Kernels by instruction set. Each family is a struct of function pointers with one filled instance per level
-// (`<family>_<isa>.cpp`, the only files compiled with ISA flags); level.cpp picks at run time. All levels of a family give
+// (`<family>_<isa>.cpp`, the only files compiled with ISA flags); simd_table.cpp picks at run time. All levels of a family give
 // the same bits.
 #pragma once
 
