@@ -8,6 +8,8 @@ import { loadSift } from '../../lib/data/sift.js';
 import { readVecs } from '../../lib/io/vecs.js';
 import { readVectors, type Vectors } from '../../lib/io/vectors.js';
 import { readHdf5 } from './hdf5.js';
+import { textEmbeddings, wordVectors } from './real_vectors.js';
+import { rowsAt } from './rows.js';
 import { K, SETS_FOLDER, type SetExtras, type SetFiles, writeSet } from './standard_set.js';
 
 export type Metric = 'ip' | 'cosine' | 'l2';
@@ -20,16 +22,18 @@ export interface GivenVectors {
   nearest?: { data: Int32Array; depth: number };
 }
 
-/** Random attributes of such a set; the numbers are shares of its items. */
-const SHARES = { p50: 0.5, p10: 0.1, p1: 0.01, p01: 0.001 } as const;
+/** Random attributes of such a set, and attributes of the items that are nearest to one of them; the numbers are shares of its items. */
+const RANDOM = { p50: 0.5, p10: 0.1, p1: 0.01, p01: 0.001 } as const;
+const NEAREST = { c10: 0.1, c1: 0.01 } as const;
 const MOST_QUERIES = 1000;
 
 /**
- * A set in the form of the standard one, with random attributes from seed 1 and exact lists that are computed unless the source
+ * A set in the form of the standard one, with attributes from seed 1 and exact lists that are computed unless the source
  * has them to a depth of 100.
  *
  * @param spec `items[,queries[,truth]]` as `.fbin` `.u8bin` `.i8bin` `.fvecs` `.bvecs` `.npy` `.parquet`, truth `.ivecs` or `.ibin`;
- * an `.hdf5` of ann-benchmarks; `goodbooks` or `sift`. Without queries the last 1 000 items, at most half of them, are asked for and not part of the set.
+ * an `.hdf5` of ann-benchmarks; `goodbooks` or `sift`; `words`, `sentences` or `cls` of packages, asked for rows that are not part of the
+ * set, drawn from seed 1. Without queries the last 1 000 items, at most half of them, are asked for and not part of the set.
  * @param metric Of files; HDF5 files and real sets bring theirs.
  * @throws SilverlodeError `INVALID_ARGUMENT` for another extension or no match of dimensions, `IO_ERROR`, `CORRUPT_FILE`.
  */
@@ -48,7 +52,7 @@ export async function givenSet(
       'SHAPE_MISMATCH',
       `items have ${items.shape[1]} dimensions, queries ${queries.shape[1]}: ${spec}`,
     );
-  const folder = join(parent, `${nameOf(spec)}-${given.metric}`);
+  const folder = join(parent, `${nameOf(spec)}-${given.metric}-v2`);
   const set = {
     folder,
     items: items.shape[0],
@@ -56,7 +60,7 @@ export async function givenSet(
     queries: queries.shape[0],
     filters: [] as string[],
   };
-  const masks = randomMasks(set.items);
+  const masks = masksOf(items);
   set.filters = Object.keys(masks);
   if (!existsSync(folder)) await writeSet(folder, items, queries, masks, extrasOf(given));
   return { set, metric: given.metric };
@@ -71,6 +75,8 @@ async function read(spec: string, metric: Metric): Promise<GivenVectors> {
     const { base, queries, nearest, k } = await loadSift();
     return limited({ items: base, queries, metric: 'l2', nearest: { data: nearest, depth: k } });
   }
+  if (spec === 'words') return { ...apart(await wordVectors()), metric: 'ip' };
+  if (spec === 'sentences' || spec === 'cls') return { ...apart(await textEmbeddings(spec)), metric: 'ip' };
   if (/\.(hdf5|h5)$/i.test(spec)) return limited(await readHdf5(spec));
   const [itemsPath = '', queriesPath, truthPath] = spec.split(',');
   const items = await readVectors(itemsPath);
@@ -96,6 +102,14 @@ function limited(given: GivenVectors): GivenVectors {
   return { ...given, queries: firstRows(given.queries, MOST_QUERIES) };
 }
 
+/** Some rows as queries, the others in their order as items. */
+function apart(all: Vectors): { items: Vectors; queries: Vectors } {
+  const order = new Random(1).shuffle(Array.from({ length: all.shape[0] }, (_, row) => row));
+  const asked = order.slice(0, MOST_QUERIES);
+  const kept = order.slice(MOST_QUERIES).sort((a, b) => a - b);
+  return { items: rowsAt(all, kept), queries: rowsAt(all, asked) };
+}
+
 /** The last rows as queries. */
 function split({ data, shape: [rows, dims] }: Vectors): { items: Vectors; queries: Vectors } {
   const asked = Math.min(MOST_QUERIES, Math.floor(rows / 2));
@@ -106,14 +120,30 @@ function split({ data, shape: [rows, dims] }: Vectors): { items: Vectors; querie
   };
 }
 
-function randomMasks(items: number): Record<string, Uint8Array> {
+function masksOf(all: Vectors): Record<string, Uint8Array> {
   const random = new Random(1);
-  return Object.fromEntries(
-    Object.entries(SHARES).map(([name, share]) => [
-      name,
-      Uint8Array.from({ length: items }, () => Number(random.chance(share))),
-    ]),
-  );
+  const [items] = all.shape;
+  const drawn = Object.entries(RANDOM).map(([name, share]): [string, Uint8Array] => [
+    name,
+    Uint8Array.from({ length: items }, () => Number(random.chance(share))),
+  ]);
+  const products = productsWith(all, random.integer(items));
+  const best = products.toSorted((a, b) => b - a);
+  const near = Object.entries(NEAREST).map(([name, share]): [string, Uint8Array] => {
+    const least = best[Math.floor(share * items)] as number;
+    return [name, Uint8Array.from(products, (product) => Number(product > least))];
+  });
+  return Object.fromEntries([...drawn, ...near]);
+}
+
+/** Inner products of all rows with one of them. */
+function productsWith({ data, shape: [rows, dims] }: Vectors, centre: number): Float64Array {
+  return Float64Array.from({ length: rows }, (_, row) => {
+    let sum = 0;
+    for (let dim = 0; dim < dims; dim++)
+      sum += (data[row * dims + dim] as number) * (data[centre * dims + dim] as number);
+    return sum;
+  });
 }
 
 /** How exact lists come about: by the metric, and the unfiltered ones from the source where it has enough of them. */

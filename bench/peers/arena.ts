@@ -36,7 +36,7 @@ export interface Competitor {
 export async function buildIndex(contestant: Contestant, set: SetFiles): Promise<{ folder: string; built: Built }> {
   const folder = join(set.folder, contestant.id);
   const facts = join(folder, 'built.json');
-  const [, config = ''] = [contestant.id, JSON.stringify(contestant.command().args.at(-1))];
+  const [, config = ''] = [contestant.id, JSON.stringify(contestant.command().args.slice(1))];
   if (contestant.needs !== undefined && existsSync(facts)) {
     const known = JSON.parse(readFileSync(facts, 'utf8')) as Built & { config: string };
     if (known.config === config) return { folder, built: { ...known, kept: true } };

@@ -11,6 +11,7 @@ import type { Places } from './lineup.js';
 const run = promisify(execFile);
 const PINNED = join('bench', 'peers', 'packages');
 const PACKAGES = ['usearch', 'hnswlib-node', '@zvec/zvec'] as const;
+const PYTHON = ['faiss', 'scann', 'svs'] as const;
 
 /** What can take part, and why the others cannot. */
 export interface Installed extends Places {
@@ -31,12 +32,14 @@ export async function installPeers(again: boolean): Promise<Installed> {
   await mkdir(packages, { recursive: true });
   await cp(PINNED, packages, { recursive: true });
   await once(packages, 'package-lock.json', again, () => installPackages(packages), PACKAGES, missing);
-  const faiss = () => installPython(packages, 'requirements.txt', 'faiss-cpu (about 50 MB)');
-  await once(packages, 'requirements.txt', again, faiss, ['faiss'], missing);
+  const libraries = () => installPython(packages, 'requirements.txt', 'FAISS, ScaNN and SVS (about 200 MB)');
+  await once(packages, 'requirements.txt', again, libraries, PYTHON, missing);
   for (const name of PACKAGES) {
     if (!missing.has(name)) await check(name, missing, async () => createRequire(join(packages, 'package.json'))(name));
   }
-  if (!missing.has('faiss')) await check('faiss', missing, () => run(python, ['-c', 'import faiss, numpy']));
+  for (const name of PYTHON) {
+    if (!missing.has(name)) await check(name, missing, () => run(python, ['-c', `import ${name}`]));
+  }
   return { packages, python, missing };
 }
 

@@ -11,11 +11,14 @@ export interface Contestant {
   /** As in plots. */
   name: string;
   /** The package that must be installed; none for Silverlode. */
-  needs?: 'faiss' | 'usearch' | 'hnswlib-node' | '@zvec/zvec';
+  needs?: 'faiss' | 'scann' | 'svs' | 'usearch' | 'hnswlib-node' | '@zvec/zvec';
   /** Has a call for many queries at once. */
   batches: boolean;
-  /** Is handed the eligible items beforehand and so evaluates no filter: shown, but no rival. */
-  given?: boolean;
+  /**
+   * Shown, but no rival: `given` is handed the eligible items beforehand and so evaluates no filter; `twin` is the first engine once
+   * more, for what differs without a cause.
+   */
+  aside?: 'given' | 'twin';
   /** Uses all threads for a batch. */
   threads: boolean;
   /** Search efforts under a filter (empty: none), each list by rising effort; all of them make one curve. */
@@ -58,6 +61,10 @@ function nodeEngine(adapter: string, config: object): EngineCommand {
   };
 }
 
+function pythonEngine(library: string, python: string, config: object): EngineCommand {
+  return { file: python, args: [join('bench', 'peers', 'engine.py'), library, JSON.stringify(config)] };
+}
+
 function faiss(id: string, factory: string, python: string, sweeps: (filter: string) => Effort[][]): Contestant {
   return {
     id: `faiss-${id}`,
@@ -66,7 +73,21 @@ function faiss(id: string, factory: string, python: string, sweeps: (filter: str
     batches: true,
     threads: true,
     sweeps,
-    command: () => ({ file: python, args: [join('bench', 'peers', 'engine.py'), JSON.stringify({ factory })] }),
+    command: () => pythonEngine('faiss', python, { factory }),
+  };
+}
+
+/** As its guide has it: about a leaf for the root of the items, a tenth of them searched; leaves and candidates to reorder are swept. */
+function scann(reorder: 'float32' | 'int8', leaves: number, python: string): Contestant {
+  const searched = [10, 20, 40, 80, 120, 160, 240, 320, 480, 640].filter((count) => count <= leaves);
+  return {
+    id: `scann-${reorder}`,
+    name: `ScaNN, reordered by ${reorder}`,
+    needs: 'scann',
+    batches: true,
+    threads: true,
+    sweeps: (filter) => (filter === '' ? grid(['leaves', 'reordered'], searched, [2, 4, 8]) : []), // it has no filters
+    command: () => pythonEngine('scann', python, { leaves, reorder }),
   };
 }
 
@@ -89,21 +110,31 @@ export function listsFor(items: number): number {
   return items >= 100_000 ? 1024 : 256;
 }
 
+/** Leaves of ScaNN's tree: its guide asks for the root of the items; finer trees did better on word vectors. */
+function leavesFor(items: number): number {
+  return 2 * Math.round(Math.sqrt(items));
+}
+
 /** Silverlode first, then its peers. */
 export function lineup(items: number, dims: number, { packages, python }: Places): Contestant[] {
   const lists = listsFor(items);
   const probes = NPROBE.filter((probe) => probe <= lists);
   const ivf = () => [range('nprobe', probes)];
   const hnsw = (filter: string) => [range('efSearch', filter === '' ? EF : EF_FILTERED)];
+  const silverlode: Contestant = {
+    id: 'silverlode',
+    name: 'silverlode',
+    batches: true,
+    threads: true,
+    sweeps: () => [
+      range('probes', [4, 8, 16, 32, 64, 96, 128, 192, 256, 384, 512, 768]),
+      range('recall', [0.8, 0.9, 0.93, 0.95, 0.96, 0.97, 0.98, 0.99]),
+    ],
+    command: () => nodeEngine('silverlode', {}),
+  };
   return [
-    {
-      id: 'silverlode',
-      name: 'silverlode',
-      batches: true,
-      threads: true,
-      sweeps: () => [range('probes', [4, 8, 16, 32, 64, 96, 128, 192, 256, 384, 512, 768])],
-      command: () => nodeEngine('silverlode', {}),
-    },
+    silverlode,
+    { ...silverlode, id: 'silverlode-again', name: 'silverlode again', aside: 'twin' },
     faiss('ivf-sq8', `IVF${lists},SQ8`, python, ivf),
     faiss('ivf-pq', `IVF${lists},PQ${dims / 2}x4fsr,Refine(SQ8)`, python, () =>
       grid(['nprobe', 'k_factor'], probes, [2, 4, 10]),
@@ -114,7 +145,17 @@ export function lineup(items: number, dims: number, { packages, python }: Places
     {
       ...faiss('given', 'Flat', python, (filter) => (filter === '' ? [] : [[{ list: 2 }]])),
       name: 'FAISS Flat, list of the eligible given',
-      given: true,
+      aside: 'given',
+    },
+    ...(['float32', 'int8'] as const).map((reorder) => scann(reorder, leavesFor(items), python)),
+    {
+      id: 'svs',
+      name: 'SVS Vamana float16',
+      needs: 'svs',
+      batches: true,
+      threads: true,
+      sweeps: (filter) => (filter === '' ? [range('window', EF)] : []),
+      command: () => pythonEngine('svs', python, {}),
     },
     usearch('f32', packages),
     usearch('i8', packages),

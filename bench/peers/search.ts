@@ -175,8 +175,8 @@ function describe(entry: Entry): BenchResult {
 }
 
 /**
- * Silverlode beside the best peer at each recall, by wall and by processor time; and who never gets there. Engines that are handed
- * the eligible items, and so evaluate no filter, are compared apart and settle no goal.
+ * Silverlode beside the best peer at each recall, by wall and by processor time; and who never gets there. Those aside are compared
+ * apart and settle no goal.
  */
 function* compare({ title, goal, recalls }: Scenario, entries: readonly Entry[]): Generator<BenchResult> {
   const names = [...new Set(entries.map(({ point }) => point.competitor.contestant.name))];
@@ -187,8 +187,8 @@ function* compare({ title, goal, recalls }: Scenario, entries: readonly Entry[])
         .filter(({ point }) => point.competitor.contestant.name === name)
         .map((entry) => ({ recall: entry.point.recall, speed: speed(entry) })),
     }));
-  const givenNames = new Set(
-    entries.map(({ point }) => point.competitor.contestant).flatMap(({ given, name }) => (given ? [name] : [])),
+  const asideOf = new Map(
+    entries.map(({ point }) => [point.competitor.contestant.name, point.competitor.contestant.aside]),
   );
   const byWall = curves(wallSpeed);
   const byCpu = curves(cpuSpeed);
@@ -204,8 +204,8 @@ function* compare({ title, goal, recalls }: Scenario, entries: readonly Entry[])
       };
     }
     const rounds = Math.min(...entries.map(({ runs }) => runs.length));
-    for (const given of [false, true]) {
-      const among = (all: readonly Curve[]) => all.slice(1).filter(({ name }) => given === givenNames.has(name));
+    for (const aside of [undefined, 'given', 'twin'] as const) {
+      const among = (all: readonly Curve[]) => all.slice(1).filter(({ name }) => asideOf.get(name) === aside);
       const [own] = byWall;
       const speed = speedAt(own?.points ?? [], recall);
       const peer = bestAt(among(byWall), recall);
@@ -219,7 +219,8 @@ function* compare({ title, goal, recalls }: Scenario, entries: readonly Entry[])
         medianMs: 1000 / speed,
         samples: rounds,
         figures: { 'req/s': speed, 'peer req/s': peer.speed, ratio, 'cpu ratio': cpuOwn / cpuPeer },
-        goal: given || goal === undefined ? undefined : { id: goal.id, against, ratio, wanted: goal.wanted },
+        goal:
+          aside !== undefined || goal === undefined ? undefined : { id: goal.id, against, ratio, wanted: goal.wanted },
       };
     }
   }

@@ -4,9 +4,9 @@ import { Random } from '../../lib/data/random.js';
 import { loadSift } from '../../lib/data/sift.js';
 import type { Vectors } from '../../lib/io/vectors.js';
 import type { Metric } from '../data/given_set.js';
+import { textEmbeddings, wordVectors } from '../data/real_vectors.js';
+import { drawnRows, rowsAt, toUnit } from '../data/rows.js';
 import { standardCatalogue, standardSize } from '../data/standard_set.js';
-import { textEmbeddings, wordVectors } from './real_vectors.js';
-import { drawnRows, rowsAt, toUnit } from './rows.js';
 
 /** Vectors and queries of one kind, and groups of items that lie together. */
 export interface RecallSet {

@@ -110,7 +110,7 @@ Suites: ${known.map((name) => (byDefault.includes(name) ? name : `${name} (only 
   --threads N        compute threads of the processor; default: all physical cores
   --simd LEVEL       serial, avx2, avx512vnni or neon; default: the best there is
   --data SPEC        vectors to measure on: file[,queries[,truth]] (.fbin .u8bin .i8bin .fvecs .bvecs .npy .parquet; truth .ivecs .ibin),
-                     an .hdf5 of ann-benchmarks, or goodbooks or sift where SILVERLODE_DATA has them
+                     an .hdf5 of ann-benchmarks; goodbooks or sift where SILVERLODE_DATA has them; words, sentences or cls of packages
   --metric METRIC    ip (default), cosine or l2: of vectors from files
   --items N          rows of the synthetic set, for suites that can grow (peers, ann, filter, topk, rerank, publish, load, scan)
   --repeats N        rounds of the suites that alternate sides

@@ -32,9 +32,9 @@ export class SilverlodeAdapter implements Adapter {
     const attributes: Record<string, boolean[]> = {};
     for (const filter of set.files.filters)
       attributes[filter] = Array.from(await set.mask(filter), (byte) => byte === 1);
-    // Every run says its probes, so none are tuned; 'auto' would not cluster a small set.
+    // 'auto' would not cluster a small set.
     const clusters = set.items < CLUSTERED_FROM ? Math.round(Math.sqrt(set.items)) : 'auto';
-    await using model = await publish({ items: { ...itemsOf(set), attributes }, index: { clusters, probes: 1 } });
+    await using model = await publish({ items: { ...itemsOf(set), attributes }, index: { clusters } });
     this.#about = `silverlode, ${model.describe().clusters} clusters`;
     await model.save(join(folder, FILE));
   }

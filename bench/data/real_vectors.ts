@@ -11,7 +11,7 @@ import { readVectors, type Vectors } from '../../lib/io/vectors.js';
 import { toUnit } from './rows.js';
 
 const run = promisify(execFile);
-const SOURCE = join('bench', 'recall');
+const SOURCE = join('bench', 'data');
 const FOLDER = resolve('build', 'recall');
 /** Definitions that are embedded: a few minutes of two cores. */
 const TEXTS = 55_000;
