@@ -163,7 +163,12 @@ describe('sets from files', () => {
     const spec = [await write(`items.${extension}`, items), await write(`queries.${extension}`, queries)].join(',');
     const given = await givenSet(spec, metric, folder.path(`given-${extension}`));
     expect(given.metric).toBe(metric);
-    expect(given.set).toMatchObject({ items: 400, dims: DIMS, queries: 11, filters: ['p50', 'p10', 'p1', 'p01'] });
+    expect(given.set).toMatchObject({
+      items: 400,
+      dims: DIMS,
+      queries: 11,
+      filters: ['p50', 'p10', 'p1', 'p01', 'c10', 'c1'],
+    });
     const set = await readSet(given.set, { rows: true });
     expect(set.rows).toEqual(items.data);
     for (const filter of ['', 'p50', 'p10']) {
