@@ -17,4 +17,6 @@ export const FilterOp = {
   not: 6,
   and: 7,
   or: 8,
+  /** adds rows to the mask on top: argument: mask word, lo: its bits, hi: steps of the list that follow */
+  rows: 9,
 } as const;

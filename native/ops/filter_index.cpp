@@ -122,7 +122,7 @@ Status check_plan(const FilterPlansRef& plans, int64_t plan, const FilterIndexRe
   int32_t depth = 0;
   for (int32_t i = begin; i < end; ++i) {
     const int32_t taken = filter_operands(plans.steps[i], index);
-    if (taken < 0 || taken > depth || depth - taken >= kMaxFilterStack) {
+    if (taken < 0 || taken > depth || depth - taken >= kMaxFilterStack || !keeps_run(plans.steps, i, end)) {
       return make_error(Code::kInvalidArgument, "filter plan %lld: step %d is not valid", static_cast<long long>(plan),
                         i - begin);
     }

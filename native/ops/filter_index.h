@@ -36,6 +36,7 @@ enum class FilterOp : int64_t {
   kNot = 6,
   kAnd = 7,
   kOr = 8,
+  kRows = 9,  // adds listed rows to what is on top of the stack: those of mask word `arg` that `lo` has, see below
 };
 
 // One step of a plan in postfix order; a row of the int64 [n, 4] steps tensor.
@@ -45,6 +46,32 @@ struct FilterStep {
   int64_t lo;
   int64_t hi;
 };
+
+// A list of rows is kNone and a run of kRows: words ascend, and `hi` says how many steps of the run follow, so that evaluators find
+// a word by bisection. Each of them works by itself too, as a step that takes one entry and gives one.
+constexpr bool continues_run(const FilterStep& step, const FilterStep& next) {
+  return next.op == FilterOp::kRows && next.arg > step.arg && next.hi == step.hi - 1;
+}
+
+// First step of a run whose word is not below `word`; `n` where there is none.
+constexpr int64_t find_in_run(const FilterStep* run, int64_t n, int64_t word) {
+  int64_t begin = 0;
+  for (int64_t end = n; begin < end;) {
+    const int64_t middle = (begin + end) / 2;
+    if (run[middle].arg < word) {
+      begin = middle + 1;
+    } else {
+      end = middle;
+    }
+  }
+  return begin;
+}
+
+// Rows of one word that a run lists.
+constexpr uint64_t listed_rows(const FilterStep* run, int64_t n, int64_t word) {
+  const int64_t at = find_in_run(run, n, word);
+  return at < n && run[at].arg == word ? static_cast<uint64_t>(run[at].lo) : 0;
+}
 
 // Stack entries a plan may need; plans are rejected beyond it (the language allows depth 256).
 constexpr int32_t kMaxFilterStack = 300;
@@ -125,10 +152,17 @@ constexpr int32_t filter_operands(const FilterStep& step, const FilterIndexRef& 
     case FilterOp::kRange32: return within(index.n_columns32);
     case FilterOp::kRange64: return within(index.n_columns64);
     case FilterOp::kNot: return 1;
+    case FilterOp::kRows: return step.arg >= 0 && step.hi >= 0 ? 1 : -1;
     case FilterOp::kAnd:
     case FilterOp::kOr: return 2;
   }
   return -1;
+}
+
+// Whether what a step of kRows says of those behind it is true; `end` ends the plan.
+constexpr bool keeps_run(const FilterStep* steps, int64_t i, int64_t end) {
+  if (steps[i].op != FilterOp::kRows || steps[i].hi == 0) return true;
+  return i + 1 < end && continues_run(steps[i], steps[i + 1]);
 }
 
 // Steps are run-time data from outside: every opcode, argument and the stack depth are checked before use.

@@ -235,9 +235,34 @@ inline FilterStep random_leaf(Random& random, const Catalogue& catalogue) {
   }
 }
 
+inline std::vector<uint64_t> random_words(Random& random, int64_t n, double p) {
+  std::vector<uint64_t> words(static_cast<size_t>(n), 0);
+  for (int64_t i = 0; i < n * 64; ++i) {
+    if (chance(random, p)) words[static_cast<size_t>(i / 64)] |= uint64_t{1} << (i % 64);
+  }
+  return words;
+}
+
+// Listed rows of some words, ascending.
+inline Plan random_rows(Random& random, const Catalogue& catalogue) {
+  Plan plan = {{FilterOp::kNone, 0, 0, 0}};
+  for (int64_t word = 0; word < catalogue.rows / 64; ++word) {
+    if (chance(random, 0.5)) {
+      plan.push_back({FilterOp::kRows, word, static_cast<int64_t>(random_words(random, 1, 0.3)[0]), 0});
+    }
+  }
+  for (size_t i = 1; i < plan.size(); ++i) plan[i].hi = static_cast<int64_t>(plan.size() - 1 - i);
+  return plan;
+}
+
 inline void random_plan(Random& random, const Catalogue& catalogue, int32_t depth, Plan& plan) {
   if (depth == 0 || chance(random, 0.2)) {
-    plan.push_back(random_leaf(random, catalogue));
+    if (chance(random, 0.1)) {
+      const Plan rows = random_rows(random, catalogue);
+      plan.insert(plan.end(), rows.begin(), rows.end());
+    } else {
+      plan.push_back(random_leaf(random, catalogue));
+    }
     return;
   }
   random_plan(random, catalogue, depth - 1, plan);
@@ -268,6 +293,7 @@ inline bool truth(const Plan& plan, const Catalogue& catalogue, int64_t row) {
       case FilterOp::kRange32: stack.push_back(within(catalogue.columns32[cell])); break;
       case FilterOp::kRange64: stack.push_back(within(catalogue.columns64[cell])); break;
       case FilterOp::kNot: stack.push_back(!pop()); break;
+      case FilterOp::kRows: stack.push_back(pop() || (step.arg == row / 64 && (step.lo >> (row % 64) & 1) != 0)); break;
       case FilterOp::kAnd: {
         const bool a = pop(), b = pop();
         stack.push_back(a && b);
@@ -297,25 +323,28 @@ struct Plans {
   }
 };
 
-inline std::vector<uint64_t> random_words(Random& random, int64_t n, double p) {
-  std::vector<uint64_t> words(static_cast<size_t>(n), 0);
-  for (int64_t i = 0; i < n * 64; ++i) {
-    if (chance(random, p)) words[static_cast<size_t>(i / 64)] |= uint64_t{1} << (i % 64);
-  }
-  return words;
-}
-
 // Plans that must be refused, each for another reason.
 inline std::vector<Plan> hostile_plans(const Catalogue& catalogue) {
   const FilterStep all = {FilterOp::kAll, 0, 0, 0};
   const FilterStep both = {FilterOp::kAnd, 0, 0, 0};
   std::vector<Plan> plans = {
-      {{static_cast<FilterOp>(9), 0, 0, 0}},
+      {{static_cast<FilterOp>(10), 0, 0, 0}},
       {{static_cast<FilterOp>(-1), 0, 0, 0}},
       {{static_cast<FilterOp>(INT64_MAX), 0, 0, 0}},
       {{static_cast<FilterOp>(int64_t{1} << 32), 0, 0, 0}},
       {{FilterOp::kNot, 0, 0, 0}},
       {all, both},
+      {{FilterOp::kRows, 0, 1, 0}},
+      {all, {FilterOp::kRows, -1, 1, 0}},
+      {all, {FilterOp::kRows, 0, 1, -1}},
+      {all, {FilterOp::kRows, 0, 1, 1}},  // a run beyond the plan
+      {all, {FilterOp::kRows, 0, 1, INT64_MAX}},
+      {all, {FilterOp::kRows, 0, 1, 1}, {FilterOp::kNot, 0, 0, 0}},   // or of other steps
+      {all, {FilterOp::kRows, 1, 1, 1}, {FilterOp::kRows, 1, 1, 0}},  // that does not ascend
+      {all,
+       {FilterOp::kRows, 0, 1, 2},
+       {FilterOp::kRows, 1, 1, 0},
+       {FilterOp::kRows, 2, 1, 0}},  // or lies about its length
       {all, all},
       {{FilterOp::kSlice, catalogue.n_slices, 0, 0}},
       {{FilterOp::kSlice, -1, 0, 0}},

@@ -4,7 +4,7 @@ import { bitsWhere, integers, tensorOf } from './op_case.js';
 
 export const HASHES = 3;
 const TERMS = 40;
-const [ALL, NONE, SLICE, BLOOM, RANGE32, RANGE64, NOT, AND, OR] = [0n, 1n, 2n, 3n, 4n, 5n, 6n, 7n, 8n];
+const [ALL, NONE, SLICE, BLOOM, RANGE32, RANGE64, NOT, AND, OR, ROWS] = [0n, 1n, 2n, 3n, 4n, 5n, 6n, 7n, 8n, 9n];
 
 type Step = readonly [op: bigint, arg?: bigint, lo?: bigint, hi?: bigint];
 
@@ -32,7 +32,18 @@ export const PLANS: readonly (readonly Step[])[] = [
   [[RANGE64, 0n, -5n, 5n], bloom(5), or],
   [[RANGE32, 0n, 60n, 59n], slice(1n), or, bloom(TERMS), or],
   [],
+  listed([0n, 0x8000_0000_0000_0003n], [3n, 0xff00n], [7n, -1n], [9n, 5n]),
+  [...listed([1n, 0x00ff_ff00_ff00_ff00n], [2n, 0n], [2n ** 40n, 1n]), bloom(6), not, and],
+  [bloom(7), slice(2n), or, ...listed([0n, -1n]), not, and],
 ];
+
+/** Listed rows, by mask word. */
+function listed(...words: readonly (readonly [word: bigint, rows: bigint])[]): Step[] {
+  return [
+    [NONE],
+    ...words.map(([word, rows], i): Step => [ROWS, word, BigInt.asIntN(64, rows), BigInt(words.length - 1 - i)]),
+  ];
+}
 
 function termHash(term: number): bigint {
   return BigInt.asIntN(64, BigInt(term + 1) * 0x9e37_79b9_7f4a_7c15n);

@@ -58,6 +58,11 @@ export function planReader(index: IndexArrays, steps: BigInt64Array, offsets: In
         stack.push(exactly(lo <= value && value <= hi));
       } else {
         const b = stack.pop() as Verdict;
+        if (op === 9n) {
+          const isListed = at === Math.floor(row / 64) && ((lo >> BigInt(row % 64)) & 1n) === 1n;
+          stack.push(isListed ? exactly(true) : b);
+          continue;
+        }
         if (op === 6n) {
           stack.push({ lo: !b.hi, hi: !b.lo, truth: !b.truth });
           continue;

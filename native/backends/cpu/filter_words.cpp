@@ -82,7 +82,7 @@ void link_plan(const FilterStep* steps, int32_t n_steps, int32_t* links) {
     if (op == FilterOp::kAnd || op == FilterOp::kOr) {
       --depth;
       if (op == FilterOp::kAnd) links[starts[depth] - 1] = i;
-    } else if (op != FilterOp::kNot) {
+    } else if (op != FilterOp::kNot && op != FilterOp::kRows) {
       starts[depth++] = i;
     }
   }
@@ -121,6 +121,16 @@ void evaluate(const FilterPlan& plan, const FilterIndexRef& index, const FilterK
           top->hi[w] |= top[1].hi[w];
         }
         break;
+      case FilterOp::kRows: {
+        const int64_t run = step.hi + 1;
+        for (int64_t at = find_in_run(&step, run, word); at < run && (&step)[at].arg < word + n; ++at) {
+          const auto rows = static_cast<uint64_t>((&step)[at].lo);
+          top->lo[(&step)[at].arg - word] |= rows;
+          top->hi[(&step)[at].arg - word] |= rows;
+        }
+        i += static_cast<int32_t>(step.hi);
+        break;
+      }
       case FilterOp::kBloom:
         ++top;
         bloom_hits(index, static_cast<uint64_t>(step.lo), word, n, top->hi);
@@ -161,6 +171,10 @@ uint64_t resolve_word(const FilterPlan& plan, const FilterIndexRef& index, const
     const FilterStep& step = plan.steps[i];
     switch (step.op) {
       case FilterOp::kNot: *top = ~*top; break;
+      case FilterOp::kRows:
+        *top |= listed_rows(&step, step.hi + 1, word);
+        i += static_cast<int32_t>(step.hi);
+        break;
       case FilterOp::kAnd:
         --top;
         top[0] &= top[1];

@@ -73,7 +73,7 @@ __global__ void __launch_bounds__(kPlanThreads)
       if (i < end) {
         program.links[i] = 0;
         program.before[i] = own;
-        if (taken < 0 || taken > own || own - taken >= kMaxFilterStack) {
+        if (taken < 0 || taken > own || own - taken >= kMaxFilterStack || !keeps_run(plans.steps, i, end)) {
           raise(error, op, Fault::kPlanStep, i - begin, end - begin);
           atomicExch(&broken, 1);
         } else {

@@ -115,6 +115,11 @@ __device__ inline FilterPair evaluate_words(const WarpPlan& plan, const FilterIn
     const FilterStep step = plan.steps[i];
     if (step.op == FilterOp::kNot) {
       stack.top = {~stack.top.hi, ~stack.top.lo};
+    } else if (step.op == FilterOp::kRows) {
+      const uint64_t rows = listed_rows(plan.steps + i, step.hi + 1, word);
+      stack.top.lo |= rows;
+      stack.top.hi |= rows;
+      i += static_cast<int32_t>(step.hi);
     } else if (step.op == FilterOp::kAnd || step.op == FilterOp::kOr) {
       const FilterPair below = stack.pop_below();
       const bool both = step.op == FilterOp::kAnd;
@@ -183,6 +188,10 @@ __device__ inline bool evaluate_row(const WarpPlan& plan, const FilterIndexRef& 
     const FilterStep step = plan.steps[i];
     if (step.op == FilterOp::kNot) {
       stack.set_top(!stack.top());
+    } else if (step.op == FilterOp::kRows) {
+      const uint64_t rows = active ? listed_rows(plan.steps + i, step.hi + 1, row / 64) : 0;
+      stack.set_top(stack.top() || (rows >> (row % 64) & 1) != 0);
+      i += static_cast<int32_t>(step.hi);
     } else if (step.op == FilterOp::kAnd || step.op == FilterOp::kOr) {
       const bool right = stack.pop();
       stack.set_top(step.op == FilterOp::kAnd ? stack.top() && right : stack.top() || right);
