@@ -91,7 +91,7 @@ export function userJson(text: string): Record<string, number | number[]> {
   throw new InvalidArgumentError('It must be a JSON object.');
 }
 
-function number(text: string): number {
+export function number(text: string): number {
   const value = Number(text);
   if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError(`'${text}' is not a number.`);
   return value;

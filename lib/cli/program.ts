@@ -9,6 +9,7 @@ import {
   lists,
   names,
   nonNegative,
+  number,
   positive,
   positiveNumber,
   repeated,
@@ -166,8 +167,14 @@ function defineQuery(program: Command, output: () => Output): void {
       '--request <file>',
       'a request as JSON, as the service takes it, in place of options that say what is asked',
     )
+    .option('--like <id,…>', 'items that stand for the user, by the mean of their vectors', lists)
+    .option('--dislike <id,…>', 'with --like: items to keep away from', lists)
+    .option('--rank <id,…>', 'score and rank exactly these items', lists)
+    .option('--allow <id,…>', 'the only items that may come back', lists)
     .option('--filter <text>', "such as 'language:en AND NOT tag:(pop OR rock)'")
     .option('-k <n>', 'results', positive, 10)
+    .option('--offset <n>', 'results to leave out before the first', nonNegative)
+    .option('--min-score <number>', 'least score of a result', number)
     .option('--candidates <n>', 'items that are reranked (default: 1000)', positive)
     .option('--recall <share>', 'share of the true list to find (default: that of the model)', share)
     .option('--probes <n>', 'instead: clusters to look at', positive)
@@ -188,10 +195,11 @@ Examples:
   silverlode query items.silverlode --user '{"history": [3, 14, 15]}' --weight like=1 --profile`,
     )
     .action(async (model, flags, command: Command) => {
-      const given = [flags.embedding, flags.vector, flags.user, flags.request].filter(
+      const given = [flags.embedding, flags.vector, flags.user, flags.like, flags.request].filter(
         (flag) => flag !== undefined,
       ).length;
-      if (given !== 1) command.error("error: give one of '--embedding', '--vector', '--user' and '--request'");
+      if (given !== 1)
+        command.error("error: give one of '--embedding', '--vector', '--user', '--like' and '--request'");
       await (await import('./commands/query.js')).runQuery(model, flags, output());
     });
 }

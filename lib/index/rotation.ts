@@ -98,6 +98,31 @@ export async function unrotated(vectors: Float32Array, { mean, signs }: Rotation
   return made;
 }
 
+/** One such row on this thread, for requests by items. @param values float32 [Dp], used up */
+export function unrotatedRow(values: Float32Array, { mean, signs }: Rotation): Float32Array {
+  const [centre, sign] = [mean.view() as Float32Array, signs.view() as Int8Array];
+  for (let begin = 0; begin < values.length; ) {
+    const size = 2 ** Math.floor(Math.log2(values.length - begin));
+    hadamard(values.subarray(begin, begin + size));
+    begin += size;
+  }
+  return Float32Array.from(centre, (own, dim) => (values[dim] as number) * (sign[dim] as number) + own);
+}
+
+/** In place, scaled so that lengths stay. */
+function hadamard(block: Float32Array): void {
+  for (let half = block.length / 2; half >= 1; half /= 2) {
+    for (let i = 0; i < block.length; i++) {
+      if ((i & half) !== 0) continue;
+      const [a, b] = [block[i] as number, block[i + half] as number];
+      block[i] = a + b;
+      block[i + half] = a - b;
+    }
+  }
+  const scale = 1 / Math.sqrt(block.length);
+  for (let i = 0; i < block.length; i++) block[i] = (block[i] as number) * scale;
+}
+
 /**
  * Decides whether items are centred and rotated, and queries aligned: under `'auto'` where, over pairs of sampled items, int8
  * scores then differ clearly less from exact ones. What shifts all scores of a query alike does not count, since it changes no

@@ -7,9 +7,10 @@ import { ArrayBlock } from '../tensor/array_block.js';
 import type { TensorArray } from '../tensor/dtype.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { isTypedArrayOf } from '../tensor/typed_array.js';
+import { raggedSpec } from './ask/user.js';
 import type { FreshName } from './fresh/inputs.js';
 import type { Manifest } from './manifest.js';
-import { type CheckedRequest, raggedSpec } from './requests.js';
+import type { CheckedRequest } from './requests.js';
 import type { FreshVersion } from './version.js';
 
 /** Inputs of one native run, by program input name, and the sizes that follow from them. */

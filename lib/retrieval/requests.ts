@@ -1,18 +1,19 @@
 // Requests as users give them, checked: every check that needs no native work happens here, before any work.
 import { requireBoolean, SilverlodeError } from '../errors.js';
+import { listedPlan } from '../filter/listed.js';
 import type { FilterPlan } from '../filter/plan.js';
-import type { InputSpecs } from '../program/compile.js';
-import type { InputSpec } from '../program/trace.js';
-import { requireExact } from '../tensor/exact.js';
-import { isDetached, isTypedArray, isTypedArrayOf } from '../tensor/typed_array.js';
-import { LARGEST_IN_QUERIES, rangeFault } from './check_items.js';
+import { isTypedArrayOf } from '../tensor/typed_array.js';
+import { idsOf, MOST_NAMED, namedIds } from './ask/ids.js';
+import { type Liked, likedBy, userOf } from './ask/liked.js';
+import { count, invalid } from './ask/numbers.js';
+import { type Page, pageOf } from './ask/page.js';
+import { embeddingOf, towerInputs } from './ask/user.js';
 import type { Manifest } from './manifest.js';
 import { missesAllowed } from './recall/shares.js';
 import { spare } from './recall/spare.js';
-import type { IdSet, ItemId, RetrieveRequest } from './types.js';
+import type { ItemId, RetrieveRequest } from './types.js';
 import type { Version } from './version.js';
 
-const DEFAULT_K = 100;
 const DEFAULT_CANDIDATES = 1000;
 
 /** Scoring and ranking one centroid costs about as much as scoring this many scattered rows (bench/README.md). */
@@ -43,17 +44,19 @@ export interface RequestLimits {
   maxCandidates: number;
 }
 
+type User = Float32Array | ReadonlyMap<string, ArrayLike<number>>;
+
 /** What a request says, whatever the version it is answered from. */
 export interface AskedRequest {
-  /** float32 [heads, dims], or the tower's inputs by dotted name. */
-  user: Float32Array | ReadonlyMap<string, ArrayLike<number>>;
+  /** float32 [heads, dims], or the tower's inputs by dotted name; or items whose vectors are those of a version. */
+  user: User | Liked;
   heads: number;
   exact: boolean;
   weights: Float32Array;
   /** From the call; Infinity for none. */
   deadlineMs: number;
   asked: {
-    k: number;
+    page: Page;
     /** Undefined where every candidate is a result. */
     candidates: number | undefined;
     probes: number | undefined;
@@ -63,12 +66,16 @@ export interface AskedRequest {
     minCandidates: number | undefined;
     filter: RetrieveRequest['filter'];
     exclude: readonly ItemId[] | undefined;
+    rank: readonly ItemId[] | undefined;
+    allow: readonly ItemId[] | undefined;
   };
 }
 
 /** A request that has passed every check, as it reads for one version of the catalogue. */
 export interface CheckedRequest extends AskedRequest {
   version: Version;
+  user: User;
+  /** Length of its list, of which its page is a part. */
   k: number;
   candidates: number;
   /** 0 for every cluster with an eligible row; with a recall target how many are expected. */
@@ -81,13 +88,22 @@ export interface CheckedRequest extends AskedRequest {
   excludeRows: Int32Array | undefined;
   freshPlan: FilterPlan | undefined;
   freshExcludeRows: Int32Array | undefined;
+  /** Of a request that ranks: ids that no item has. */
+  unknown: readonly ItemId[] | undefined;
 }
 
 const REQUEST_FIELDS = new Set([
   'embedding',
   'user',
+  'like',
+  'dislike',
+  'strategy',
+  'rank',
+  'allow',
   'filter',
   'k',
+  'offset',
+  'minScore',
   'candidates',
   'probes',
   'recall',
@@ -124,21 +140,18 @@ export class RequestChecker {
         throw invalid(`unknown request field '${name}'; known: ${[...REQUEST_FIELDS].join(', ')}`, { field: name });
     }
     const { manifest, limits } = this;
-    if ((request.embedding === undefined) === (request.user === undefined)) {
-      throw invalid("a request needs either 'embedding' or 'user'");
-    }
-    const user = request.embedding !== undefined ? this.#embedding(request.embedding) : this.#towerInputs(request.user);
-    const heads = isTypedArrayOf(user, Float32Array) ? user.length / manifest.dims : (manifest.heads ?? 1);
-    const k = count('k', request.k ?? DEFAULT_K, limits.maxK);
-    const candidates = manifest.scored
-      ? count('candidates', request.candidates ?? Math.max(k, defaultCandidates(manifest)), limits.maxCandidates)
-      : noCandidates(request);
+    const user = this.#user(request);
+    const heads = this.#heads(user);
+    const rank = request.rank === undefined ? undefined : this.#ranked(request);
+    const allow = request.allow === undefined ? undefined : namedIds('allow', request.allow, manifest.ids);
+    const page = pageOf(request, limits.maxK, rank && Math.max(1, rank.length));
+    const candidates = manifest.scored ? this.#candidates(request, page, rank?.length ?? 0) : noCandidates(request);
     const probes = request.probes === undefined ? undefined : count('probes', request.probes);
     const minCandidates =
       request.minCandidates === undefined ? undefined : count('minCandidates', request.minCandidates);
     const counts = isCounted(request);
     const recall = request.recall === undefined ? undefined : this.#recall(request.recall, probes);
-    const exclude = request.exclude === undefined ? undefined : toList(request.exclude, manifest.ids);
+    const exclude = excludedBy(request, user, manifest.ids);
     const exact = request.exact ?? true;
     const deadlineMs = request.deadlineMs ?? Number.POSITIVE_INFINITY;
     if (typeof deadlineMs !== 'number' || !(deadlineMs >= 0))
@@ -147,7 +160,7 @@ export class RequestChecker {
     const weights = this.#weights(request.weights);
     const target = counts ? 1 : recall;
     const asked = {
-      k,
+      page,
       candidates,
       probes,
       recall: target,
@@ -155,18 +168,23 @@ export class RequestChecker {
       minCandidates,
       filter: request.filter,
       exclude,
+      rank,
+      allow,
     };
     return { user, heads, exact, weights, deadlineMs, asked };
   }
 
   /** The request as it reads for a version: plans, rows, and sizes that its items and clusters bound. */
   place(request: AskedRequest, version: Version): CheckedRequest {
-    const { user, heads, exact, weights, deadlineMs, asked } = request;
+    const { heads, exact, weights, deadlineMs, asked } = request;
+    const user = isLiked(request.user) ? userOf(request.user, version) : request.user;
     const { manifest } = version.main;
     const items = Math.max(1, version.items);
-    const k = Math.min(asked.k, items);
-    const { plan, freshPlan } = version.plans(asked.filter);
-    const { excludeRows, freshExcludeRows } = version.rowsOf(asked.exclude);
+    const k = Math.min(asked.page.depth, items);
+    const { plan, freshPlan, unknown } = plansOf(asked, version);
+    const excluded = asked.exclude && version.rowsOf(asked.exclude);
+    const excludeRows = excluded?.rows;
+    const freshExcludeRows = excluded?.freshRows;
     const wanted = asked.candidates ?? (manifest.rescored ? k + spare(k, excludeRows?.length ?? 0) : k);
     const candidates = Math.min(Math.max(wanted, k), items);
     const target = asked.probes === undefined ? (asked.recall ?? manifest.recall?.target ?? null) : null;
@@ -182,7 +200,7 @@ export class RequestChecker {
     const minCandidates = Math.min(Math.max(asked.minCandidates ?? enough, candidates), items);
     // Where few are eligible, all of them are scored in less time than the nearest clusters are found.
     const few = minCandidates + (asked.minCandidates === undefined ? ROWS_PER_CENTROID * manifest.clusters : 0);
-    const isFew = !manifest.flat && plan !== undefined && plan.atMost <= few;
+    const isFew = !manifest.flat && plan !== undefined && (asked.rank !== undefined || plan.atMost <= few);
     const probes = isFew ? EVERY_CLUSTER : nearest;
     const { recall } = manifest;
     const narrowed = isNarrowed({ plan, freshPlan, excludeRows });
@@ -209,7 +227,41 @@ export class RequestChecker {
       excludeRows,
       freshPlan,
       freshExcludeRows,
+      unknown,
     };
+  }
+
+  #user(request: RetrieveRequest): AskedRequest['user'] {
+    const { manifest } = this;
+    const given = (['embedding', 'user', 'like'] as const).filter((field) => request[field] !== undefined);
+    if (given.length > 1)
+      throw invalid(`a request has one of ${given.map((field) => `'${field}'`).join(' and ')}, not both`);
+    const liked = likedBy(request, manifest);
+    if (liked) return liked;
+    if (request.user !== undefined) return towerInputs(request.user, manifest.tower);
+    if (request.embedding !== undefined) return embeddingOf(request.embedding, manifest);
+    const tower = manifest.tower === null ? '' : ", 'user' (inputs of the tower)";
+    throw invalid(`a request needs 'embedding'${tower} or 'like' (ids of items): there is nothing to score items by`);
+  }
+
+  #heads(user: AskedRequest['user']): number {
+    const { dims, heads } = this.manifest;
+    if (isLiked(user)) return user.strategy === 'best' ? user.liked.length : 1;
+    return isTypedArrayOf(user, Float32Array) ? user.length / dims : (heads ?? 1);
+  }
+
+  /** Ids to rank: all of them are scored, so nothing else says how much is. */
+  #ranked(request: RetrieveRequest): ItemId[] {
+    const field = (['probes', 'recall', 'minCandidates'] as const).find((name) => request[name] !== undefined);
+    if (field) throw invalid(`'rank' scores all items that it names, and does not go with '${field}'`, { field });
+    return idsOf('rank', request.rank ?? [], this.manifest.ids, MOST_NAMED);
+  }
+
+  #candidates({ candidates }: RetrieveRequest, { wanted, offset, depth }: Page, ranked: number): number {
+    const { maxCandidates } = this.limits;
+    const listed = offset === undefined ? depth : Math.max(offset + wanted, Math.min(depth, maxCandidates));
+    const fallback = Math.max(listed, ranked, defaultCandidates(this.manifest));
+    return count('candidates', candidates ?? fallback, maxCandidates);
   }
 
   #recall(recall: number, probes: number | undefined): number {
@@ -229,56 +281,6 @@ export class RequestChecker {
     return recall;
   }
 
-  #embedding(embedding: Float32Array | readonly Float32Array[]): Float32Array {
-    const { dims, heads } = this.manifest;
-    const list = isTypedArrayOf(embedding, Float32Array) ? [embedding] : embedding;
-    if (!Array.isArray(list) || list.length === 0 || list.some((head) => !isTypedArrayOf(head, Float32Array))) {
-      throw new SilverlodeError('UNSUPPORTED_DTYPE', 'embedding must be a Float32Array or a list of them');
-    }
-    if (heads !== null && list.length !== heads) {
-      throw new SilverlodeError('SHAPE_MISMATCH', `the model takes ${heads} embedding(s) per user, got ${list.length}`);
-    }
-    const flat = new Float32Array(list.length * dims);
-    list.forEach((head: Float32Array, h) => {
-      if (head.length !== dims)
-        throw new SilverlodeError('SHAPE_MISMATCH', `embedding has ${head.length} dimensions, the model ${dims}`);
-      flat.set(head, h * dims);
-    });
-    for (let i = 0; i < flat.length; i++) {
-      const fault = rangeFault(flat[i] as number, LARGEST_IN_QUERIES);
-      if (fault !== undefined) throw invalid(`embedding holds ${fault}`, { field: 'embedding' });
-    }
-    return flat;
-  }
-
-  #towerInputs(user: RetrieveRequest['user']): Map<string, ArrayLike<number>> {
-    const specs = this.manifest.tower;
-    if (specs === null) throw invalid("this model has no tower: give 'embedding' instead of 'user'");
-    if (typeof user !== 'object' || user === null) throw invalid('user must be an object of tower inputs');
-    const values = new Map<string, ArrayLike<number>>();
-    for (const name of Object.keys(user)) {
-      if (!(name in specs))
-        throw invalid(`the tower has no input '${name}'; it takes ${Object.keys(specs).join(', ')}`, { field: name });
-    }
-    for (const [name, spec] of Object.entries(specs)) {
-      const value = user[name];
-      if (value === undefined) throw invalid(`user.${name} is missing`, { field: name });
-      const list = typeof value === 'number' ? [value] : value;
-      if (!isNumberList(list)) throw invalid(`user.${name} must hold numbers`, { field: name });
-      requireExact(`user.${name}`, list, raggedSpec(spec)?.dtype ?? (spec as InputSpec).dtype);
-      const size = denseSize(spec);
-      if (size !== undefined && list.length !== size) {
-        throw new SilverlodeError(
-          'SHAPE_MISMATCH',
-          `user.${name} has ${list.length} numbers, the tower takes ${size}`,
-          { field: name },
-        );
-      }
-      values.set(name, (list as number[] | Float32Array).slice()); // the caller may change its list while an earlier run is under way
-    }
-    return values;
-  }
-
   #weights(weights: RetrieveRequest['weights']): Float32Array {
     const slots = this.manifest.weights;
     if (slots.length === 0 && weights === undefined) return NO_WEIGHTS;
@@ -291,6 +293,34 @@ export class RequestChecker {
   }
 }
 
+function isLiked(user: AskedRequest['user']): user is Liked {
+  return 'liked' in user;
+}
+
+/** Ids that never come back: those that are named, and the items that stand for the user. */
+function excludedBy(
+  { exclude }: RetrieveRequest,
+  user: AskedRequest['user'],
+  kind: Manifest['ids'],
+): readonly ItemId[] | undefined {
+  const named = exclude === undefined ? undefined : idsOf('exclude', exclude, kind);
+  return isLiked(user) ? [...(named ?? []), ...user.liked, ...user.disliked] : named;
+}
+
+/** The filter's plans, narrowed to the items that a request names. */
+function plansOf({ filter, rank, allow }: AskedRequest['asked'], version: Version) {
+  let { plan, freshPlan } = version.plans(filter);
+  let unknown: readonly ItemId[] | undefined;
+  for (const ids of [allow, rank]) {
+    if (ids === undefined) continue;
+    const named = version.rowsOf(ids);
+    plan = listedPlan(named.rows, plan);
+    freshPlan = version.fresh && listedPlan(named.freshRows, freshPlan);
+    if (ids === rank) unknown = named.unknown;
+  }
+  return { plan, freshPlan, unknown };
+}
+
 /** Candidates of a request that names none and wants no more results. */
 export function defaultCandidates({ candidates = DEFAULT_CANDIDATES }: Manifest): number {
   return candidates;
@@ -300,60 +330,6 @@ export function defaultCandidates({ candidates = DEFAULT_CANDIDATES }: Manifest)
 function noCandidates({ candidates }: RetrieveRequest): undefined {
   if (candidates !== undefined)
     throw invalid('the model neither reranks nor values: it takes no candidates', { field: 'candidates' });
-}
-
-const shown = (id: unknown): string => (typeof id === 'string' ? JSON.stringify(id) : String(id));
-
-/** Copied: the caller may change it, or it can be read once only. */
-function toList(exclude: IdSet, kind: Manifest['ids']): readonly ItemId[] {
-  const iterable = typeof (exclude as { [Symbol.iterator]?: unknown })?.[Symbol.iterator] === 'function';
-  if (!iterable || typeof exclude === 'string' || isDetached(exclude))
-    throw invalid('exclude must be a list, typed array or Set of ids');
-  const ids = [...exclude];
-  const wrong = ids.findIndex((id) => typeof id !== kind || (kind === 'number' && !Number.isSafeInteger(id)));
-  if (wrong < 0) return ids;
-  throw invalid(
-    `exclude holds ${shown(ids[wrong])}: ids of this model are ${kind === 'number' ? 'integers' : `${kind}s`}`,
-    {
-      field: 'exclude',
-    },
-  );
-}
-
-/** Numbers per request of a dense tower input; undefined for one of variable length. */
-function denseSize(spec: InputSpec | InputSpecs): number | undefined {
-  if (raggedSpec(spec)) return undefined;
-  return (spec as InputSpec).shape.slice(1).reduce<number>((product, dim) => product * Number(dim), 1);
-}
-
-/** Values of an input of variable length; undefined for a dense one. */
-export function raggedSpec(spec: InputSpec | InputSpecs): InputSpec | undefined {
-  return 'values' in spec ? (spec.values as InputSpec) : undefined;
-}
-
-function isNumberList(list: unknown): list is ArrayLike<number> {
-  if (ArrayBuffer.isView(list))
-    return (
-      isTypedArray(list) &&
-      !isDetached(list) &&
-      !isTypedArrayOf(list, BigInt64Array) &&
-      !isTypedArrayOf(list, BigUint64Array)
-    );
-  return Array.isArray(list) && list.every((value) => typeof value === 'number');
-}
-
-function count(name: string, value: number, limit = 2 ** 31 - 1): number {
-  if (!Number.isInteger(value) || value < 1)
-    throw invalid(`${name} must be a positive integer, got ${String(value)}`, { field: name });
-  if (value > limit)
-    throw new SilverlodeError('LIMIT_EXCEEDED', `${name} is ${value}, the model was loaded for at most ${limit}`, {
-      field: name,
-    });
-  return value;
-}
-
-function invalid(message: string, details: Record<string, unknown> = {}): SilverlodeError {
-  return new SilverlodeError('INVALID_ARGUMENT', message, details);
 }
 
 /** Whether a request counts all eligible items, which it cannot do where it looks at some of them alone. */

@@ -53,11 +53,15 @@ export function toOutputs(
   };
 }
 
-/** How many of a request's entries are real: at most its k, up to the first missing one. */
-export function resultLength(outputs: BatchOutputs, request: CheckedRequest, b: number): number {
+/** How many entries of a request's list are real: at most its k, up to the first one that is missing or scores too little. */
+export function resultLength(outputs: BatchOutputs, { k, asked }: CheckedRequest, b: number): number {
   const begin = b * outputs.width;
+  const { minScore } = asked.page;
+  const isReal = (at: number) =>
+    (outputs.ordinals[at] as number) >= 0 &&
+    (minScore === Number.NEGATIVE_INFINITY || (outputs.scores[at] as number) >= minScore);
   let length = 0;
-  while (length < request.k && length < outputs.width && (outputs.ordinals[begin + length] as number) >= 0) length++;
+  while (length < k && length < outputs.width && isReal(begin + length)) length++;
   return length;
 }
 
@@ -74,16 +78,21 @@ function requireFinite(scores: Float32Array, begin: number, length: number, mani
 }
 
 export function toResult(outputs: BatchOutputs, request: CheckedRequest, b: number): RetrieveResult {
-  const { version } = request;
-  const begin = b * outputs.width;
-  const length = resultLength(outputs, request, b);
-  requireFinite(outputs.scores, begin, length, version.main.manifest);
+  const { version, asked, unknown } = request;
+  const { wanted, offset } = asked.page;
+  const listed = resultLength(outputs, request, b);
+  requireFinite(outputs.scores, b * outputs.width, listed, version.main.manifest);
+  const left = Math.min(offset ?? 0, listed);
+  const begin = b * outputs.width + left;
+  const length = Math.min(wanted, listed - left);
   const ids = version.idsAt(outputs.ordinals, begin, begin + length);
   const result: RetrieveResult = {
     ids,
     scores: outputs.scores.slice(begin, begin + length),
     stats: toStats(outputs, request, b),
   };
+  if (offset !== undefined && left + length < listed) result.next = left + length;
+  if (unknown) result.unknown = [...unknown];
   const { tasks } = version.main.manifest;
   if (outputs.tasks && tasks.length > 0) {
     const logits = outputs.tasks;

@@ -16,10 +16,39 @@ export interface RetrieveRequest {
   embedding?: Float32Array | readonly Float32Array[];
   /** The user as inputs of the model's tower; lists for inputs of variable length. */
   user?: Readonly<Record<string, ArrayLike<number> | number>>;
+  /**
+   * In place of an embedding: ids of items whose vectors stand for the user, as the model holds them (float rows where it keeps
+   * some, else int8; of length 1 under `cosine`). They and the disliked ones are not returned. An id that no item has is an error.
+   */
+  like?: IdSet;
+  /** With `like`: ids of items to keep away from. */
+  dislike?: IdSet;
+  /**
+   * `mean` (default): the mean of the liked vectors minus the mean of the disliked ones; under `l2` twice the mean of the liked ones
+   * minus that. `best`: each of at most 64 liked vectors is a head of its own, and an item scores by the nearest of them.
+   */
+  strategy?: 'mean' | 'best';
+  /**
+   * Ids of the only items that are scored and ranked, at most 131 072, whatever their cluster; `k` is their number then, unless it is
+   * given. Filter and `exclude` hold for them too. Ids that no item has come back as `unknown`.
+   */
+  rank?: IdSet;
+  /**
+   * Ids of the only items that may come back, at most 131 072; ids that no item has are ignored. A `Uint8Array` is a bitmap of
+   * integer ids in Roaring's portable format.
+   */
+  allow?: IdSet | Uint8Array;
   /** Text or tree; only items that satisfy it are returned, exactly. */
   filter?: string | FilterExpr;
   /** Results wanted; default 100. Fewer come back only when fewer items are eligible. */
   k?: number;
+  /**
+   * Results of the list that are left out before the first one; 0 for the first of several pages. Pages of one version fit together as
+   * far as they lie within the first 1 000 results, or 10 000, and so on, to which depth each of them is searched.
+   */
+  offset?: number;
+  /** Results whose final score is less, or NaN, are left out. */
+  minScore?: number;
   /** Candidates that are reranked (models with a reranker or a value formula); default: as tuned, else 1000; raised to k. */
   candidates?: number;
   /**
@@ -77,12 +106,19 @@ export interface RetrieveResult {
   scores: Float32Array;
   /** Raw logits per task of the reranker. */
   tasks?: Record<string, Float32Array>;
+  /** Of a request with `offset`: that of the next page; undefined after the last one. */
+  next?: number;
+  /** Of a request with `rank`: the ids in it that no item has. */
+  unknown?: ItemId[];
   stats: RetrieveStats;
 }
 
 /** Many requests in flat arrays, for throughput. */
 export interface RetrieveBatchRequest
-  extends Omit<RetrieveRequest, 'embedding' | 'user' | 'filter' | 'exclude' | 'deadlineMs' | 'count'> {
+  extends Omit<
+    RetrieveRequest,
+    'embedding' | 'user' | 'like' | 'dislike' | 'strategy' | 'filter' | 'exclude' | 'deadlineMs' | 'count' | 'offset'
+  > {
   /** float32 [count, dims]. */
   embeddings: Float32Array;
   count: number;

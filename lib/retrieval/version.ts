@@ -7,6 +7,7 @@ import type { FilterSchema } from '../filter/schema.js';
 import type { FieldKind } from '../index/growing_filter.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { FreshName } from './fresh/inputs.js';
+import { bytesOf, isSet } from './fresh/live_bits.js';
 import type { MainSegment } from './main_segment.js';
 import type { ItemId } from './types.js';
 
@@ -31,16 +32,25 @@ interface SegmentPlans {
   freshPlan: FilterPlan | undefined;
 }
 
-/** Index rows in both segments. */
+/** Index rows in both segments, and the ids that no item has. */
 interface SegmentRows {
-  excludeRows: Int32Array | undefined;
-  freshExcludeRows: Int32Array | undefined;
+  rows: Int32Array;
+  freshRows: Int32Array;
+  unknown: ItemId[];
+}
+
+/** Where an item lies: its row and its ordinal within its segment. */
+interface ItemPlace {
+  segment: 'main' | 'fresh';
+  row: number;
+  ordinal: number;
 }
 
 /** Immutable; a newer one takes its place. */
 export class Version {
   readonly #mainPlans: PlanCache;
   readonly #freshPlans: PlanCache | undefined;
+  readonly #mainLive: Uint8Array | undefined;
 
   constructor(
     readonly number: number,
@@ -53,6 +63,8 @@ export class Version {
     const added = fresh?.newFields.length ?? 0;
     const isKnown = before?.main === main && (before.fresh?.newFields.length ?? 0) === added;
     this.#mainPlans = isKnown ? before.#mainPlans : mainPlans(main, fresh?.newFields ?? []);
+    const live = fresh?.tensors.get('mainLive');
+    this.#mainLive = live && bytesOf(live);
     if (fresh)
       this.#freshPlans = before?.fresh?.schema === fresh.schema ? before.#freshPlans : new PlanCache(fresh.schema);
   }
@@ -81,22 +93,27 @@ export class Version {
     };
   }
 
-  /** Rows of ids in both segments; ids that no item has are left out. */
-  rowsOf(ids: readonly ItemId[] | undefined): SegmentRows {
-    if (ids === undefined) return { excludeRows: undefined, freshExcludeRows: undefined };
-    const own: number[] = [];
-    const fresh: number[] = [];
+  rowsOf(ids: readonly ItemId[]): SegmentRows {
+    const found: Record<ItemPlace['segment'], number[]> = { main: [], fresh: [] };
+    const unknown: ItemId[] = [];
     for (const id of ids) {
-      const row = this.fresh?.rowOf.get(id);
-      if (row !== undefined) fresh.push(row);
-      else this.#addMainRow(id, own);
+      const place = this.find(id);
+      if (place === undefined) unknown.push(id);
+      else found[place.segment].push(place.row);
     }
-    return { excludeRows: Int32Array.from(own), freshExcludeRows: Int32Array.from(fresh) };
+    return { rows: Int32Array.from(found.main), freshRows: Int32Array.from(found.fresh), unknown };
   }
 
-  #addMainRow(id: ItemId, rows: number[]): void {
+  /** Undefined for an id that no item has. */
+  find(id: ItemId): ItemPlace | undefined {
+    const row = this.fresh?.rowOf.get(id);
+    if (row !== undefined) return { segment: 'fresh', row, ordinal: row };
     const ordinal = this.main.ids.ordinalOf(id);
-    if (ordinal !== undefined) rows.push(this.main.rowOf[ordinal] as number);
+    if (ordinal === undefined) return undefined;
+    const mainRow = this.main.rowOf[ordinal] as number;
+    // What was deleted or replaced keeps its row.
+    if (this.#mainLive && !isSet(this.#mainLive, mainRow)) return undefined;
+    return { segment: 'main', row: mainRow, ordinal };
   }
 }
 

@@ -51,7 +51,7 @@ test.each([
 });
 
 test.each([
-  ['/v1/models/books/retrieve', 'POST', { embedding: asJson, limit: 5 }, 'limit', 'embedding, user, filter, k,'],
+  ['/v1/models/books/retrieve', 'POST', { embedding: asJson, limit: 5 }, 'limit', 'embedding, user, filter, like,'],
   [
     '/v1/models/books/items',
     'POST',

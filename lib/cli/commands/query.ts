@@ -5,7 +5,7 @@ import type { ItemId, RetrieveRequest, RetrieveResult } from '../../retrieval/ty
 import { type Output, properties, table } from '../output.js';
 import { readRequest, writeRequest } from '../request_file.js';
 
-/** Options of `silverlode query`; one of `embedding`, `vector`, `user` and `request` is given. */
+/** Options of `silverlode query`; one of `embedding`, `vector`, `user`, `like` and `request` is given. */
 export interface QueryFlags {
   device?: string;
   threads?: number;
@@ -15,8 +15,14 @@ export interface QueryFlags {
   user?: Record<string, number | number[]>;
   /** A request in a file, in place of all that say what is asked. */
   request?: string;
+  like?: readonly string[];
+  dislike?: readonly string[];
+  rank?: readonly string[];
+  allow?: readonly string[];
   filter?: string;
   k: number;
+  offset?: number;
+  minScore?: number;
   candidates?: number;
   probes?: number;
   recall?: number;
@@ -56,10 +62,17 @@ export async function runQuery(path: string, flags: QueryFlags, output: Output):
 }
 
 async function fromFlags(flags: QueryFlags, kind: string): Promise<RetrieveRequest> {
-  const { user, filter, k, candidates, probes, recall, count, weight } = flags;
+  const { user, filter, k, offset, minScore, candidates, probes, recall, count, weight } = flags;
   const embedding = flags.embedding ? await Promise.all(flags.embedding.map(readRow)) : flags.vector;
-  const exclude = flags.exclude && typedIds(flags.exclude, kind);
-  return { embedding, user, filter, k, candidates, probes, recall, count, exclude, weights: weight };
+  const ids = (texts: readonly string[] | undefined) => texts && typedIds(texts, kind);
+  const named = {
+    exclude: ids(flags.exclude),
+    like: ids(flags.like),
+    dislike: ids(flags.dislike),
+    rank: ids(flags.rank),
+    allow: ids(flags.allow),
+  };
+  return { embedding, user, ...named, filter, k, offset, minScore, candidates, probes, recall, count, weights: weight };
 }
 
 function resultTable({ ids, scores, tasks = {} }: RetrieveResult): string {

@@ -9,6 +9,10 @@ export interface BinaryResult {
   scores: Float32Array;
   /** Raw logits per task. */
   tasks: Record<string, Float32Array>;
+  /** Offset of the next page. */
+  next?: number;
+  /** Ids to rank that no item has; bigints as decimal strings. */
+  unknown?: (string | number)[];
   stats: RetrieveStats;
 }
 
@@ -17,6 +21,8 @@ interface ResultHead {
   ids: 'json' | 'int64';
   names?: string[];
   tasks: string[];
+  next?: number;
+  unknown?: (string | number)[];
   stats: RetrieveStats;
 }
 
@@ -69,5 +75,7 @@ export function decodeBinaryResult(body: ArrayBuffer): BinaryResult {
   };
   const ids = head.ids === 'json' ? (head.names ?? []) : bigints();
   const scores = floats();
-  return { ids, scores, tasks: Object.fromEntries(head.tasks.map((name) => [name, floats()])), stats: head.stats };
+  const tasks = Object.fromEntries(head.tasks.map((name) => [name, floats()]));
+  const { next: page, unknown, stats } = head;
+  return { ids, scores, tasks, ...(page !== undefined && { next: page }), ...(unknown && { unknown }), stats };
 }

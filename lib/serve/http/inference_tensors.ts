@@ -22,6 +22,7 @@ type Kind = 'integer' | 'number' | 'boolean' | 'string';
 const FIELDS: Readonly<Record<string, { kind: Kind; datatype: string }>> = {
   filter: { kind: 'string', datatype: 'BYTES' },
   k: { kind: 'integer', datatype: 'INT32' },
+  minScore: { kind: 'number', datatype: 'FP32' },
   candidates: { kind: 'integer', datatype: 'INT32' },
   recall: { kind: 'number', datatype: 'FP32' },
   probes: { kind: 'integer', datatype: 'INT32' },

@@ -91,7 +91,7 @@ export function inferenceRoutes(app: FastifyInstance, context: ServiceContext, s
           summary: 'answer a batch of requests',
           description:
             'Inputs: `embedding` FP32 [batch, dims] or [batch, heads, dims], or `user.<input>`; optionally `filter` BYTES, ' +
-            '`exclude` [batch, n], `k`, `candidates`, `recall`, `probes`, `count`, `minCandidates`, `exact`, `deadlineMs` and `weight.<name>`, ' +
+            '`exclude` [batch, n], `k`, `minScore`, `candidates`, `recall`, `probes`, `count`, `minCandidates`, `exact`, `deadlineMs` and `weight.<name>`, ' +
             '[batch] each, or but for `exclude` as parameters. Binary tensor data is understood.',
           params,
           body: {

@@ -5,11 +5,20 @@ import type { ItemId, RetrieveRequest, RetrieveResult } from '../../retrieval/ty
 import type { ModelFacts } from '../served_model.js';
 
 /** A request as it comes, valid by its schema. */
-export interface JsonRequest extends Omit<RetrieveRequest, 'embedding' | 'exclude' | 'user'> {
+export interface JsonRequest extends Omit<RetrieveRequest, 'embedding' | 'user' | 'allow' | IdField> {
   embedding?: readonly number[] | readonly (readonly number[])[];
   user?: Record<string, number | number[]>;
   exclude?: readonly JsonId[];
+  like?: readonly JsonId[];
+  dislike?: readonly JsonId[];
+  rank?: readonly JsonId[];
+  /** Ids, or a Roaring bitmap in base64. */
+  allow?: readonly JsonId[] | string;
 }
+
+/** Fields of requests that hold ids. */
+const ID_FIELDS = ['exclude', 'like', 'dislike', 'rank'] as const;
+type IdField = (typeof ID_FIELDS)[number];
 
 /** Integers beyond 2^53 are bigints. */
 export type JsonId = string | number | bigint;
@@ -19,6 +28,8 @@ export interface JsonResult {
   ids: (string | number)[];
   scores: (number | null)[];
   tasks?: Record<string, (number | null)[]>;
+  next?: number;
+  unknown?: (string | number)[];
   stats: RetrieveResult['stats'];
 }
 
@@ -30,12 +41,18 @@ const NODE_LENGTH = 8;
  * @throws SilverlodeError `INVALID_ARGUMENT`, `LIMIT_EXCEEDED`.
  */
 export function fromJson(json: JsonRequest, ids: ModelFacts['ids'], filterLength: number): RetrieveRequest {
-  const { embedding, exclude, filter, ...same } = json;
+  const { embedding, filter, allow, exclude, like, dislike, rank, ...same } = json;
   if (typeof filter === 'object') checkTreeSize(filter, filterLength);
   const request: RetrieveRequest = { ...same };
   if (embedding !== undefined) request.embedding = toEmbedding(embedding);
   if (filter !== undefined) request.filter = filter;
-  if (exclude !== undefined) request.exclude = exclude.map((each) => parseId(each, ids));
+  const lists = { exclude, like, dislike, rank };
+  for (const field of ID_FIELDS) {
+    const list = lists[field];
+    if (list !== undefined) request[field] = list.map((each) => parseId(each, ids));
+  }
+  if (allow !== undefined)
+    request.allow = typeof allow === 'string' ? Buffer.from(allow, 'base64') : allow.map((each) => parseId(each, ids));
   return request;
 }
 
@@ -70,8 +87,10 @@ function checkTreeSize(tree: FilterExpr, filterLength: number): void {
   }
 }
 
-export function toJsonResult({ ids, scores, tasks, stats }: RetrieveResult): JsonResult {
+export function toJsonResult({ ids, scores, tasks, next, unknown, stats }: RetrieveResult): JsonResult {
   const result: JsonResult = { ids: ids.map(jsonId), scores: finite(scores), stats };
+  if (next !== undefined) result.next = next;
+  if (unknown) result.unknown = unknown.map(jsonId);
   if (tasks) result.tasks = Object.fromEntries(Object.entries(tasks).map(([name, logits]) => [name, finite(logits)]));
   return result;
 }

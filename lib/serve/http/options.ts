@@ -16,6 +16,8 @@ export interface ServiceLimits {
   candidates: number;
   /** Ids in `exclude`; default 100 000. */
   exclude: number;
+  /** Ids in `like`, `dislike`, `rank` and `allow`; default 10 000. */
+  named: number;
   /** Requests in one call: a list, or a batch of the Open Inference Protocol; default 256. */
   inferBatch: number;
   /** Results of one such call: its requests times the largest `k`; default 262 144. */
@@ -75,6 +77,7 @@ export const DEFAULT_LIMITS: ServiceLimits = {
   k: 10_000,
   candidates: 100_000,
   exclude: 100_000,
+  named: 10_000,
   inferBatch: 256,
   results: 262_144,
 };

@@ -29,7 +29,8 @@ export function retrieveRoute(app: FastifyInstance, context: ServiceContext): vo
     const request = fromJson(rest, facts.ids, limits.filterLength);
     if (inputs !== undefined)
       return { ...request, user: { ...request.user, ...Object.fromEntries(splitInputs(embedding, inputs)) } };
-    return request.user === undefined ? { ...request, embedding: splitHeads(embedding, heads) } : request;
+    const isByEmbedding = request.user === undefined && (request.like === undefined || embedding.length > 0);
+    return isByEmbedding ? { ...request, embedding: splitHeads(embedding, heads) } : request;
   };
 
   /** Each of a list succeeds or fails by itself. */
@@ -114,7 +115,7 @@ function checkList(given: FastifyRequest, list: readonly unknown[], limits: Serv
   const isObject = (each: unknown) => typeof each === 'object' && each !== null && !Array.isArray(each);
   if (list.length === 0 || !list.every(isObject))
     throw new SilverlodeError('INVALID_ARGUMENT', 'a list of requests holds one object or more, and nothing else');
-  const longest = list.reduce<number>((most, each) => Math.max(most, Number((each as JsonRequest).k) || DEFAULT_K), 0);
+  const longest = list.reduce<number>((most, each) => Math.max(most, resultsOf(each as JsonRequest)), 0);
   if (list.length > limits.inferBatch || list.length * Math.min(longest, limits.k) > limits.results) {
     const message = `${list.length} requests of up to ${longest} results; the limits are ${limits.inferBatch} and ${limits.results} in all`;
     throw new SilverlodeError('LIMIT_EXCEEDED', message);
@@ -127,4 +128,10 @@ function wantsBinary({ headers }: FastifyRequest, reply: FastifyReply): boolean 
   const wants = headers.accept?.includes(BINARY) ?? false;
   if (wants) reply.type(BINARY);
   return wants;
+}
+
+/** Results that a request wants, before it is checked. */
+function resultsOf(request: JsonRequest | null): number {
+  const ranked = Array.isArray(request?.rank) ? request.rank.length : 0;
+  return Number(request?.k) || ranked || DEFAULT_K;
 }

@@ -7,6 +7,10 @@ export const BINARY = 'application/x-silverlode';
 const numbers = { type: 'array', items: { type: 'number' }, minItems: 1, maxItems: 65_536 } as const;
 const id = { anyOf: [{ type: 'string' }, { type: 'integer' }], description: 'bigint ids are decimal strings' } as const;
 
+const ids = (maxItems: number, description: string) => ({ type: 'array', items: id, maxItems, description }) as const;
+/** A bitmap of as many ids as a request may name is shorter. */
+const MOST_BITMAP_TEXT = 2 ** 20;
+
 /** All of a request but its embedding, which a binary body has in binary. */
 function requestFields(limits: ServiceLimits) {
   return {
@@ -23,7 +27,17 @@ function requestFields(limits: ServiceLimits) {
         { type: 'object', additionalProperties: true },
       ],
     },
+    like: { ...ids(limits.named, 'instead of an embedding: items whose vectors stand for the user'), minItems: 1 },
+    dislike: ids(limits.named, 'with like: items to keep away from'),
+    strategy: { type: 'string', enum: ['mean', 'best'], description: 'of like: by the mean, or by the nearest to any' },
+    rank: ids(limits.named, 'score and rank exactly these items'),
+    allow: {
+      description: 'the only items that may come back: ids, or a Roaring bitmap (portable format) in base64',
+      anyOf: [ids(limits.named, 'ids'), { type: 'string', maxLength: MOST_BITMAP_TEXT }],
+    },
     k: { type: 'integer', minimum: 1, maximum: limits.k, description: 'results wanted; default 100' },
+    offset: { type: 'integer', minimum: 0, description: 'results left out before the first; 0 for the first page' },
+    minScore: { type: 'number', description: 'least final score of a result' },
     candidates: { type: 'integer', minimum: 1, maximum: limits.candidates, description: 'candidates to rerank' },
     recall: { type: 'number', exclusiveMinimum: 0, maximum: 1, description: 'share of the true list to reach' },
     probes: { type: 'integer', minimum: 1, description: 'instead: clusters per head to look at' },
@@ -31,7 +45,7 @@ function requestFields(limits: ServiceLimits) {
     minCandidates: { type: 'integer', minimum: 1 },
     exact: { type: 'boolean' },
     weights: { type: 'object', maxProperties: 256, additionalProperties: { type: 'number' } },
-    exclude: { type: 'array', items: id, maxItems: limits.exclude, description: 'ids never returned' },
+    exclude: ids(limits.exclude, 'ids never returned'),
     deadlineMs: { type: 'number', minimum: 0 },
   } as const;
 }
@@ -103,6 +117,8 @@ export const resultSchema = {
       description: 'raw logits per task',
       additionalProperties: { type: 'array', items: { type: ['number', 'null'] } },
     },
+    next: { type: 'integer', description: 'offset of the next page; not there after the last one' },
+    unknown: { type: 'array', items: id, description: 'ids to rank that no item has' },
     stats: statsSchema,
   },
 } as const;
