@@ -10,6 +10,7 @@ import {
 } from 'silverlode';
 import { describe, expect, test } from 'vitest';
 import { Random } from '../../lib/data/random.js';
+import { testDevice } from '../support/device.js';
 import { publish } from './publish.js';
 
 const [ITEMS, FRESH, DIMS] = [900, 60, 32];
@@ -114,9 +115,10 @@ describe.each(MODELS)('$kind ids, clusters $clusters, seed $seed', ({ kind, clus
       const liked = drawn[0] as Item;
       const one = bruteForce(items, { heads: [liked.vector], exclude: new Set([liked.id]), tag });
       await expectList(model, { ...all, like: [liked.id], filter }, one, 20);
-      expect(model.retrieveSync({ ...all, like: [liked.id], filter, k: 20 }).ids).toEqual(
-        one.slice(0, 20).map(({ id }) => id),
-      );
+      if (testDevice === 'cpu')
+        expect(model.retrieveSync({ ...all, like: [liked.id], filter, k: 20 }).ids).toEqual(
+          one.slice(0, 20).map(({ id }) => id),
+        );
 
       // The formula of the mean, written down again: the answer is that of the embedding it gives.
       const disliked = Array.from({ length: random.integer(3) }, () => random.pick(items));
