@@ -53,6 +53,7 @@ export type { CompactionState } from './retrieval/fresh/folding.js';
 export type { FollowOptions, LogEntry, UpdateLog } from './retrieval/fresh/follow.js';
 export type { FsyncPolicy } from './retrieval/fresh/journal.js';
 export type { FeatureValues, Update, UpsertItems } from './retrieval/fresh/updates.js';
+export type { GetOptions, ItemValue, SelectedItem } from './retrieval/give/items.js';
 export type { RecallFacts, RecallShares } from './retrieval/manifest.js';
 export type { MeasuredRecall, RecallOptions } from './retrieval/measured_recall.js';
 export { type LoadOptions, RetrievalModel, type RetrievalPlan } from './retrieval/model.js';

@@ -96,3 +96,10 @@ export function number(text: string): number {
   if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError(`'${text}' is not a number.`);
   return value;
 }
+
+/** `brand:2`. */
+export function group(text: string): { field: string; limit: number } {
+  const [, field, limit] = /^(.+):(\d+)$/.exec(text) ?? [];
+  if (field === undefined || limit === undefined) throw new InvalidArgumentError('It must be like brand:2.');
+  return { field, limit: positive(limit) };
+}

@@ -6,6 +6,7 @@ import {
   clusterChoice,
   counts,
   delimiter,
+  group,
   lists,
   names,
   nonNegative,
@@ -175,6 +176,8 @@ function defineQuery(program: Command, output: () => Output): void {
     .option('-k <n>', 'results', positive, 10)
     .option('--offset <n>', 'results to leave out before the first', nonNegative)
     .option('--min-score <number>', 'least score of a result', number)
+    .option('--group <field:n>', 'at most n results of the same value of an attribute', group)
+    .option('--select <name,…>', 'attributes and columns to show with each item', lists)
     .option('--candidates <n>', 'items that are reranked (default: 1000)', positive)
     .option('--recall <share>', 'share of the true list to find (default: that of the model)', share)
     .option('--probes <n>', 'instead: clusters to look at', positive)

@@ -2,6 +2,7 @@
 import { SilverlodeError } from '../errors.js';
 import { FilterIndex } from '../index/filter_index.js';
 import type { Rotation } from '../index/rotation.js';
+import { RowValues } from '../index/row_values.js';
 import type { NativeDevice } from '../native/addon.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { BatchRunner } from './batch_runner.js';
@@ -26,6 +27,8 @@ export class MainSegment {
   readonly tensors: ReadonlyMap<string, Tensor>;
   readonly ids: CatalogueIds;
   readonly eligible: FilterIndex;
+  /** Attributes by row. */
+  readonly values: RowValues;
   readonly runner: BatchRunner;
   /** Row of every ordinal. */
   readonly rowOf: Int32Array;
@@ -36,6 +39,7 @@ export class MainSegment {
     this.tensors = tensors;
     this.ids = ids;
     this.eligible = FilterIndex.restore(manifest.filter, withPrefix(tensors, 'eligible.'));
+    this.values = new RowValues(this.eligible);
     this.rowOf = this.tensor('index.rowOf').view() as Int32Array;
     this.runner = new BatchRunner(device, manifest, tensors, limits, this.rowBytes);
   }

@@ -9,9 +9,11 @@ import { Catalogue, type Freshness, type UpdateResult } from './catalogue.js';
 import { inTime } from './deadline.js';
 import { describeModel, type ModelDescription } from './describe.js';
 import { explainRequest, type RetrievalPlan } from './explain.js';
+import { checkUpdateOf } from './fresh/check_update.js';
 import { type FollowOptions, follow, type LogEntry, type LogRun, type UpdateLog } from './fresh/follow.js';
 import type { FsyncPolicy } from './fresh/journal.js';
-import { type CheckedUpdate, checkUpdate, type FeatureValues, type Update, type UpsertItems } from './fresh/updates.js';
+import type { CheckedUpdate, FeatureValues, Update, UpsertItems } from './fresh/updates.js';
+import { type GetOptions, itemsOf, type SelectedItem } from './give/items.js';
 import { checkLoadOptions, type LoadLimits, type LoadOptions } from './load_options.js';
 import { MainSegment, type ModelParts } from './main_segment.js';
 import type { Manifest } from './manifest.js';
@@ -21,7 +23,14 @@ import { asError } from './results.js';
 import type { StageProfile } from './stage_profile.js';
 import { readModel, writeModel } from './stored_model.js';
 import { type TuneOptions, type TuneResult, tuneModel, tuneRequests } from './tune.js';
-import type { ItemIds, RetrieveBatchRequest, RetrieveBatchResult, RetrieveRequest, RetrieveResult } from './types.js';
+import type {
+  IdSet,
+  ItemIds,
+  RetrieveBatchRequest,
+  RetrieveBatchResult,
+  RetrieveRequest,
+  RetrieveResult,
+} from './types.js';
 
 export type { RetrievalPlan } from './explain.js';
 export type { LoadOptions } from './load_options.js';
@@ -166,6 +175,20 @@ export class RetrievalModel {
    */
   retrieveBatch(batch: RetrieveBatchRequest, options: { signal?: AbortSignal } = {}): Promise<RetrieveBatchResult> {
     return this.#track(() => this.#answerer.batch(batch, options.signal));
+  }
+
+  /**
+   * Items by their ids, in the order of these, as the current version has them: attributes and feature columns by name.
+   *
+   * @returns null for an id that no item has.
+   * @throws SilverlodeError `UNKNOWN_FIELD` naming what there is, `INVALID_ARGUMENT`, `LIMIT_EXCEEDED` for more than 131 072 ids.
+   * @example
+   * ```ts
+   * const [book] = await model.get(['book 7'], { select: ['title', 'year'] });
+   * ```
+   */
+  get(ids: IdSet, options: GetOptions = {}): Promise<(SelectedItem | null)[]> {
+    return this.#track(async () => itemsOf(this.#catalogue.current(), ids, options));
   }
 
   /** The plan of a request before it runs: strategy, clusters, bytes, memory. */
@@ -353,16 +376,7 @@ export class RetrievalModel {
   }
 
   #checkUpdate(update: Update): CheckedUpdate {
-    const { main } = this.#catalogue.current();
-    if (main.manifest.freshPrograms === undefined)
-      throw new SilverlodeError(
-        'UNSUPPORTED_VERSION',
-        'the model is from a version that knew no updates; publish it again',
-      );
-    const { features, biased, embeddings } = main.freshSizes;
-    const takesPriors = biased && !main.rotation?.aligned; // whose biases are products with the mean
-    const tableDtype = embeddings?.dtype;
-    return checkUpdate(update, { manifest: main.manifest, features, biased: takesPriors, tableDtype });
+    return checkUpdateOf(this.#catalogue.current().main, update);
   }
 
   #requireOpen(): void {

@@ -8,6 +8,8 @@ import { type Liked, likedBy, userOf } from './ask/liked.js';
 import { count, invalid } from './ask/numbers.js';
 import { type Page, pageOf } from './ask/page.js';
 import { embeddingOf, towerInputs } from './ask/user.js';
+import { checkGroups, type Groups, groupField } from './give/groups.js';
+import { checkSelect, selection } from './give/items.js';
 import type { Manifest } from './manifest.js';
 import { missesAllowed } from './recall/shares.js';
 import { spare } from './recall/spare.js';
@@ -66,6 +68,8 @@ export interface AskedRequest {
     minCandidates: number | undefined;
     filter: RetrieveRequest['filter'];
     exclude: readonly ItemId[] | undefined;
+    groups: Groups | undefined;
+    select: readonly string[] | undefined;
     rank: readonly ItemId[] | undefined;
     allow: readonly ItemId[] | undefined;
   };
@@ -90,6 +94,9 @@ export interface CheckedRequest extends AskedRequest {
   freshExcludeRows: Int32Array | undefined;
   /** Of a request that ranks: ids that no item has. */
   unknown: readonly ItemId[] | undefined;
+  /** What comes back of its items, and which attribute groups them. */
+  selected: ReturnType<typeof selection> | undefined;
+  groupedBy: number | undefined;
 }
 
 const REQUEST_FIELDS = new Set([
@@ -104,6 +111,8 @@ const REQUEST_FIELDS = new Set([
   'k',
   'offset',
   'minScore',
+  'groups',
+  'select',
   'candidates',
   'probes',
   'recall',
@@ -144,6 +153,8 @@ export class RequestChecker {
     const heads = this.#heads(user);
     const rank = request.rank === undefined ? undefined : this.#ranked(request);
     const allow = request.allow === undefined ? undefined : namedIds('allow', request.allow, manifest.ids);
+    const groups = checkGroups(request.groups);
+    const select = checkSelect(request.select);
     const page = pageOf(request, limits.maxK, rank && Math.max(1, rank.length));
     const candidates = manifest.scored ? this.#candidates(request, page, rank?.length ?? 0) : noCandidates(request);
     const probes = request.probes === undefined ? undefined : count('probes', request.probes);
@@ -168,6 +179,8 @@ export class RequestChecker {
       minCandidates,
       filter: request.filter,
       exclude,
+      groups,
+      select,
       rank,
       allow,
     };
@@ -228,6 +241,8 @@ export class RequestChecker {
       freshPlan,
       freshExcludeRows,
       unknown,
+      selected: asked.select && selection(version, asked.select),
+      groupedBy: asked.groups && groupField(version, asked.groups),
     };
   }
 
@@ -257,9 +272,9 @@ export class RequestChecker {
     return idsOf('rank', request.rank ?? [], this.manifest.ids, MOST_NAMED);
   }
 
-  #candidates({ candidates }: RetrieveRequest, { wanted, offset, depth }: Page, ranked: number): number {
+  #candidates({ candidates }: RetrieveRequest, { wanted, offset = 0, depth }: Page, ranked: number): number {
     const { maxCandidates } = this.limits;
-    const listed = offset === undefined ? depth : Math.max(offset + wanted, Math.min(depth, maxCandidates));
+    const listed = Math.max(offset + wanted, Math.min(depth, maxCandidates));
     const fallback = Math.max(listed, ranked, defaultCandidates(this.manifest));
     return count('candidates', candidates ?? fallback, maxCandidates);
   }

@@ -1,5 +1,7 @@
 // Program outputs to results.
 import { SilverlodeError } from '../errors.js';
+import { type Groups, grouped } from './give/groups.js';
+import { itemAt } from './give/items.js';
 import type { Manifest } from './manifest.js';
 import { recallExpected } from './recall/shares.js';
 import { type CheckedRequest, isNarrowed } from './requests.js';
@@ -78,32 +80,56 @@ function requireFinite(scores: Float32Array, begin: number, length: number, mani
 }
 
 export function toResult(outputs: BatchOutputs, request: CheckedRequest, b: number): RetrieveResult {
-  const { version, asked, unknown } = request;
+  const { version, asked, unknown, selected } = request;
   const { wanted, offset } = asked.page;
   const listed = resultLength(outputs, request, b);
   requireFinite(outputs.scores, b * outputs.width, listed, version.main.manifest);
-  const left = Math.min(offset ?? 0, listed);
-  const begin = b * outputs.width + left;
-  const length = Math.min(wanted, listed - left);
-  const ids = version.idsAt(outputs.ordinals, begin, begin + length);
+  const first = b * outputs.width;
+  const list = outputs.ordinals.subarray(first, first + listed);
+  const from = offset ?? 0;
+  const { ordinals, scores, positions, more } = asked.groups
+    ? groupedPage(list, outputs.scores.subarray(first, first + listed), request)
+    : { ...sliceOf(list, outputs.scores, first, from, wanted), positions: undefined, more: from + wanted < listed };
   const result: RetrieveResult = {
-    ids,
-    scores: outputs.scores.slice(begin, begin + length),
+    ids: version.idsAt(ordinals, 0, ordinals.length),
+    scores,
     stats: toStats(outputs, request, b),
   };
-  if (offset !== undefined && left + length < listed) result.next = left + length;
+  if (offset !== undefined && more) result.next = from + wanted;
   if (unknown) result.unknown = [...unknown];
+  if (selected) result.items = Array.from(ordinals, (each) => itemAt(version, version.placeAt(each), selected));
   const { tasks } = version.main.manifest;
   if (outputs.tasks && tasks.length > 0) {
     const logits = outputs.tasks;
     result.tasks = Object.fromEntries(
       tasks.map((task, t) => [
         task,
-        Float32Array.from({ length }, (_, i) => logits[(begin + i) * tasks.length + t] as number),
+        Float32Array.from(
+          ordinals,
+          (_, i) => logits[(first + (positions?.[i] ?? from + i)) * tasks.length + t] as number,
+        ),
       ]),
     );
   }
   return result;
+}
+
+function sliceOf(list: Int32Array, scores: Float32Array, first: number, from: number, wanted: number) {
+  const end = Math.min(list.length, from + wanted);
+  return { ordinals: list.subarray(from, end), scores: scores.slice(first + from, first + Math.max(from, end)) };
+}
+
+/** The page of a list in which so many may share a value. */
+function groupedPage(list: Int32Array, scores: Float32Array, { version, asked, groupedBy }: CheckedRequest) {
+  const { offset = 0, wanted } = asked.page;
+  const kept = grouped(version, list, asked.groups as Groups, groupedBy as number, offset + wanted + 1);
+  const positions = kept.slice(offset, offset + wanted);
+  return {
+    ordinals: Int32Array.from(positions, (at) => list[at] as number),
+    scores: Float32Array.from(positions, (at) => scores[at] as number),
+    positions,
+    more: kept.length > offset + wanted,
+  };
 }
 
 /** Clusters are those of the main segment; rows are counted in both. */

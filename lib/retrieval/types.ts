@@ -1,5 +1,6 @@
 // What users give to and get from a retrieval model.
 import type { FilterExpr } from '../filter/ast.js';
+import type { SelectedItem } from './give/items.js';
 
 /** Item ids come back in the type that was published. */
 export type ItemId = string | number | bigint;
@@ -49,6 +50,13 @@ export interface RetrieveRequest {
   offset?: number;
   /** Results whose final score is less, or NaN, are left out. */
   minScore?: number;
+  /**
+   * At most `limit` results of the same value of `field`, an attribute of one value; items without a value are not limited. Chosen from the
+   * best down, after the value formula, among the first 1 000 items of the list (10 000 where a page reaches beyond these, and so on).
+   */
+  groups?: { field: string; limit: number };
+  /** Names of attributes and feature columns that come back with each result, in `items`. */
+  select?: readonly string[];
   /** Candidates that are reranked (models with a reranker or a value formula); default: as tuned, else 1000; raised to k. */
   candidates?: number;
   /**
@@ -106,6 +114,8 @@ export interface RetrieveResult {
   scores: Float32Array;
   /** Raw logits per task of the reranker. */
   tasks?: Record<string, Float32Array>;
+  /** Of a request with `select`: what it names of every result. Integers beyond 2^53 are bigints. */
+  items?: SelectedItem[];
   /** Of a request with `offset`: that of the next page; undefined after the last one. */
   next?: number;
   /** Of a request with `rank`: the ids in it that no item has. */
@@ -117,7 +127,18 @@ export interface RetrieveResult {
 export interface RetrieveBatchRequest
   extends Omit<
     RetrieveRequest,
-    'embedding' | 'user' | 'like' | 'dislike' | 'strategy' | 'filter' | 'exclude' | 'deadlineMs' | 'count' | 'offset'
+    | 'embedding'
+    | 'user'
+    | 'like'
+    | 'dislike'
+    | 'strategy'
+    | 'filter'
+    | 'exclude'
+    | 'deadlineMs'
+    | 'count'
+    | 'offset'
+    | 'groups'
+    | 'select'
   > {
   /** float32 [count, dims]. */
   embeddings: Float32Array;

@@ -4,7 +4,7 @@ import { PlanCache } from '../filter/cache.js';
 import { FilterOp } from '../filter/opcodes.js';
 import type { FilterPlan } from '../filter/plan.js';
 import type { FilterSchema } from '../filter/schema.js';
-import type { FieldKind } from '../index/growing_filter.js';
+import type { FieldKind, ItemValues } from '../index/growing_filter.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { FreshName } from './fresh/inputs.js';
 import { bytesOf, isSet } from './fresh/live_bits.js';
@@ -24,6 +24,8 @@ export interface FreshVersion {
   readonly schema: FilterSchema;
   /** Fields that the main segment does not know. */
   readonly newFields: readonly FieldKind[];
+  /** Attributes of a row, by field. */
+  attributesOf(row: number): ItemValues;
 }
 
 /** One filter for both segments; undefined without one. */
@@ -40,7 +42,7 @@ interface SegmentRows {
 }
 
 /** Where an item lies: its row and its ordinal within its segment. */
-interface ItemPlace {
+export interface ItemPlace {
   segment: 'main' | 'fresh';
   row: number;
   ordinal: number;
@@ -102,6 +104,13 @@ export class Version {
       else found[place.segment].push(place.row);
     }
     return { rows: Int32Array.from(found.main), freshRows: Int32Array.from(found.fresh), unknown };
+  }
+
+  /** Where the item of an ordinal of a list lies. */
+  placeAt(ordinal: number): ItemPlace {
+    const row = ordinal - this.main.ids.length;
+    if (row >= 0) return { segment: 'fresh', row, ordinal: row };
+    return { segment: 'main', row: this.main.rowOf[ordinal] as number, ordinal };
   }
 
   /** Undefined for an id that no item has. */

@@ -18,7 +18,6 @@ export interface ItemColumns {
 }
 
 /** Feature columns: all as rows of a matrix, or some by name. */
-/** By position as rows, or columns by name. */
 export type Features = { data: Float32Array; shape: [number, number] } | Record<string, Float32Array>;
 
 /** What a model has that takes updates while it serves; answers may tell whether an update is `durable`. */

@@ -3,9 +3,10 @@ import { SilverlodeError } from '../errors.js';
 import type { ModelDescription } from '../retrieval/describe.js';
 import type { UpdateLog } from '../retrieval/fresh/follow.js';
 import type { FsyncPolicy } from '../retrieval/fresh/journal.js';
+import type { GetOptions, SelectedItem } from '../retrieval/give/items.js';
 import type { LoadOptions } from '../retrieval/load_options.js';
 import type { StageProfile } from '../retrieval/stage_profile.js';
-import type { RetrieveRequest, RetrieveResult } from '../retrieval/types.js';
+import type { ItemId, RetrieveRequest, RetrieveResult } from '../retrieval/types.js';
 import { type BatchedCall, Batcher, type BatcherOptions } from './batcher.js';
 import { freshnessOf } from './item_updates.js';
 import { NO_TRACING, type TraceCarrier, type Tracing } from './tracing.js';
@@ -27,6 +28,8 @@ export interface ServedModel {
     options?: { signal?: AbortSignal },
   ): Promise<(RetrieveResult | SilverlodeError)[]>;
   profile(requests: readonly RetrieveRequest[]): Promise<StageProfile[]>;
+  /** What only models have whose items can be looked up. */
+  get?(ids: readonly ItemId[], options?: GetOptions): Promise<(SelectedItem | null)[]>;
   close(): Promise<void>;
   /** What only models have that take updates. */
   follow?(log: UpdateLog): Promise<void>;

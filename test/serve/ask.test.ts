@@ -26,10 +26,14 @@ describe.each([
   ['a bitmap of them', { embedding, allow: BITMAP }],
   ['the second page', { embedding, k: 7, offset: 7 }],
   ['a least score', { embedding, minScore: 0.5 }],
+  [
+    'groups, and what is shown of items',
+    { embedding, k: 9, groups: { field: 'language', limit: 3 }, select: ['language'] },
+  ],
 ])('%s', (_, request) => {
   const wanted = async () => {
-    const { ids, scores, next, unknown } = await service.hub.retrieve('books', request);
-    return { ids, scores: [...scores], next, unknown };
+    const { ids, scores, items, next, unknown } = await service.hub.retrieve('books', request);
+    return { ids, scores: [...scores], items, next, unknown };
   };
 
   test('as JSON, alone and in a list', async () => {
@@ -49,9 +53,22 @@ describe.each([
     const payload = Buffer.from(encodeBinaryRequest({ ...rest, allow: text }, by ?? new Float32Array(0)));
     const headers = { 'content-type': TYPE, accept: TYPE };
     const { rawPayload } = await service.app.inject({ method: 'POST', url, payload, headers });
-    const { ids, scores, next, unknown } = decodeBinaryResult(new Uint8Array(rawPayload).buffer);
-    expect({ ids: Array.from(ids, Number), scores: [...scores], next, unknown }).toEqual(await wanted());
+    const { ids, scores, items, next, unknown } = decodeBinaryResult(new Uint8Array(rawPayload).buffer);
+    expect({ ids: Array.from(ids, Number), scores: [...scores], items, next, unknown }).toEqual(await wanted());
   });
+});
+
+test('items by their ids', async () => {
+  const get = (payload: object) => service.app.inject({ method: 'POST', url: '/v1/models/books/get', payload });
+  expect((await get({ ids: [3, 12_345, 4] })).json()).toEqual({
+    items: [{ language: 'en' }, null, { language: 'de' }],
+  });
+  const { items } = (await get({ ids: [3], select: [], vectors: true })).json();
+  expect(items).toEqual([{ vector: expect.arrayContaining([expect.any(Number)]) }]);
+  const refused = await get({ ids: [3], select: ['colour'] });
+  expect([refused.statusCode, refused.json().error.code]).toEqual([400, 'UNKNOWN_FIELD']);
+  expect((await get({ ids: ['3'] })).statusCode).toBe(400);
+  expect((await get({})).json().error.field).toBe('ids');
 });
 
 test.each([

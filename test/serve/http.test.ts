@@ -320,6 +320,7 @@ describe('operation', () => {
       '/v1/models',
       '/v1/models/{name}',
       '/v1/models/{name}/compact',
+      '/v1/models/{name}/get',
       '/v1/models/{name}/items',
       '/v1/models/{name}/retrieve',
       '/v1/models/{name}/rollback',

@@ -23,6 +23,8 @@ export interface QueryFlags {
   k: number;
   offset?: number;
   minScore?: number;
+  group?: { field: string; limit: number };
+  select?: readonly string[];
   candidates?: number;
   probes?: number;
   recall?: number;
@@ -62,7 +64,7 @@ export async function runQuery(path: string, flags: QueryFlags, output: Output):
 }
 
 async function fromFlags(flags: QueryFlags, kind: string): Promise<RetrieveRequest> {
-  const { user, filter, k, offset, minScore, candidates, probes, recall, count, weight } = flags;
+  const { user, filter, k, offset, minScore, group, select, candidates, probes, recall, count, weight } = flags;
   const embedding = flags.embedding ? await Promise.all(flags.embedding.map(readRow)) : flags.vector;
   const ids = (texts: readonly string[] | undefined) => texts && typedIds(texts, kind);
   const named = {
@@ -72,10 +74,11 @@ async function fromFlags(flags: QueryFlags, kind: string): Promise<RetrieveReque
     rank: ids(flags.rank),
     allow: ids(flags.allow),
   };
-  return { embedding, user, ...named, filter, k, offset, minScore, candidates, probes, recall, count, weights: weight };
+  const list = { k, offset, minScore, groups: group, select };
+  return { embedding, user, ...named, filter, ...list, candidates, probes, recall, count, weights: weight };
 }
 
-function resultTable({ ids, scores, tasks = {} }: RetrieveResult): string {
+function resultTable({ ids, scores, tasks = {}, items = [] }: RetrieveResult): string {
   if (ids.length === 0) return 'no item is eligible';
   return table(
     ids.map((id, i) => ({
@@ -83,9 +86,12 @@ function resultTable({ ids, scores, tasks = {} }: RetrieveResult): string {
       id,
       score: scores[i],
       ...Object.fromEntries(Object.entries(tasks).map(([task, logits]) => [task, logits[i]])),
+      ...Object.fromEntries(Object.entries(items[i] ?? {}).map(([name, value]) => [name, shown(value)])),
     })),
   );
 }
+
+const shown = (value: unknown): unknown => (Array.isArray(value) ? value.join(', ') : value);
 
 /** The row that `FILE:ROW` names; row 0 of `FILE`. */
 async function readRow(source: string): Promise<Float32Array> {

@@ -21,20 +21,18 @@ export interface Page {
  * A search that stops when it has found enough finds more when more are wanted, so a request with an offset is searched to a depth that
  * its page does not decide: pages of one version fit together.
  */
-export function pageOf({ k, offset, minScore }: RetrieveRequest, maxK: number, fallback = DEFAULT_K): Page {
+export function pageOf({ k, offset, minScore, groups }: RetrieveRequest, maxK: number, fallback = DEFAULT_K): Page {
   const wanted = count('k', k ?? Math.min(fallback, maxK), maxK);
   const least = minScore ?? Number.NEGATIVE_INFINITY;
   if (typeof least !== 'number' || Number.isNaN(least))
     throw invalid(`minScore must be a number, got ${String(minScore)}`, { field: 'minScore' });
-  if (offset === undefined) return { wanted, offset, depth: wanted, minScore: least };
-  count('offset', offset, maxK, 0);
-  if (offset + wanted > maxK)
-    throw new SilverlodeError(
-      'LIMIT_EXCEEDED',
-      `offset + k is ${offset + wanted}, the model was loaded for at most ${maxK}`,
-      { field: 'offset' },
-    );
+  if (offset === undefined && groups === undefined) return { wanted, offset, depth: wanted, minScore: least };
+  const end = count('offset', offset ?? 0, maxK, 0) + wanted;
+  if (end > maxK)
+    throw new SilverlodeError('LIMIT_EXCEEDED', `offset + k is ${end}, the model was loaded for at most ${maxK}`, {
+      field: 'offset',
+    });
   let depth = LEAST_DEPTH;
-  while (depth <= offset + wanted) depth *= 10;
+  while (depth <= end) depth *= 10;
   return { wanted, offset, depth: Math.min(depth, maxK), minScore: least };
 }

@@ -106,6 +106,7 @@ export class Editor {
     tensors.set('clusterBegin', tensor(Int32Array.of(0, used)) as Tensor);
     tensors.set('live', this.#freshLive(rows));
     tensors.set('mainLive', this.#mainLive());
+    const segment = this.#segment; // a later version may have another one
     return {
       tensors,
       ids: this.#segment.ids,
@@ -113,6 +114,7 @@ export class Editor {
       items: this.#rowOf.size + this.#stage.added,
       schema: appended ? this.#segment.filter.schema() : fresh.schema,
       newFields: this.#segment.filter.fields.slice(main.eligible.manifest().fields.length),
+      attributesOf: (row) => segment.attributesOf(row),
     };
   }
 

@@ -8,14 +8,14 @@
 // float32 [heads, dims], nothing for a request by `user`; or, with `inputs`, inputs of the tower, float32, as many numbers of each
 // as it says, in that order. Further inputs may be in `user`.
 //
-// Response: the head is {count, ids, tasks, next, unknown, stats}, `next` and `unknown` as in JSON where there are such. `ids` says what the first array holds: 'int64' [count] (numbers and bigints),
+// Response: the head is {count, ids, tasks, items, next, unknown, stats}, `items`, `next` and `unknown` as in JSON where there are such. `ids` says what the first array holds: 'int64' [count] (numbers and bigints),
 // or 'json' when the head has the ids themselves in `names`. Then scores, float32 [count], then one float32 [count] per name in
 // `tasks`, in that order. Each array ends with zeros up to a multiple of 8.
 import { SilverlodeError } from '../../errors.js';
 import { parseJson } from '../../io/json.js';
 import type { RetrieveResult } from '../../retrieval/types.js';
 import type { ModelFacts } from '../served_model.js';
-import { type JsonRequest, jsonId } from './json.js';
+import { type JsonRequest, jsonId, jsonItem } from './json.js';
 
 const ALIGNMENT = 8;
 const PREFIX = 4;
@@ -58,10 +58,8 @@ export function splitInputs(values: Float32Array, inputs: Readonly<Record<string
 }
 
 /** The body of a binary response. @param kind Type of the model's ids. */
-export function writeBinary(
-  { ids, scores, tasks = {}, next, unknown, stats }: RetrieveResult,
-  kind: ModelFacts['ids'],
-): Buffer {
+export function writeBinary(result: RetrieveResult, kind: ModelFacts['ids']): Buffer {
+  const { ids, scores, tasks = {}, items, next, unknown, stats } = result;
   const named = kind === 'string';
   const names = Object.keys(tasks);
   const head = {
@@ -69,6 +67,7 @@ export function writeBinary(
     ids: named ? 'json' : 'int64',
     names: named ? ids : undefined,
     tasks: names,
+    items: items?.map(jsonItem),
     next,
     unknown: unknown?.map(jsonId),
     stats,

@@ -9,6 +9,8 @@ export interface BinaryResult {
   scores: Float32Array;
   /** Raw logits per task. */
   tasks: Record<string, Float32Array>;
+  /** What was selected of every result. */
+  items?: Record<string, unknown>[];
   /** Offset of the next page. */
   next?: number;
   /** Ids to rank that no item has; bigints as decimal strings. */
@@ -21,6 +23,7 @@ interface ResultHead {
   ids: 'json' | 'int64';
   names?: string[];
   tasks: string[];
+  items?: Record<string, unknown>[];
   next?: number;
   unknown?: (string | number)[];
   stats: RetrieveStats;
@@ -76,6 +79,14 @@ export function decodeBinaryResult(body: ArrayBuffer): BinaryResult {
   const ids = head.ids === 'json' ? (head.names ?? []) : bigints();
   const scores = floats();
   const tasks = Object.fromEntries(head.tasks.map((name) => [name, floats()]));
-  const { next: page, unknown, stats } = head;
-  return { ids, scores, tasks, ...(page !== undefined && { next: page }), ...(unknown && { unknown }), stats };
+  const { items, next: page, unknown, stats } = head;
+  return {
+    ids,
+    scores,
+    tasks,
+    ...(items && { items }),
+    ...(page !== undefined && { next: page }),
+    ...(unknown && { unknown }),
+    stats,
+  };
 }

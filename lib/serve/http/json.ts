@@ -1,7 +1,9 @@
 // Requests and results between JSON and what models take and give.
 import { SilverlodeError } from '../../errors.js';
 import type { FilterExpr } from '../../filter/ast.js';
+import type { SelectedItem } from '../../retrieval/give/items.js';
 import type { ItemId, RetrieveRequest, RetrieveResult } from '../../retrieval/types.js';
+import { isTypedArrayOf } from '../../tensor/typed_array.js';
 import type { ModelFacts } from '../served_model.js';
 
 /** A request as it comes, valid by its schema. */
@@ -28,6 +30,7 @@ export interface JsonResult {
   ids: (string | number)[];
   scores: (number | null)[];
   tasks?: Record<string, (number | null)[]>;
+  items?: Record<string, unknown>[];
   next?: number;
   unknown?: (string | number)[];
   stats: RetrieveResult['stats'];
@@ -87,8 +90,9 @@ function checkTreeSize(tree: FilterExpr, filterLength: number): void {
   }
 }
 
-export function toJsonResult({ ids, scores, tasks, next, unknown, stats }: RetrieveResult): JsonResult {
+export function toJsonResult({ ids, scores, tasks, items, next, unknown, stats }: RetrieveResult): JsonResult {
   const result: JsonResult = { ids: ids.map(jsonId), scores: finite(scores), stats };
+  if (items) result.items = items.map(jsonItem);
   if (next !== undefined) result.next = next;
   if (unknown) result.unknown = unknown.map(jsonId);
   if (tasks) result.tasks = Object.fromEntries(Object.entries(tasks).map(([name, logits]) => [name, finite(logits)]));
@@ -97,6 +101,16 @@ export function toJsonResult({ ids, scores, tasks, next, unknown, stats }: Retri
 
 export function jsonId(id: ItemId): string | number {
   return typeof id === 'bigint' ? id.toString() : id;
+}
+
+/** Bigints as decimal strings, vectors as lists. */
+export function jsonItem(item: SelectedItem): Record<string, unknown> {
+  const plain = (value: unknown): unknown => {
+    if (typeof value === 'bigint') return value.toString();
+    if (typeof value === 'number') return Number.isFinite(value) ? value : null;
+    return Array.isArray(value) || isTypedArrayOf(value, Float32Array) ? Array.from(value, plain) : value;
+  };
+  return Object.fromEntries(Object.entries(item).map(([name, value]) => [name, plain(value)]));
 }
 
 /** JSON has no NaN and no Infinity. */

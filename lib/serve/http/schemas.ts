@@ -7,7 +7,14 @@ export const BINARY = 'application/x-silverlode';
 const numbers = { type: 'array', items: { type: 'number' }, minItems: 1, maxItems: 65_536 } as const;
 const id = { anyOf: [{ type: 'string' }, { type: 'integer' }], description: 'bigint ids are decimal strings' } as const;
 
-const ids = (maxItems: number, description: string) => ({ type: 'array', items: id, maxItems, description }) as const;
+export const ids = (maxItems: number, description: string) =>
+  ({ type: 'array', items: id, maxItems, description }) as const;
+export const names = {
+  type: 'array',
+  items: { type: 'string' },
+  maxItems: 1024,
+  description: 'attributes and feature columns that come back with each item',
+} as const;
 /** A bitmap of as many ids as a request may name is shorter. */
 const MOST_BITMAP_TEXT = 2 ** 20;
 
@@ -38,6 +45,14 @@ function requestFields(limits: ServiceLimits) {
     k: { type: 'integer', minimum: 1, maximum: limits.k, description: 'results wanted; default 100' },
     offset: { type: 'integer', minimum: 0, description: 'results left out before the first; 0 for the first page' },
     minScore: { type: 'number', description: 'least final score of a result' },
+    groups: {
+      type: 'object',
+      description: 'at most so many results of the same value of an attribute',
+      additionalProperties: false,
+      required: ['field', 'limit'],
+      properties: { field: { type: 'string' }, limit: { type: 'integer', minimum: 1 } },
+    },
+    select: names,
     candidates: { type: 'integer', minimum: 1, maximum: limits.candidates, description: 'candidates to rerank' },
     recall: { type: 'number', exclusiveMinimum: 0, maximum: 1, description: 'share of the true list to reach' },
     probes: { type: 'integer', minimum: 1, description: 'instead: clusters per head to look at' },
@@ -116,6 +131,11 @@ export const resultSchema = {
       type: 'object',
       description: 'raw logits per task',
       additionalProperties: { type: 'array', items: { type: ['number', 'null'] } },
+    },
+    items: {
+      type: 'array',
+      items: { type: 'object', additionalProperties: true },
+      description: 'of every result what was selected; integers beyond 2^53 are decimal strings',
     },
     next: { type: 'integer', description: 'offset of the next page; not there after the last one' },
     unknown: { type: 'array', items: id, description: 'ids to rank that no item has' },

@@ -16,6 +16,7 @@ import { Connections } from './connections.js';
 import type { ServiceContext } from './context.js';
 import { answerParserError, errorAnswer, HttpError, noRoute, sendError } from './errors.js';
 import { readIntegersExactly } from './exact_integers.js';
+import { getRoute } from './get.js';
 import { healthRoutes, metricsRoute, pageRoute } from './health.js';
 import { inferenceRoutes } from './inference_v2.js';
 import { itemRoutes } from './items.js';
@@ -120,6 +121,7 @@ export async function createService(hub: ModelHub, options: ServiceOptions = {})
   app.addSchema(errorSchema);
   app.addSchema(resultSchema);
   retrieveRoute(app, context);
+  getRoute(app, context);
   modelRoutes(app, context);
   if (options.changes !== false) {
     itemRoutes(app, context);
