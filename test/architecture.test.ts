@@ -91,6 +91,7 @@ describe('imports in lib', () => {
     nn: ['tensor', 'program/trace', 'ops', 'value', 'data/random', 'snapshot'],
     index: ['native', 'tensor', 'program/trace', 'ops', 'nn', 'filter', 'data/random', 'snapshot'],
     retrieval: ['native', 'tensor', 'program', 'ops', 'nn', 'filter', 'value', 'index', 'data', 'io', 'snapshot'],
+    onnx: ['tensor', 'program', 'ops', 'nn'],
     feed: ['retrieval', 'tensor', 'io'],
     serve: ['*'],
     cli: ['*'],

@@ -61,6 +61,7 @@ Exit codes: 0 done, 1 failed (reason on stderr), 2 wrong usage.`,
   defineDevices(program, () => output);
   definePublish(program, () => output);
   defineInspect(program, () => output);
+  defineImport(program, () => output);
   defineQuery(program, () => output);
   defineTune(program, () => output);
   defineBench(program, () => output);
@@ -114,6 +115,7 @@ function definePublish(program: Command, output: () => Output): void {
     .option('--clusters <n>', 'a number, auto or flat', clusterChoice, 'auto')
     .option('--probes <n>', 'clusters to look at first (default: tuned)', positive)
     .option('--queries <file>', `typical queries to tune probes with: ${VECTOR_FILES}`)
+    .option('--tower <file>', 'network of the user side: an ONNX model with one output')
     .option('--rerank <file>', 'OverArch weights layers.<n>.weight|bias, safetensors')
     .option('--tasks <a,b,…>', 'names of its outputs', names)
     .addOption(
@@ -156,6 +158,12 @@ function defineInspect(program: Command, output: () => Output): void {
     .argument('<model>', 'model file')
     .option('--no-verify', 'do not check the checksums')
     .action(async (model, flags) => (await import('./commands/inspect.js')).runInspect(model, flags, output()));
+}
+
+function defineImport(program: Command, output: () => Output): void {
+  define(program, 'import', 'describe what an ONNX model becomes: inputs, outputs, parameters, operators')
+    .argument('<file>', 'ONNX model')
+    .action(async (file) => (await import('./commands/import.js')).runImport(file, output()));
 }
 
 function defineQuery(program: Command, output: () => Output): void {

@@ -13,7 +13,7 @@ import { rescore } from '../ops/rescore.js';
 import { reshape } from '../ops/reshape.js';
 import { topK } from '../ops/top_k.js';
 import type { InputSpecs } from '../program/compile.js';
-import type { AnyTensor, InputSpec, SymbolicTensor } from '../program/trace.js';
+import { type AnyTensor, type InputSpec, SymbolicTensor } from '../program/trace.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { FreshInputs } from './fresh/inputs.js';
 
@@ -163,7 +163,7 @@ export class RetrievalModule extends Module {
   /** User embeddings [batch, heads, dims] from the tower. */
   private embed(user: Readonly<Record<string, unknown>>): SymbolicTensor {
     const tower = this.tower as Tower;
-    const output = call('tower', tower, user) as SymbolicTensor;
+    const output = onlyTensor(call('tower', tower, user));
     const { dims } = this.index.parts;
     const width = output.shape.slice(1).reduce<number>((product, dim) => product * Number(dim), 1);
     if (!Number.isInteger(width / dims)) {
@@ -203,6 +203,17 @@ export class RetrievalModule extends Module {
     const embeddingScales = gatherRows(this.index.rowScales, rows, { tail: fresh.rowScales });
     return { candidates: { embeddings, embeddingScales, embeddingIndex: pairs, ...features }, items };
   }
+}
+
+/** What a tower gives: a tensor, or an object of one. */
+function onlyTensor(output: unknown): SymbolicTensor {
+  if (output instanceof SymbolicTensor) return output;
+  const named = Object.values((output ?? {}) as Record<string, unknown>);
+  const [only] = named;
+  if (named.length === 1 && only instanceof SymbolicTensor) return only;
+  throw new SilverlodeError('INVALID_ARGUMENT', 'the tower must give one tensor: the embedding of the user', {
+    field: 'tower',
+  });
 }
 
 /** What reranker and value model read of the candidates. */

@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { SilverlodeError } from '../../errors.js';
 import { readVectors } from '../../io/vectors.js';
 import { OverArch } from '../../nn/over_arch.js';
+import { importOnnx } from '../../onnx/index.js';
 import type { Metric } from '../../ops/ivf_probe.js';
 import type { Activation } from '../../ops/linear.js';
 import { type PublishOptions, publish } from '../../retrieval/publish.js';
@@ -22,6 +23,7 @@ export interface PublishFlags extends CatalogueFlags {
   clusters: number | 'auto' | 'flat';
   probes?: number;
   queries?: string;
+  tower?: string;
   rerank?: string;
   tasks?: string[];
   activation: Activation;
@@ -53,6 +55,7 @@ export async function runPublish(flags: PublishFlags, output: Output): Promise<v
   await using model = await publish({
     items,
     index: { metric, clusters, probes },
+    tower: flags.tower === undefined ? undefined : await importOnnx(flags.tower),
     rerank:
       flags.rerank === undefined ? undefined : loadOverArch(flags.rerank, dims, flags.tasks ?? [], flags.activation),
     rerankEmbeddings: flags.rerankEmbeddings,
