@@ -48,6 +48,7 @@ export {
 export { type AnyTensor, type InputSpec, SymbolicTensor } from './program/trace.js';
 export type { Freshness, UpdateResult } from './retrieval/catalogue.js';
 export type { ModelDescription } from './retrieval/describe.js';
+export { type EvaluateOptions, type Evaluation, evaluate, type Interaction } from './retrieval/evaluate.js';
 export type { CompactionOptions, FoldReason } from './retrieval/fresh/compaction.js';
 export type { CompactionState } from './retrieval/fresh/folding.js';
 export type { FollowOptions, LogEntry, UpdateLog } from './retrieval/fresh/follow.js';

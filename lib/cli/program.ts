@@ -64,6 +64,7 @@ Exit codes: 0 done, 1 failed (reason on stderr), 2 wrong usage.`,
   defineImport(program, () => output);
   defineQuery(program, () => output);
   defineTune(program, () => output);
+  defineEvaluate(program, () => output);
   defineBench(program, () => output);
   defineServe(program, () => output);
   try {
@@ -234,6 +235,28 @@ function defineTune(program: Command, output: () => Output): void {
     .option('--out <file>', 'write the tuned model here (default: replace the model file)')
     .option('--threads <n>', 'compute threads (default: physical cores)', positive)
     .action(async (model, flags) => (await import('./commands/tune.js')).runTune(model, flags, output()));
+}
+
+function defineEvaluate(program: Command, output: () => Output): void {
+  define(program, 'evaluate', 'recall, NDCG, coverage and diversity on interactions that were held out')
+    .argument('<model>', 'model file')
+    .requiredOption('--interactions <file>', 'a person per row: .jsonl .csv .parquet')
+    .option('--history <column>', 'ids of the items that stand for the person, and do not come back', 'history')
+    .option('--held <column>', 'ids of the items that were chosen later', 'held')
+    .option('--queries <file>', 'embeddings of the people, by row: histories are excluded alone')
+    .option('--filter <text>', 'what is eligible for everybody')
+    .option('--recall <share>', 'share of the true list to find (default: that of the model)', share)
+    .option('-k <n>', 'length of the lists', positive, 20)
+    .option('--list-separator <text>', 'between values of a CSV cell', delimiter)
+    .option('--delimiter <text>', 'between cells of a CSV file (default: a comma)', delimiter)
+    .option('--threads <n>', 'compute threads (default: physical cores)', positive)
+    .addHelpText(
+      'after',
+      `
+Example, where people.jsonl holds {"history": ["b7", "b9"], "held": ["b3"]} per line:
+  silverlode evaluate items.silverlode --interactions people.jsonl -k 20 --json`,
+    )
+    .action(async (model, flags) => (await import('./commands/evaluate.js')).runEvaluate(model, flags, output()));
 }
 
 function defineBench(program: Command, output: () => Output): void {

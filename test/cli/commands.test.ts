@@ -349,3 +349,49 @@ describe('bench', () => {
     expect(stderr).toMatch(/\(SHAPE_MISMATCH\)/);
   });
 });
+
+describe('evaluate', () => {
+  test('judges lists by histories, and by embeddings', async () => {
+    const inspected = await json('query', BOOKS, '--embedding', `${path('users.npy')}:0`, '-k', 6);
+    const [first, second, ...others] = inspected.ids;
+    const people = path('people.jsonl');
+    const rows = [
+      { history: [first], held: [second, ...others] },
+      { history: [second, first], held: others },
+      { history: [], held: [first] },
+    ];
+    await writeFile(people, rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+    const judged = await json('evaluate', BOOKS, '--interactions', people, '-k', ITEMS);
+    expect(judged).toMatchObject({ k: ITEMS, people: 2, recall: 1, hits: 1, unknown: 0 });
+    expect(await text('evaluate', BOOKS, '--interactions', people)).toMatch(/recall +\d/);
+    const missing = await run('evaluate', BOOKS, '--interactions', people, '--held', 'later');
+    expect([missing.code, missing.stderr]).toEqual([1, expect.stringContaining("no column 'later'")]);
+  });
+});
+
+describe('import', () => {
+  const MLP = 'test/onnx/models/mlp.onnx';
+
+  test('describes an ONNX model', async () => {
+    const described = await json('import', MLP);
+    expect(described).toMatchObject({
+      inputs: [{ name: 'x', dtype: 'float32', shape: ['batch', 12] }],
+      outputs: ['user'],
+      numbers: 24 * 12 + 24 + 16 * 24 + 16 + 8 * 16 + 8,
+    });
+    expect(await text('import', MLP)).toMatch(/Gemm x 3[\s\S]*fc1\.weight +float32 +24 x 12/);
+    expect((await run('import', 'nothing.onnx')).code).toBe(1);
+  });
+
+  test('publishes one as the tower', async () => {
+    const [items, out] = [path('tower.npy'), path('tower.silverlode')];
+    await writeNpy(items, {
+      dtype: 'float32',
+      data: Float32Array.from({ length: 80 }, (_, i) => Math.sin(i)),
+      shape: [10, 8],
+    });
+    await json('publish', '--embeddings', items, '--tower', MLP, '--out', out);
+    const user = JSON.stringify({ x: Array.from({ length: 12 }, (_, i) => i) });
+    expect((await json('query', out, '--user', user, '-k', 3)).ids).toHaveLength(3);
+  });
+});
