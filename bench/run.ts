@@ -11,6 +11,7 @@ import type { BenchOptions, BenchResult, Suite } from './support/suite.js';
 const SUITES: Readonly<Record<string, () => Promise<{ default: Suite }>>> = {
   ops: () => import('./ops/index.js'),
   boundary: () => import('./boundary/index.js'),
+  features: () => import('./features/index.js'),
   ann: () => import('./ann/index.js'),
   pipeline: () => import('./pipelines/index.js'),
   kernels: () => import('./kernels/index.js'),
@@ -29,7 +30,7 @@ const SUITES: Readonly<Record<string, () => Promise<{ default: Suite }>>> = {
 
 /** What runs where no suite is named; the others need more time, packages or cores. */
 const BY_DEFAULT = [
-  ...['ops', 'boundary', 'ann', 'kernels', 'pipeline', 'freshness'],
+  ...['ops', 'boundary', 'features', 'ann', 'kernels', 'pipeline', 'freshness'],
   ...['filter', 'topk', 'rerank', 'scan', 'publish', 'load'],
 ];
 

@@ -186,6 +186,7 @@ function defineQuery(program: Command, output: () => Output): void {
     .option('--offset <n>', 'results to leave out before the first', nonNegative)
     .option('--min-score <number>', 'least score of a result', number)
     .option('--group <field:n>', 'at most n results of the same value of an attribute', group)
+    .option('--mmr <share>', 'prefer items that differ from those before; 1: by score alone', share)
     .option('--select <name,…>', 'attributes and columns to show with each item', lists)
     .option('--candidates <n>', 'items that are reranked (default: 1000)', positive)
     .option('--recall <share>', 'share of the true list to find (default: that of the model)', share)

@@ -133,9 +133,18 @@ export class Answerer {
 
   #askBatch(batch: RetrieveBatchRequest): AskedRequest[] {
     const { embeddings, count, filters, exclude, ...shared } = batch;
-    const foreign = ['embedding', 'user', 'like', 'filter', 'deadlineMs', 'offset', 'groups', 'select'].find(
-      (name) => name in shared,
-    );
+    const foreign = [
+      'embedding',
+      'user',
+      'like',
+      'filter',
+      'deadlineMs',
+      'offset',
+      'groups',
+      'boost',
+      'diversity',
+      'select',
+    ].find((name) => name in shared);
     if (foreign !== undefined) {
       const message = `retrieveBatch takes no '${foreign}': embeddings and filters have one entry per request, lists are whole, a signal ends it`;
       throw new SilverlodeError('INVALID_ARGUMENT', message, { field: foreign });

@@ -8,7 +8,7 @@ import { type Liked, likedBy, userOf } from './ask/liked.js';
 import { count, invalid } from './ask/numbers.js';
 import { type Page, pageOf } from './ask/page.js';
 import { embeddingOf, towerInputs } from './ask/user.js';
-import { checkGroups, type Groups, groupField } from './give/groups.js';
+import { type Arrangement, arrangementOf, type Wishes, wishesOf } from './give/arrange.js';
 import { checkSelect, selection } from './give/items.js';
 import type { Manifest } from './manifest.js';
 import { missesAllowed } from './recall/shares.js';
@@ -68,7 +68,7 @@ export interface AskedRequest {
     minCandidates: number | undefined;
     filter: RetrieveRequest['filter'];
     exclude: readonly ItemId[] | undefined;
-    groups: Groups | undefined;
+    wishes: Wishes | undefined;
     select: readonly string[] | undefined;
     rank: readonly ItemId[] | undefined;
     allow: readonly ItemId[] | undefined;
@@ -94,9 +94,9 @@ export interface CheckedRequest extends AskedRequest {
   freshExcludeRows: Int32Array | undefined;
   /** Of a request that ranks: ids that no item has. */
   unknown: readonly ItemId[] | undefined;
-  /** What comes back of its items, and which attribute groups them. */
+  /** What comes back of its items, and how its list is arranged. */
   selected: ReturnType<typeof selection> | undefined;
-  groupedBy: number | undefined;
+  arrangement: Arrangement | undefined;
 }
 
 const REQUEST_FIELDS = new Set([
@@ -112,6 +112,8 @@ const REQUEST_FIELDS = new Set([
   'offset',
   'minScore',
   'groups',
+  'boost',
+  'diversity',
   'select',
   'candidates',
   'probes',
@@ -153,9 +155,9 @@ export class RequestChecker {
     const heads = this.#heads(user);
     const rank = request.rank === undefined ? undefined : this.#ranked(request);
     const allow = request.allow === undefined ? undefined : namedIds('allow', request.allow, manifest.ids);
-    const groups = checkGroups(request.groups);
+    const wishes = wishesOf(request);
     const select = checkSelect(request.select);
-    const page = pageOf(request, limits.maxK, rank && Math.max(1, rank.length));
+    const page = pageOf(request, limits.maxK, wishes !== undefined, rank && Math.max(1, rank.length));
     const candidates = manifest.scored ? this.#candidates(request, page, rank?.length ?? 0) : noCandidates(request);
     const probes = request.probes === undefined ? undefined : count('probes', request.probes);
     const minCandidates =
@@ -179,7 +181,7 @@ export class RequestChecker {
       minCandidates,
       filter: request.filter,
       exclude,
-      groups,
+      wishes,
       select,
       rank,
       allow,
@@ -242,7 +244,7 @@ export class RequestChecker {
       freshExcludeRows,
       unknown,
       selected: asked.select && selection(version, asked.select),
-      groupedBy: asked.groups && groupField(version, asked.groups),
+      arrangement: asked.wishes && arrangementOf(asked.wishes, version),
     };
   }
 

@@ -1,6 +1,6 @@
 // Program outputs to results.
 import { SilverlodeError } from '../errors.js';
-import { type Groups, grouped } from './give/groups.js';
+import { type Arrangement, arranged } from './give/arrange.js';
 import { itemAt } from './give/items.js';
 import type { Manifest } from './manifest.js';
 import { recallExpected } from './recall/shares.js';
@@ -56,9 +56,9 @@ export function toOutputs(
 }
 
 /** How many entries of a request's list are real: at most its k, up to the first one that is missing or scores too little. */
-export function resultLength(outputs: BatchOutputs, { k, asked }: CheckedRequest, b: number): number {
+export function resultLength(outputs: BatchOutputs, { k, asked, arrangement }: CheckedRequest, b: number): number {
   const begin = b * outputs.width;
-  const { minScore } = asked.page;
+  const minScore = arrangement ? Number.NEGATIVE_INFINITY : asked.page.minScore; // which looks at final scores
   const isReal = (at: number) =>
     (outputs.ordinals[at] as number) >= 0 &&
     (minScore === Number.NEGATIVE_INFINITY || (outputs.scores[at] as number) >= minScore);
@@ -80,15 +80,15 @@ function requireFinite(scores: Float32Array, begin: number, length: number, mani
 }
 
 export function toResult(outputs: BatchOutputs, request: CheckedRequest, b: number): RetrieveResult {
-  const { version, asked, unknown, selected } = request;
+  const { version, asked, unknown, selected, arrangement } = request;
   const { wanted, offset } = asked.page;
   const listed = resultLength(outputs, request, b);
   requireFinite(outputs.scores, b * outputs.width, listed, version.main.manifest);
   const first = b * outputs.width;
   const list = outputs.ordinals.subarray(first, first + listed);
   const from = offset ?? 0;
-  const { ordinals, scores, positions, more } = asked.groups
-    ? groupedPage(list, outputs.scores.subarray(first, first + listed), request)
+  const { ordinals, scores, positions, more } = arrangement
+    ? arrangedPage(list, outputs.scores.subarray(first, first + listed), request, arrangement)
     : { ...sliceOf(list, outputs.scores, first, from, wanted), positions: undefined, more: from + wanted < listed };
   const result: RetrieveResult = {
     ids: version.idsAt(ordinals, 0, ordinals.length),
@@ -119,16 +119,16 @@ function sliceOf(list: Int32Array, scores: Float32Array, first: number, from: nu
   return { ordinals: list.subarray(from, end), scores: scores.slice(first + from, first + Math.max(from, end)) };
 }
 
-/** The page of a list in which so many may share a value. */
-function groupedPage(list: Int32Array, scores: Float32Array, { version, asked, groupedBy }: CheckedRequest) {
-  const { offset = 0, wanted } = asked.page;
-  const kept = grouped(version, list, asked.groups as Groups, groupedBy as number, offset + wanted + 1);
-  const positions = kept.slice(offset, offset + wanted);
+function arrangedPage(list: Int32Array, given: Float32Array, { version, asked }: CheckedRequest, how: Arrangement) {
+  const { offset = 0, wanted, minScore } = asked.page;
+  const end = offset + wanted;
+  const { positions: all, scores } = arranged(version, list, given, how, { most: end + 1, minScore });
+  const positions = all.slice(offset, end);
   return {
     ordinals: Int32Array.from(positions, (at) => list[at] as number),
     scores: Float32Array.from(positions, (at) => scores[at] as number),
     positions,
-    more: kept.length > offset + wanted,
+    more: all.length > end,
   };
 }
 

@@ -55,6 +55,16 @@ export interface RetrieveRequest {
    * best down, after the value formula, among the first 1 000 items of the list (10 000 where a page reaches beyond these, and so on).
    */
   groups?: { field: string; limit: number };
+  /**
+   * Factors of the final scores of items that satisfy a filter; several multiply. They order the list that was found, of the same depth
+   * as with `groups`, and cannot bring an item into it.
+   */
+  boost?: readonly { filter: string | FilterExpr; factor: number }[];
+  /**
+   * Maximal marginal relevance (Carbonell and Goldstein, 1998) among the best 1 000 of the list: 1 orders by score alone, less prefers
+   * items whose vectors differ from those before. Scores stay what they are.
+   */
+  diversity?: { mmr: number };
   /** Names of attributes and feature columns that come back with each result, in `items`. */
   select?: readonly string[];
   /** Candidates that are reranked (models with a reranker or a value formula); default: as tuned, else 1000; raised to k. */
@@ -138,6 +148,8 @@ export interface RetrieveBatchRequest
     | 'count'
     | 'offset'
     | 'groups'
+    | 'boost'
+    | 'diversity'
     | 'select'
   > {
   /** float32 [count, dims]. */

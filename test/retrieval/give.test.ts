@@ -136,6 +136,103 @@ describe.each([
   });
 });
 
+/** Maximal marginal relevance, as the formula says, one item after the other. */
+function bySlowMmr(
+  list: readonly { id: unknown; score: number }[],
+  vectors: ReadonlyMap<unknown, Float32Array>,
+  mmr: number,
+  most: number,
+) {
+  const cosine = (a: Float32Array, b: Float32Array) => {
+    const dot = (x: Float32Array, y: Float32Array) => x.reduce((sum, value, d) => sum + value * (y[d] as number), 0);
+    return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
+  };
+  const scores = list.map(({ score }) => score);
+  const [least, highest] = [Math.min(...scores), Math.max(...scores)];
+  const left = [...list];
+  const taken: { id: unknown; score: number }[] = [];
+  while (left.length > 0 && taken.length < most) {
+    const values = left.map(({ id, score }) => {
+      const alike = taken.map((other) =>
+        cosine(vectors.get(id) as Float32Array, vectors.get(other.id) as Float32Array),
+      );
+      const relevance = (score - least) / (highest - least);
+      return mmr * relevance - (1 - mmr) * (taken.length === 0 ? 0 : Math.max(...alike));
+    });
+    taken.push(...left.splice(values.indexOf(Math.max(...values)), 1));
+  }
+  return taken;
+}
+
+describe.each([
+  { seed: 51, clusters: 'flat' as const },
+  { seed: 52, clusters: 10 },
+])('arranged lists, seed $seed, clusters $clusters', ({ seed, clusters }) => {
+  test('boosts multiply, then variety, groups and a least score', async () => {
+    const { model, random, items } = await make(seed, clusters);
+    const tests = {
+      'brand:a': (item: Item) => item.values.brand === 'a',
+      'price:>500': (item: Item) => item.features[0] > 500, // no attribute: refused below
+      'year:[2000 TO 2010]': (item: Item) => Number(item.values.year ?? 0) >= 2000 && Number(item.values.year) <= 2010,
+      'tags:(t1 OR t2) OR NOT EXISTS(title)': (item: Item) =>
+        (item.values.tags as string[]).some((tag) => tag === 't1' || tag === 't2') || item.values.title === null,
+      'title:"title 7" OR flag:true': (item: Item) => item.values.title === 'title 7' || item.values.flag === true,
+      'season:spring': (item: Item) => item.values.season === 'spring',
+      'NOT wide:1152921504606846977': (item: Item) => item.values.wide !== 2n ** 60n + 1n,
+      '*': () => true,
+    };
+    const filters = Object.keys(tests).filter((filter) => filter !== 'price:>500') as (keyof typeof tests)[];
+    for (let round = 0; round < 6; round++) {
+      const embedding = Float32Array.from({ length: DIMS }, () => random.normal());
+      const all = await model.retrieve({ embedding, k: 1000, recall: 1 });
+      const boost = Array.from({ length: 1 + random.integer(3) }, () => ({
+        filter: random.pick(filters),
+        factor: random.pick([0, 0.5, 2, -1]),
+      }));
+      const boosted = all.ids
+        .map((id, i) => {
+          const factor = boost.reduce((product, { filter, factor: each }) => {
+            return tests[filter](items.get(id as number) as Item) ? product * each : product;
+          }, 1);
+          return { id, score: Math.fround((all.scores[i] as number) * factor) };
+        })
+        .sort((a, b) => b.score - a.score);
+      const request = { embedding, recall: 1, boost };
+      const found = await model.retrieve({ ...request, k: 60 });
+      expect(found.ids).toEqual(boosted.slice(0, 60).map(({ id }) => id));
+      expect([...found.scores]).toEqual(boosted.slice(0, 60).map(({ score }) => score + 0));
+
+      const minScore = boosted[80]?.score as number;
+      const kept = boosted.filter(({ score }) => score >= minScore);
+      const got = await model.get(
+        kept.map(({ id }) => id),
+        { select: [], vectors: true },
+      );
+      const vectors = new Map(kept.map(({ id }, i) => [id, got[i]?.vector as Float32Array]));
+      const mmr = random.pick([0.2, 0.7, 0.95]);
+      const counts = new Map<unknown, number>();
+      const wanted = bySlowMmr(kept, vectors, mmr, 25);
+      const varied = await model.retrieve({ ...request, minScore, diversity: { mmr }, k: 25 });
+      expect(varied.ids).toEqual(wanted.slice(0, 25).map(({ id }) => id));
+      expect([...varied.scores]).toEqual(wanted.slice(0, 25).map(({ score }) => score + 0));
+      // With mmr 1 nothing changes, and groups limit what variety takes.
+      const plain = await model.retrieve({ ...request, minScore, diversity: { mmr: 1 }, k: 25 });
+      expect(plain.ids).toEqual(kept.slice(0, 25).map(({ id }) => id));
+      const limited = await model.retrieve({ ...request, minScore, groups: { field: 'brand', limit: 2 }, k: 25 });
+      const few = kept.filter(({ id }) => {
+        const brand = items.get(id as number)?.values.brand ?? null;
+        counts.set(brand, (counts.get(brand) ?? 0) + 1);
+        return brand === null || (counts.get(brand) as number) <= 2;
+      });
+      expect(limited.ids).toEqual(few.slice(0, 25).map(({ id }) => id));
+    }
+    await expect(
+      model.retrieve({ embedding: new Float32Array(DIMS), boost: [{ filter: 'price:>500', factor: 2 }] }),
+    ).rejects.toMatchObject({ code: 'UNKNOWN_FIELD', field: 'price' });
+    await model.close();
+  });
+});
+
 test.each([
   ['ip', {}],
   ['cosine', { metric: 'cosine' as const }],
@@ -166,6 +263,16 @@ describe('refusals name the field', () => {
     ['groups by a field of several values', { groups: { field: 'tags', limit: 1 } }, 'INVALID_ARGUMENT', 'tags'],
     ['groups without a limit', { groups: { field: 'brand' } }, 'INVALID_ARGUMENT', 'groups.limit'],
     ['a limit of 0', { groups: { field: 'brand', limit: 0 } }, 'INVALID_ARGUMENT', 'groups.limit'],
+    ['a boost that is no list', { boost: { filter: '*', factor: 2 } }, 'INVALID_ARGUMENT', 'boost'],
+    ['a boost without a filter', { boost: [{ factor: 2 }] }, 'INVALID_ARGUMENT', 'boost[0].filter'],
+    [
+      'a factor that is no number',
+      { boost: [{ filter: '*', factor: Number.NaN }] },
+      'INVALID_ARGUMENT',
+      'boost[0].factor',
+    ],
+    ['variety beyond 1', { diversity: { mmr: 1.5 } }, 'INVALID_ARGUMENT', 'diversity.mmr'],
+    ['variety by a number', { diversity: 0.5 }, 'INVALID_ARGUMENT', 'diversity'],
     ['another option of groups', { groups: { field: 'brand', limit: 1, by: 2 } }, 'INVALID_ARGUMENT', 'groups.by'],
   ])('%s', async (_, request, code, field) => {
     const { model } = await given;

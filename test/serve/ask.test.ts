@@ -24,6 +24,7 @@ describe.each([
   ['given candidates', { embedding, rank: [3, 4, 5, 9999] }],
   ['allowed ids', { embedding, allow: [1, 5, 100], filter: 'language:de' }],
   ['a bitmap of them', { embedding, allow: BITMAP }],
+  ['boosts and variety', { embedding, k: 9, boost: [{ filter: 'language:en', factor: 3 }], diversity: { mmr: 0.6 } }],
   ['the second page', { embedding, k: 7, offset: 7 }],
   ['a least score', { embedding, minScore: 0.5 }],
   [

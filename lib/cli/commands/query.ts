@@ -24,6 +24,7 @@ export interface QueryFlags {
   offset?: number;
   minScore?: number;
   group?: { field: string; limit: number };
+  mmr?: number;
   select?: readonly string[];
   candidates?: number;
   probes?: number;
@@ -64,7 +65,7 @@ export async function runQuery(path: string, flags: QueryFlags, output: Output):
 }
 
 async function fromFlags(flags: QueryFlags, kind: string): Promise<RetrieveRequest> {
-  const { user, filter, k, offset, minScore, group, select, candidates, probes, recall, count, weight } = flags;
+  const { user, filter, k, offset, minScore, group, mmr, select, candidates, probes, recall, count, weight } = flags;
   const embedding = flags.embedding ? await Promise.all(flags.embedding.map(readRow)) : flags.vector;
   const ids = (texts: readonly string[] | undefined) => texts && typedIds(texts, kind);
   const named = {
@@ -74,7 +75,7 @@ async function fromFlags(flags: QueryFlags, kind: string): Promise<RetrieveReque
     rank: ids(flags.rank),
     allow: ids(flags.allow),
   };
-  const list = { k, offset, minScore, groups: group, select };
+  const list = { k, offset, minScore, groups: group, diversity: mmr === undefined ? undefined : { mmr }, select };
   return { embedding, user, ...named, filter, ...list, candidates, probes, recall, count, weights: weight };
 }
 

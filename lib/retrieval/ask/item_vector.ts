@@ -3,7 +3,7 @@ import { type Rotation, unrotatedRow } from '../../index/rotation.js';
 import { float16ToFloats } from '../../tensor/half.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import type { ItemId } from '../types.js';
-import type { Version } from '../version.js';
+import type { ItemPlace, Version } from '../version.js';
 
 /** Tables that one segment has. */
 interface Tables {
@@ -18,35 +18,39 @@ interface Tables {
  * @returns undefined for an id that no item has.
  */
 export function vectorOf(id: ItemId, version: Version): Float32Array | undefined {
-  const { main, fresh } = version;
   const place = version.find(id);
-  if (place === undefined) return undefined;
-  const segment =
+  return place && placeVector(place, version);
+}
+
+/** The same of an item that is known to be there. */
+export function placeVector(place: ItemPlace, { main, fresh }: Version): Float32Array {
+  const tables: Tables =
     place.segment === 'fresh'
-      ? (name: string) => fresh?.tensors.get(name as 'rows')
-      : (name: string) => main.tensors.get(name === 'embeddings' ? name : `index.${name}`);
-  const tables = {
-    rows: segment('rows') as Tensor,
-    rowScales: segment('rowScales') as Tensor,
-    embeddings: segment('embeddings'),
-  };
+      ? tablesOf((name) => fresh?.tensors.get(name))
+      : tablesOf((name) => main.tensors.get(name === 'embeddings' ? name : `index.${name}`));
+  const { dims, metric } = main.manifest;
   const vector = tables.embeddings
     ? floatRow(tables.embeddings, place.ordinal)
-    : int8Row(tables, place.row, main.manifest.dims, main.rotation);
-  return main.manifest.metric === 'cosine' ? toUnit(vector) : vector;
+    : int8Row(tables, place.row, dims, main.rotation);
+  return metric === 'cosine' ? toUnit(vector) : vector;
+}
+
+function tablesOf(find: (name: 'rows' | 'rowScales' | 'embeddings') => Tensor | undefined): Tables {
+  return { rows: find('rows') as Tensor, rowScales: find('rowScales') as Tensor, embeddings: find('embeddings') };
 }
 
 function floatRow(table: Tensor, row: number): Float32Array {
   const dims = table.shape[1] as number;
   const values = table.view().subarray(row * dims, (row + 1) * dims);
-  return table.dtype === 'float16' ? float16ToFloats(values as Uint16Array) : Float32Array.from(values as Float32Array);
+  return table.dtype === 'float16' ? float16ToFloats(values as Uint16Array) : (values as Float32Array).slice();
 }
 
 function int8Row({ rows, rowScales }: Tables, row: number, dims: number, rotation: Rotation | undefined): Float32Array {
   const width = rows.shape[1] as number;
   const scale = (rowScales.view() as Float32Array)[row] as number;
   const codes = (rows.view() as Int8Array).subarray(row * width, (row + 1) * width);
-  const values = Float32Array.from(codes, (code) => code * scale);
+  const values = new Float32Array(width);
+  for (let d = 0; d < width; d++) values[d] = (codes[d] as number) * scale;
   return rotation ? unrotatedRow(values, rotation) : values.slice(0, dims);
 }
 

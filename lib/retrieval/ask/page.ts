@@ -20,13 +20,20 @@ export interface Page {
 /**
  * A search that stops when it has found enough finds more when more are wanted, so a request with an offset is searched to a depth that
  * its page does not decide: pages of one version fit together.
+ *
+ * @param arranged Whether the list is arranged once more, of which results are a part.
  */
-export function pageOf({ k, offset, minScore, groups }: RetrieveRequest, maxK: number, fallback = DEFAULT_K): Page {
+export function pageOf(
+  { k, offset, minScore }: RetrieveRequest,
+  maxK: number,
+  arranged: boolean,
+  fallback = DEFAULT_K,
+): Page {
   const wanted = count('k', k ?? Math.min(fallback, maxK), maxK);
   const least = minScore ?? Number.NEGATIVE_INFINITY;
   if (typeof least !== 'number' || Number.isNaN(least))
     throw invalid(`minScore must be a number, got ${String(minScore)}`, { field: 'minScore' });
-  if (offset === undefined && groups === undefined) return { wanted, offset, depth: wanted, minScore: least };
+  if (offset === undefined && !arranged) return { wanted, offset, depth: wanted, minScore: least };
   const end = count('offset', offset ?? 0, maxK, 0) + wanted;
   if (end > maxK)
     throw new SilverlodeError('LIMIT_EXCEEDED', `offset + k is ${end}, the model was loaded for at most ${maxK}`, {

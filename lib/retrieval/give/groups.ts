@@ -2,7 +2,7 @@
 import { SilverlodeError } from '../../errors.js';
 import { count, invalid } from '../ask/numbers.js';
 import type { RetrieveRequest } from '../types.js';
-import type { Version } from '../version.js';
+import type { ItemPlace, Version } from '../version.js';
 import { singleValue } from './items.js';
 
 export interface Groups {
@@ -30,27 +30,24 @@ export function groupField({ main, fresh }: Version, { field }: Groups): number 
   return number;
 }
 
-/**
- * Positions of a list that are kept, best first: at most `limit` of the same value, and every item without a value.
- *
- * @param ordinals The list, best first.
- * @param most How many are wanted.
- */
-export function grouped(
-  version: Version,
-  ordinals: Int32Array,
-  { limit }: Groups,
-  attribute: number,
-  most: number,
-): number[] {
-  const seen = new Map<unknown, number>();
-  const kept: number[] = [];
-  for (let at = 0; at < ordinals.length && kept.length < most; at++) {
-    const value = singleValue(version, version.placeAt(ordinals[at] as number), attribute);
-    const before = value === undefined ? 0 : (seen.get(value) ?? 0);
-    if (before >= limit) continue;
-    if (value !== undefined) seen.set(value, before + 1);
-    kept.push(at);
+/** Counts what was taken of every value; items without a value are not limited. */
+export class Quota {
+  readonly #taken = new Map<unknown, number>();
+
+  constructor(
+    private readonly version: Version,
+    private readonly places: readonly ItemPlace[],
+    private readonly groups: Groups,
+    private readonly attribute: number,
+  ) {}
+
+  /** Takes the item of a position, if its group has room. */
+  takes(at: number): boolean {
+    const value = singleValue(this.version, this.places[at] as ItemPlace, this.attribute);
+    if (value === undefined) return true;
+    const before = this.#taken.get(value) ?? 0;
+    if (before >= this.groups.limit) return false;
+    this.#taken.set(value, before + 1);
+    return true;
   }
-  return kept;
 }

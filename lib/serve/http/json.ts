@@ -49,6 +49,7 @@ export function fromJson(json: JsonRequest, ids: ModelFacts['ids'], filterLength
   const request: RetrieveRequest = { ...same };
   if (embedding !== undefined) request.embedding = toEmbedding(embedding);
   if (filter !== undefined) request.filter = filter;
+  for (const each of same.boost ?? []) if (typeof each.filter === 'object') checkTreeSize(each.filter, filterLength);
   const lists = { exclude, like, dislike, rank };
   for (const field of ID_FIELDS) {
     const list = lists[field];

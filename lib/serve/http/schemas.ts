@@ -18,6 +18,15 @@ export const names = {
 /** A bitmap of as many ids as a request may name is shorter. */
 const MOST_BITMAP_TEXT = 2 ** 20;
 
+const filterSchema = (limits: ServiceLimits) =>
+  ({
+    description: 'text of the filter language, or the equivalent tree',
+    anyOf: [
+      { type: 'string', maxLength: limits.filterLength },
+      { type: 'object', additionalProperties: true },
+    ],
+  }) as const;
+
 /** All of a request but its embedding, which a binary body has in binary. */
 function requestFields(limits: ServiceLimits) {
   return {
@@ -27,13 +36,7 @@ function requestFields(limits: ServiceLimits) {
       maxProperties: 256,
       additionalProperties: { anyOf: [{ type: 'number' }, { type: 'array', items: { type: 'number' } }] },
     },
-    filter: {
-      description: 'text of the filter language, or the equivalent tree',
-      anyOf: [
-        { type: 'string', maxLength: limits.filterLength },
-        { type: 'object', additionalProperties: true },
-      ],
-    },
+    filter: filterSchema(limits),
     like: { ...ids(limits.named, 'instead of an embedding: items whose vectors stand for the user'), minItems: 1 },
     dislike: ids(limits.named, 'with like: items to keep away from'),
     strategy: { type: 'string', enum: ['mean', 'best'], description: 'of like: by the mean, or by the nearest to any' },
@@ -51,6 +54,24 @@ function requestFields(limits: ServiceLimits) {
       additionalProperties: false,
       required: ['field', 'limit'],
       properties: { field: { type: 'string' }, limit: { type: 'integer', minimum: 1 } },
+    },
+    boost: {
+      type: 'array',
+      description: 'factors of the final scores of items that satisfy a filter',
+      maxItems: 64,
+      items: {
+        type: 'object',
+        additionalProperties: false,
+        required: ['filter', 'factor'],
+        properties: { filter: filterSchema(limits), factor: { type: 'number' } },
+      },
+    },
+    diversity: {
+      type: 'object',
+      description: 'maximal marginal relevance: 1 orders by score alone',
+      additionalProperties: false,
+      required: ['mmr'],
+      properties: { mmr: { type: 'number', minimum: 0, maximum: 1 } },
     },
     select: names,
     candidates: { type: 'integer', minimum: 1, maximum: limits.candidates, description: 'candidates to rerank' },
