@@ -49,15 +49,18 @@ export { type AnyTensor, type InputSpec, SymbolicTensor } from './program/trace.
 export type { Freshness, UpdateResult } from './retrieval/catalogue.js';
 export type { ModelDescription } from './retrieval/describe.js';
 export { type EvaluateOptions, type Evaluation, evaluate, type Interaction } from './retrieval/evaluate.js';
+export type { RetrievalPlan } from './retrieval/explain.js';
+export type { ItemExplanation } from './retrieval/explain_item.js';
 export type { CompactionOptions, FoldReason } from './retrieval/fresh/compaction.js';
 export type { CompactionState } from './retrieval/fresh/folding.js';
 export type { FollowOptions, LogEntry, UpdateLog } from './retrieval/fresh/follow.js';
 export type { FsyncPolicy } from './retrieval/fresh/journal.js';
 export type { FeatureValues, Update, UpsertItems } from './retrieval/fresh/updates.js';
 export type { GetOptions, ItemValue, SelectedItem } from './retrieval/give/items.js';
+export type { LoadOptions } from './retrieval/load_options.js';
 export type { RecallFacts, RecallShares } from './retrieval/manifest.js';
 export type { MeasuredRecall, RecallOptions } from './retrieval/measured_recall.js';
-export { type LoadOptions, RetrievalModel, type RetrievalPlan } from './retrieval/model.js';
+export { RetrievalModel } from './retrieval/model.js';
 export {
   type FilterOptions,
   type IndexOptions,

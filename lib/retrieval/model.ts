@@ -9,6 +9,7 @@ import { Catalogue, type Freshness, type UpdateResult } from './catalogue.js';
 import { inTime } from './deadline.js';
 import { describeModel, type ModelDescription } from './describe.js';
 import { explainRequest, type RetrievalPlan } from './explain.js';
+import { explainItem, type ItemExplanation } from './explain_item.js';
 import { checkUpdateOf } from './fresh/check_update.js';
 import { type FollowOptions, follow, type LogEntry, type LogRun, type UpdateLog } from './fresh/follow.js';
 import type { FsyncPolicy } from './fresh/journal.js';
@@ -22,18 +23,16 @@ import { type CheckedRequest, RequestChecker } from './requests.js';
 import { asError } from './results.js';
 import type { StageProfile } from './stage_profile.js';
 import { readModel, writeModel } from './stored_model.js';
-import { type TuneOptions, type TuneResult, tuneModel, tuneRequests } from './tune.js';
+import { keepTuned, type TuneOptions, type TuneResult, tuneModel, tuneRequests } from './tune.js';
 import type {
   IdSet,
+  ItemId,
   ItemIds,
   RetrieveBatchRequest,
   RetrieveBatchResult,
   RetrieveRequest,
   RetrieveResult,
 } from './types.js';
-
-export type { RetrievalPlan } from './explain.js';
-export type { LoadOptions } from './load_options.js';
 
 /**
  * User tower, eligibility filter, int8 search, reranker and value model as one network with the item index inside it.
@@ -191,9 +190,16 @@ export class RetrievalModel {
     return this.#track(async () => itemsOf(this.#catalogue.current(), ids, options));
   }
 
-  /** The plan of a request before it runs: strategy, clusters, bytes, memory. */
-  explain(request: RetrieveRequest): Promise<RetrievalPlan> {
+  /**
+   * The plan of a request before it runs: strategy, clusters, bytes, memory. With an `id`, why that item is in its list or is not: its score,
+   * every test of the filter, what keeps it out.
+   */
+  explain(request: RetrieveRequest): Promise<RetrievalPlan>;
+  explain(request: RetrieveRequest, options: { id: ItemId }): Promise<ItemExplanation>;
+  explain(request: RetrieveRequest, options?: { id: ItemId }): Promise<RetrievalPlan | ItemExplanation> {
     return this.#track(async () => {
+      const ask = (some: readonly RetrieveRequest[]) => this.#answerer.all(some, undefined);
+      if (options !== undefined) return explainItem(ask, this.#catalogue.current(), request, options);
       const checked = this.#checker.check(request);
       return inTime([checked], explainRequest(checked, this.#device.variant));
     });
@@ -233,10 +239,7 @@ export class RetrievalModel {
       const answer = (some: readonly RetrieveRequest[]) => this.#answerer.all(some, signal);
       const bounds = { items: this.items, maxCandidates: this.#limits.maxCandidates };
       const tuned = await tuneModel(answer, this.#manifest, bounds, options);
-      const manifest = this.#manifest;
-      manifest.probes = tuned.probes;
-      if (manifest.recall && tuned.target !== undefined) manifest.recall = { ...manifest.recall, target: tuned.target };
-      if (tuned.candidates !== undefined) this.#manifest.candidates = tuned.candidates;
+      keepTuned(this.#manifest, tuned);
       if (embeddings === undefined) return tuned;
       return { ...tuned, trueRecall: (await this.measureRecall(requests, { embeddings, signal })).recall };
     });

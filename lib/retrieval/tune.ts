@@ -200,3 +200,10 @@ export function recallAgainst(truth: readonly ArrayLike<ItemId>[], found: readon
 function invalid(message: string): SilverlodeError {
   return new SilverlodeError('INVALID_ARGUMENT', message);
 }
+
+/** Makes a setting the default of requests. */
+export function keepTuned(manifest: Manifest, { probes, target, candidates }: TuneStep): void {
+  manifest.probes = probes;
+  if (manifest.recall && target !== undefined) manifest.recall = { ...manifest.recall, target };
+  if (candidates !== undefined) manifest.candidates = candidates;
+}
