@@ -10,7 +10,7 @@ import type { Capture } from '../retrieval/fresh/capture.js';
 import { assemble, type Sources } from '../retrieval/fresh/fold.js';
 import { CatalogueIds } from '../retrieval/item_ids.js';
 import { MainSegment, requireTensor } from '../retrieval/main_segment.js';
-import { type Manifest, parseManifest } from '../retrieval/manifest.js';
+import { type Manifest, parseManifest, type ShardFacts } from '../retrieval/manifest.js';
 import { Version } from '../retrieval/version.js';
 import { readModelFile, writeModelFile } from '../snapshot/model_file.js';
 import { type Tensor, tensor } from '../tensor/tensor.js';
@@ -46,16 +46,17 @@ export async function cutModel(path: string, folder: string, options: CutOptions
     throw invalid(`shards must be an integer from 1 to ${MOST_SHARDS}, got ${String(shards)}`);
   return onOwnDevice(async (device) => {
     const captured = await openWhole(device, path, shards);
-    const version = await digestOf(path);
+    const version = `${await digestOf(path)}-${shards}`;
     await mkdir(folder, { recursive: true }).catch((cause: Error) => {
       throw new SilverlodeError('IO_ERROR', `cannot make ${folder}: ${cause.message}`, { path: folder }, { cause });
     });
     const paths: string[] = [];
     try {
       for (let index = 1; index <= shards; index++) {
-        const { tensors, manifest } = await cutOne(captured, index, shards, signal);
+        const { tensors, manifest, items } = await cutOne(captured, index, shards, signal);
         const { updates: _none, ...facts } = manifest;
-        const json = new TextEncoder().encode(JSON.stringify({ ...facts, shard: { index, of: shards, version } }));
+        const shard: ShardFacts = { index, of: shards, version, items };
+        const json = new TextEncoder().encode(JSON.stringify({ ...facts, shard }));
         const out = shardPath(folder, index, shards);
         await writeModelFile(device, out, tensors, json, signal);
         for (const each of tensors.values()) each.dispose();
@@ -118,7 +119,7 @@ async function cutOne(captured: Capture, index: number, of: number, signal: Abor
   };
   const parts = await assemble(captured, sources, clustered, new Progress(undefined, signal), { signal });
   parts.tensors.set(SHARD_ORDINALS, tensor(ordinals) as Tensor);
-  return parts;
+  return { ...parts, items: dealt };
 }
 
 /** What is known of the clusters, for a shard that holds so many rows of each: the last row of `clusterStats`. */

@@ -56,6 +56,8 @@ export interface ShardFacts {
   of: number;
   /** Of the catalogue: shards of different ones do not go together. */
   version: string;
+  /** Of all shards together, dealt one by one: none has more than one item more than another. */
+  items: number;
 }
 
 /** By rising recall: what share of its true list a request may expect to miss, to reach it. */
@@ -161,9 +163,9 @@ function arePrograms(value: Programs | undefined): boolean {
 }
 
 function isShard(shard: ShardFacts | null): boolean {
-  const { index = 0, of = 0, version } = shard ?? {};
-  const isPlace = Number.isSafeInteger(index) && Number.isSafeInteger(of) && index >= 1 && index <= of;
-  return isPlace && typeof version === 'string';
+  const { index = 0, of = 0, version, items = 0 } = shard ?? {};
+  const areCounts = [index, of, items].every(Number.isSafeInteger);
+  return areCounts && index >= 1 && index <= of && of <= items && typeof version === 'string';
 }
 
 function areUpdates(value: SavedUpdates | null): boolean {
