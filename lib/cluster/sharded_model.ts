@@ -29,6 +29,11 @@ export interface ConnectOptions {
 const [VERSION_TRIES, VERSION_WAIT_MS] = [3, 20];
 const DEFAULTS = { partial: false, timeoutMs: 5000, maxInFlight: 1024 };
 const DEFAULT_K = 100;
+/** Fields whose answers can be merged; the others need what another shard holds. */
+const FIELDS = [
+  ...['embedding', 'user', 'filter', 'k', 'recall', 'probes', 'count', 'minCandidates', 'exact', 'exclude'],
+  'deadlineMs',
+];
 
 type Reply = Exclude<ShardReply, { kind: 'facts' }>;
 
@@ -85,9 +90,9 @@ export class ShardedModel {
   /**
    * As `RetrievalModel.retrieve`. With `recall: 1`, and always over a flat index, ids and scores are those of one model over all
    * items. With a lower recall target every shard stops by its own data, at a target that makes up for their number: the answer
-   * reaches the target, though its list may be another. With `probes` every shard looks at least at the clusters that one model would.
+   * reaches the target, though its list may be another. With `probes` and no filter every shard looks at least at the clusters that one model would.
    *
-   * @throws SilverlodeError as there; `PARTIAL` where shards are missing; `NOT_READY` where shards do not get to one version;
+   * @throws SilverlodeError as there, `INVALID_ARGUMENT` for fields that cannot be merged yet; `PARTIAL` where shards are missing; `NOT_READY` where shards do not get to one version;
    * `OVERLOADED`; `DEADLINE`.
    */
   retrieve(request: RetrieveRequest, options?: { signal?: AbortSignal }): Promise<RetrieveResult>;
@@ -103,6 +108,11 @@ export class ShardedModel {
     return Promise.all(
       (given as readonly RetrieveRequest[]).map((request) => this.#counted(request, signal).catch(asError)),
     );
+  }
+
+  /** None: stages run in the processes of the shards. */
+  async profile(): Promise<[]> {
+    return [];
   }
 
   /** No new requests (`DISPOSED`). */
@@ -130,6 +140,11 @@ export class ShardedModel {
   async #answer(request: RetrieveRequest): Promise<RetrieveResult> {
     if (typeof request !== 'object' || request === null)
       throw new SilverlodeError('INVALID_ARGUMENT', 'a request must be an object');
+    const field = Object.keys(request).find((name) => !FIELDS.includes(name));
+    if (field !== undefined)
+      throw new SilverlodeError('INVALID_ARGUMENT', `shards know no '${field}'; they take ${FIELDS.join(', ')}`, {
+        field,
+      });
     const { deadlineMs } = request;
     if (deadlineMs !== undefined && !(typeof deadlineMs === 'number' && deadlineMs >= 0))
       throw new SilverlodeError('INVALID_ARGUMENT', `deadlineMs must be a number of milliseconds, got ${deadlineMs}`);

@@ -1,7 +1,6 @@
 // Shards as processes behind a real NATS server; skipped where nats-server is not installed.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import type { RetrievalModel, RetrieveRequest, SilverlodeError } from 'silverlode';
@@ -9,23 +8,13 @@ import { cutModel, ShardedModel, serveShard } from 'silverlode/cluster';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Random } from '../../lib/data/random.js';
 import { answerOf, publishCatalogue, randomCatalogue, randomRequest, randomVectors } from '../retrieval/catalogue.js';
-import { findProgram } from '../support/program.js';
 import { tempFolder } from '../support/temp_folder.js';
+import { kill, natsServer, startNats } from './nats_server.js';
 
 const { path } = await tempFolder();
-const server = findProgram('nats-server');
 const SHARDS = 4;
 const ITEMS = 1503;
 const DIMS = 24;
-
-async function freePort(): Promise<number> {
-  const socket = createServer().listen(0, '127.0.0.1');
-  await once(socket, 'listening');
-  const { port } = socket.address() as AddressInfo;
-  socket.close();
-  await once(socket, 'close');
-  return port;
-}
 
 const codeOf = (work: Promise<unknown>) =>
   work.then(
@@ -33,7 +22,7 @@ const codeOf = (work: Promise<unknown>) =>
     ({ code }: SilverlodeError) => code,
   );
 
-describe.skipIf(server === undefined)('a catalogue in shards', () => {
+describe.skipIf(natsServer === undefined)('a catalogue in shards', () => {
   const random = new Random(17);
   const catalogue = randomCatalogue(random, { items: ITEMS, dims: DIMS, attributes: true });
   const processes: ChildProcess[] = [];
@@ -52,17 +41,10 @@ describe.skipIf(server === undefined)('a catalogue in shards', () => {
     return child;
   }
 
-  async function kill(child: ChildProcess): Promise<void> {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const gone = once(child, 'exit');
-    child.kill('SIGKILL');
-    await gone;
-  }
-
   beforeAll(async () => {
-    const port = await freePort();
-    url = `127.0.0.1:${port}`;
-    processes.push(spawn(server as string, ['-a', '127.0.0.1', '-p', String(port)], { stdio: 'ignore' }));
+    const started = await startNats();
+    url = started.host;
+    processes.push(started.process);
     for (let opened: NatsConnection | undefined; opened === undefined; ) {
       opened = await connect({ servers: url, maxReconnectAttempts: -1 }).catch(() => undefined);
       if (opened) nats = opened;
@@ -108,7 +90,10 @@ describe.skipIf(server === undefined)('a catalogue in shards', () => {
       [{ embedding, filter: 'nothing:' }, 'FILTER_SYNTAX'],
       [{ embedding, filter: 'nothing:1' }, 'UNKNOWN_FIELD'],
       [{ embedding, deadlineMs: 0 }, 'DEADLINE'],
-      [{ embedding, unknown: () => 1 } as RetrieveRequest, 'INVALID_ARGUMENT'],
+      [{ embedding, unknown: 1 } as RetrieveRequest, 'INVALID_ARGUMENT'],
+      [{ embedding, offset: 10 }, 'INVALID_ARGUMENT'],
+      [{ like: [1] }, 'INVALID_ARGUMENT'],
+      [{ embedding, exclude: (() => 1) as never }, 'INVALID_ARGUMENT'],
       [null as unknown as RetrieveRequest, 'INVALID_ARGUMENT'],
     ];
     for (const [request, code] of bad) expect(await codeOf(model.retrieve(request))).toBe(code);
