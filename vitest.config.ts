@@ -6,6 +6,7 @@ const source = (path: string): string => fileURLToPath(new URL(path, import.meta
 const shared = {
   alias: {
     'silverlode/data': source('lib/data/index.ts'),
+    'silverlode/cluster': source('lib/cluster/index.ts'),
     'silverlode/feed': source('lib/feed/index.ts'),
     'silverlode/serve': source('lib/serve/index.ts'),
     silverlode: source('lib/index.ts'),

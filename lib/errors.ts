@@ -16,6 +16,8 @@ export type ErrorCode =
   | 'ABORTED'
   | 'DEADLINE'
   | 'OVERLOADED'
+  | 'NOT_READY'
+  | 'PARTIAL'
   | 'CUDA_ERROR'
   | 'INTERNAL';
 

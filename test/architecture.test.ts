@@ -93,6 +93,7 @@ describe('imports in lib', () => {
     retrieval: ['native', 'tensor', 'program', 'ops', 'nn', 'filter', 'value', 'index', 'data', 'io', 'snapshot'],
     onnx: ['tensor', 'program', 'ops', 'nn'],
     feed: ['retrieval', 'tensor', 'io'],
+    cluster: ['native', 'tensor', 'index', 'retrieval', 'snapshot'],
     serve: ['*'],
     cli: ['*'],
   };

@@ -3,6 +3,7 @@ import { SilverlodeError } from '../errors.js';
 import { natsEnd, natsLog } from '../feed/nats.js';
 import type { HubOptions } from '../serve/hub_options.js';
 import { importPeer } from '../serve/peers.js';
+import { connectNats } from './nats.js';
 
 /** What models follow, over one connection. */
 export interface Feed {
@@ -23,17 +24,7 @@ export async function openFeed(text: string): Promise<Feed> {
   if (host === undefined || pattern === undefined)
     throw new SilverlodeError('INVALID_ARGUMENT', 'what to follow is written nats://host:port/stream');
   await importPeer('@nats-io/jetstream');
-  const { connect } = await importPeer<typeof import('@nats-io/transport-node')>('@nats-io/transport-node');
-  const url = new URL(`http://${host}`);
-  const [user, pass] = [url.username, url.password].map((part) => (part ? decodeURIComponent(part) : undefined));
-  const connection = await connect({
-    servers: `${scheme}://${url.host}`,
-    user,
-    pass,
-    maxReconnectAttempts: -1,
-  }).catch((cause: Error) => {
-    throw new SilverlodeError('IO_ERROR', `cannot reach ${url.host}: ${cause.message}`, {}, { cause });
-  });
+  const connection = await connectNats(scheme as string, host);
   return {
     follow: async (name, { ids }) => {
       const stream = pattern.replaceAll('{name}', name);

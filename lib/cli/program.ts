@@ -67,6 +67,7 @@ Exit codes: 0 done, 1 failed (reason on stderr), 2 wrong usage.`,
   defineEvaluate(program, () => output);
   defineBench(program, () => output);
   defineServe(program, () => output);
+  defineFront(program, () => output);
   try {
     await program.parseAsync(args, { from: 'user' });
     return 0;
@@ -98,7 +99,8 @@ function defineDevices(program: Command, output: () => Output): void {
 function definePublish(program: Command, output: () => Output): void {
   define(program, 'publish', 'build a model file from a catalogue')
     .requiredOption('--embeddings <file>', `item embeddings: ${VECTOR_FILES}`)
-    .requiredOption('--out <file>', 'model file to write')
+    .requiredOption('--out <file>', 'model file to write; with --shards a folder')
+    .option('--shards <n>', 'cut the model into so many shards; it does not rescore, nor rerank or value', positive)
     .option('--embeddings-column <name>', 'column of a Parquet file that holds the embeddings')
     .option('--attributes <file>', 'filter fields of the items, in their order: .jsonl .csv .tsv .parquet')
     .option('--fields <a,b,…>', 'attribute columns to take (default: all but the ids)', names)
@@ -278,7 +280,7 @@ function defineBench(program: Command, output: () => Output): void {
 }
 
 function defineServe(program: Command, output: () => Output): void {
-  define(program, 'serve', 'answer requests over HTTP (needs fastify, @fastify/swagger and prom-client)')
+  withHttp(define(program, 'serve', 'answer requests over HTTP (needs fastify, @fastify/swagger and prom-client)'))
     .argument('[model...]', 'model files; a model is called like its file, without the extension')
     .option('--watch <folder>', 'also serve the models in a folder, in new versions as they come')
     .option('--journal <folder>', 'keep item updates in a file per model: they survive the process and new versions')
@@ -293,31 +295,11 @@ function defineServe(program: Command, output: () => Output): void {
     )
     .option('--idle-ms <n>', 'fold after this time without an update (default: 30000)', nonNegative)
     .option('--update-wait-ms <n>', 'how long updates wait for room before 503 (default: 30000)', nonNegative)
-    .option('--port <n>', 'TCP port, 0 for any free one', nonNegative, 8080)
-    .option('--host <address>', 'address to listen on', '127.0.0.1')
-    .addOption(new Option('--token <text>', 'bearer token that requests must carry').conflicts('tokenFile'))
-    .option('--token-file <file>', 'the same, from a file')
-    .option('--tls-key <file>', 'PEM key; with --tls-cert the service speaks HTTPS')
-    .option('--tls-cert <file>', 'PEM certificate')
     .option('--threads <n>', 'compute threads per model (default: physical cores)', positive)
     .option('--no-verify', 'do not check the checksums of model files')
-    .option('--max-batch <n>', 'requests per native run (default: 64)', positive)
-    .option(
-      '--max-delay-us <n>',
-      'microseconds that a request waits for company under load (default: 500)',
-      nonNegative,
-    )
-    .option('--max-queue <n>', 'requests that may wait; beyond them 429 (default: 1024)', positive)
-    .option('--deadline-ms <n>', 'deadline of requests that have none', positive)
-    .option('--grace-ms <n>', 'at the end: time to be unready before connections are refused', nonNegative, 0)
-    .option('--drain-ms <n>', 'at the end: time for answers that are under way', nonNegative, 10_000)
     .option('--no-changes', 'offer neither item updates nor rollback')
-    .option('--no-page', 'do not serve the page at /')
-    .addOption(
-      new Option('--log-level <name>', 'logs go to stderr')
-        .choices(['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'])
-        .default('warn'),
-    )
+    .option('--shard <i/n>', 'instead: answer for a shard of the folder given, over NATS')
+    .option('--nats <url>', 'where: nats://host:port')
     .addHelpText(
       'after',
       `
@@ -329,11 +311,80 @@ Examples:
   silverlode serve --watch /var/models --host 0.0.0.0 --log-level info`,
     )
     .action(async (models, flags, command: Command) => {
+      if (flags.shard !== undefined) {
+        if (models.length !== 1 || flags.nats === undefined)
+          command.error("error: '--shard' needs a folder and '--nats'");
+        const foreign = command.options.find(
+          (option) => isGiven(command, option) && !SHARD_OPTIONS.includes(option.attributeName()),
+        );
+        if (foreign) command.error(`error: '${foreign.long}' does not go with '--shard'`);
+        const { runServeShard } = await import('./commands/serve_shard.js');
+        return runServeShard(models[0], flags, output());
+      }
+      if (flags.nats !== undefined) command.error("error: '--nats' is for '--shard'");
       if (models.length === 0 && flags.watch === undefined) command.error("error: give model files or '--watch'");
-      if ((flags.tlsKey === undefined) !== (flags.tlsCert === undefined))
-        command.error("error: '--tls-key' and '--tls-cert' belong together");
+      requireBoth(flags, command);
       await (await import('./commands/serve.js')).runServe(models, flags, output());
     });
+}
+
+function defineFront(program: Command, output: () => Output): void {
+  withHttp(define(program, 'front', 'answer requests over HTTP for a catalogue whose shards serve over NATS'))
+    .requiredOption('--nats <url>', 'nats://host:port')
+    .requiredOption('--name <name>', 'the catalogue, which is called like the folder of its shards')
+    .option('--partial', 'answer without the shards that are missing, and say so (default: fail with 503)', false)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  silverlode publish --embeddings items.npy --shards 2 --out books
+  silverlode serve books --shard 1/2 --nats nats://127.0.0.1:4222
+  silverlode serve books --shard 2/2 --nats nats://127.0.0.1:4222
+  silverlode front --nats nats://127.0.0.1:4222 --name books --port 8080`,
+    )
+    .action(async (flags, command: Command) => {
+      requireBoth(flags, command);
+      await (await import('./commands/serve_shard.js')).runFront(flags, output());
+    });
+}
+
+/** Options of everything that answers over HTTP. */
+function withHttp(command: Command): Command {
+  return command
+    .option('--port <n>', 'TCP port, 0 for any free one', nonNegative, 8080)
+    .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .addOption(new Option('--token <text>', 'bearer token that requests must carry').conflicts('tokenFile'))
+    .option('--token-file <file>', 'the same, from a file')
+    .option('--tls-key <file>', 'PEM key; with --tls-cert the service speaks HTTPS')
+    .option('--tls-cert <file>', 'PEM certificate')
+    .option('--max-batch <n>', 'requests per native run (default: 64)', positive)
+    .option(
+      '--max-delay-us <n>',
+      'microseconds that a request waits for company under load (default: 500)',
+      nonNegative,
+    )
+    .option('--max-queue <n>', 'requests that may wait; beyond them 429 (default: 1024)', positive)
+    .option('--deadline-ms <n>', 'deadline of requests that have none', positive)
+    .option('--grace-ms <n>', 'at the end: time to be unready before connections are refused', nonNegative, 0)
+    .option('--drain-ms <n>', 'at the end: time for answers that are under way', nonNegative, 10_000)
+    .option('--no-page', 'do not serve the page at /')
+    .addOption(
+      new Option('--log-level <name>', 'logs go to stderr')
+        .choices(['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'])
+        .default('warn'),
+    );
+}
+
+/** Options of `serve` that a shard takes. */
+const SHARD_OPTIONS = ['shard', 'nats', 'threads', 'verify', 'device', 'json'];
+
+function isGiven(command: Command, option: Option): boolean {
+  return command.getOptionValueSource(option.attributeName()) === 'cli';
+}
+
+function requireBoth(flags: { tlsKey?: string; tlsCert?: string }, command: Command): void {
+  if ((flags.tlsKey === undefined) !== (flags.tlsCert === undefined))
+    command.error("error: '--tls-key' and '--tls-cert' belong together");
 }
 
 function packageVersion(): string {

@@ -45,6 +45,19 @@ export interface Manifest {
   freshPrograms?: Programs;
   /** What came after publishing, in a model that was saved with updates. */
   updates?: SavedUpdates;
+  /** In a file that holds one part of a catalogue. */
+  shard?: ShardFacts;
+}
+
+/** Which part of which catalogue a file holds. */
+export interface ShardFacts {
+  /** From 1. */
+  index: number;
+  of: number;
+  /** Of the catalogue: shards of different ones do not go together. */
+  version: string;
+  /** Of all shards together, dealt one by one: none has more than one item more than another. */
+  items: number;
 }
 
 /** By rising recall: what share of its true list a request may expect to miss, to reach it. */
@@ -116,6 +129,7 @@ export function parseManifest(bytes: Uint8Array): Manifest {
     ['programs', arePrograms(manifest?.programs)],
     ['freshPrograms', manifest?.freshPrograms === undefined || arePrograms(manifest.freshPrograms)],
     ['updates', manifest?.updates === undefined || areUpdates(manifest.updates)],
+    ['shard', manifest?.shard === undefined || isShard(manifest.shard)],
   ];
   const bad = checks.find(([, fits]) => !fits);
   if (bad)
@@ -146,6 +160,12 @@ function isRotation(facts: RotationFacts | null): boolean {
 
 function arePrograms(value: Programs | undefined): boolean {
   return isProgramSpec(value?.embedding) && (value?.user === null || isProgramSpec(value?.user));
+}
+
+function isShard(shard: ShardFacts | null): boolean {
+  const { index = 0, of = 0, version, items = 0 } = shard ?? {};
+  const areCounts = [index, of, items].every(Number.isSafeInteger);
+  return areCounts && index >= 1 && index <= of && of <= items && typeof version === 'string';
 }
 
 function areUpdates(value: SavedUpdates | null): boolean {

@@ -131,6 +131,8 @@ export interface RetrieveResult {
   /** Of a request with `rank`: the ids in it that no item has. */
   unknown?: ItemId[];
   stats: RetrieveStats;
+  /** Of a catalogue in shards: the shards that did not answer, from 1, and how many items they hold. */
+  partial?: { shards: number[]; items: number };
 }
 
 /** Many requests in flat arrays, for throughput. */

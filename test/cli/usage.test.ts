@@ -48,7 +48,7 @@ describe('usage', () => {
     const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'));
     expect(await run('--version')).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
     expect(await text('--help')).toMatch(/^Usage: silverlode [\s\S]*Examples:[\s\S]*Exit codes:/);
-    for (const command of ['devices', 'publish', 'inspect', 'query', 'tune', 'bench', 'serve'])
+    for (const command of ['devices', 'publish', 'inspect', 'query', 'tune', 'bench', 'serve', 'front'])
       expect(await text(command, '--help')).toMatch(`Usage: silverlode ${command}`);
   });
 });

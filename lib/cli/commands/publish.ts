@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
-import { access, stat } from 'node:fs/promises';
+import { access, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { cutModel } from '../../cluster/cut.js';
 import { SilverlodeError } from '../../errors.js';
 import { readVectors } from '../../io/vectors.js';
 import { OverArch } from '../../nn/over_arch.js';
@@ -19,6 +20,7 @@ export interface PublishFlags extends CatalogueFlags {
   device?: string;
   threads?: number;
   out: string;
+  shards?: number;
   metric: Metric;
   clusters: number | 'auto' | 'flat';
   probes?: number;
@@ -39,6 +41,8 @@ export async function runPublish(flags: PublishFlags, output: Output): Promise<v
   const { signal } = interrupt;
   const started = performance.now();
   await requireFolder(flags.out);
+  if (flags.shards !== undefined && (flags.rerank !== undefined || flags.value !== undefined))
+    throw new SilverlodeError('INVALID_ARGUMENT', 'shards cannot yet rerank or value: leave out --rerank and --value');
   using progress = new Progress();
   const note: Note = (text) => {
     progress.stop();
@@ -54,7 +58,7 @@ export async function runPublish(flags: PublishFlags, output: Output): Promise<v
   const [, dims] = items.embeddings.shape;
   await using model = await publish({
     items,
-    index: { metric, clusters, probes },
+    index: { metric, clusters, probes, ...(flags.shards !== undefined && { rescore: false }) },
     tower: flags.tower === undefined ? undefined : await importOnnx(flags.tower),
     rerank:
       flags.rerank === undefined ? undefined : loadOverArch(flags.rerank, dims, flags.tasks ?? [], flags.activation),
@@ -71,7 +75,9 @@ export async function runPublish(flags: PublishFlags, output: Output): Promise<v
       progress.update(stage, done, total);
     },
   });
-  await model.save(flags.out, { signal });
+  const file = flags.shards === undefined ? flags.out : `${flags.out}.whole`;
+  await model.save(file, { signal });
+  const files = flags.shards === undefined ? [file] : await cutInto(flags.out, file, flags.shards, signal);
   progress.stop();
 
   const described = model.describe();
@@ -84,10 +90,25 @@ export async function runPublish(flags: PublishFlags, output: Output): Promise<v
     probes: described.probes,
     fields: Object.keys(items.attributes ?? {}),
     tasks: described.tasks,
-    fileBytes: (await stat(flags.out)).size,
+    ...(flags.shards !== undefined && { shards: flags.shards }),
+    fileBytes: await bytesOf(files),
     seconds: (performance.now() - started) / 1000,
   };
   output.result(document, () => properties(document));
+}
+
+/** Shards of a file that is not needed any more then. */
+async function cutInto(folder: string, file: string, shards: number, signal: AbortSignal): Promise<string[]> {
+  try {
+    return await cutModel(file, folder, { shards, signal });
+  } finally {
+    await rm(file, { force: true });
+  }
+}
+
+async function bytesOf(files: readonly string[]): Promise<number> {
+  const all = await Promise.all(files.map((file) => stat(file)));
+  return all.reduce((sum, { size }) => sum + size, 0);
 }
 
 /** Found out before the work, not after it. */

@@ -5,17 +5,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { SilverlodeError } from '../../errors.js';
 import { createService } from '../../serve/http/service.js';
 import { drain, untilSignal } from '../../serve/http/shutdown.js';
+import type { ModelFile } from '../../serve/hub_options.js';
 import { ModelHub } from '../../serve/model_hub.js';
 import { requireServicePeers } from '../../serve/peers.js';
 import { watchDirectory } from '../../serve/watch_directory.js';
 import { openFeed } from '../feed.js';
 import type { Output } from '../output.js';
 
-/** Options of `silverlode serve`. */
-export interface ServeFlags {
-  device?: string;
-  threads?: number;
-  verify: boolean;
+/** Options of every command that answers over HTTP. */
+export interface HttpFlags {
   port: number;
   host: string;
   token?: string;
@@ -26,6 +24,18 @@ export interface ServeFlags {
   maxDelayUs?: number;
   maxQueue?: number;
   deadlineMs?: number;
+  graceMs: number;
+  drainMs: number;
+  changes: boolean;
+  page: boolean;
+  logLevel: string;
+}
+
+/** Options of `silverlode serve`. */
+export interface ServeFlags extends HttpFlags {
+  device?: string;
+  threads?: number;
+  verify: boolean;
   watch?: string;
   journal?: string;
   follow?: string;
@@ -35,11 +45,12 @@ export interface ServeFlags {
   freshCost?: number;
   idleMs?: number;
   updateWaitMs?: number;
-  graceMs: number;
-  drainMs: number;
-  changes: boolean;
-  page: boolean;
-  logLevel: string;
+}
+
+/** Models that come while the service runs. */
+interface Watching {
+  source: AsyncIterable<ModelFile> | undefined;
+  controller: AbortController;
 }
 
 /** What models may take to close, after the last answer. */
@@ -65,31 +76,44 @@ export async function runServe(paths: readonly string[], flags: ServeFlags, outp
   try {
     await requireServicePeers();
     for (const [i, path] of paths.entries()) await hub.load(names[i] as string, path);
-    const app = await createService(hub, await serviceOptions(flags));
-    if (flags.changes && flags.journal === undefined)
-      app.log.warn('without --journal item updates live in memory alone and are lost with the process');
-    const source = flags.watch && watchDirectory(flags.watch, { signal: watching.signal });
-    const watched = source ? hub.watch(source) : undefined;
-    try {
-      await app.listen({ port: flags.port, host: flags.host });
-    } catch (error) {
-      const { message } = error as Error;
-      throw new SilverlodeError('IO_ERROR', `cannot listen: ${message}`, {}, { cause: error });
-    }
-    const url = addressOf(app.server.address() as AddressInfo, flags.tlsKey !== undefined);
-    output.result({ url, models: hub.names }, () => `serving ${hub.names.join(', ') || 'no model yet'} at ${url}`);
-    await stopped;
-    watching.abort();
-    const { graceMs, drainMs } = flags;
-    const ended = drain(app, hub, { graceMs }).then(() => watched);
-    // A model that is being loaded, or a run that cannot stop, is left alone: nobody waits for it any more.
-    if ((await Promise.race([ended, delay(graceMs + drainMs + EXIT_MS, LATE, { ref: false })])) === LATE)
-      process.exit(0);
+    const source = flags.watch === undefined ? undefined : watchDirectory(flags.watch, { signal: watching.signal });
+    const warning =
+      flags.changes && flags.journal === undefined
+        ? 'without --journal item updates live in memory alone and are lost with the process'
+        : undefined;
+    await answerOverHttp(hub, flags, output, stopped, { warning, watching: { source, controller: watching } });
   } finally {
     watching.abort();
     await hub.close();
     await feed?.close();
   }
+}
+
+/** Listens until `stopped` settles, then answers what is in flight. */
+export async function answerOverHttp(
+  hub: ModelHub,
+  flags: HttpFlags,
+  output: Output,
+  stopped: Promise<unknown>,
+  { warning, watching }: { warning?: string | undefined; watching?: Watching } = {},
+): Promise<void> {
+  const app = await createService(hub, await serviceOptions(flags));
+  if (warning !== undefined) app.log.warn(warning);
+  const watched = watching?.source && hub.watch(watching.source);
+  try {
+    await app.listen({ port: flags.port, host: flags.host });
+  } catch (error) {
+    const { message } = error as Error;
+    throw new SilverlodeError('IO_ERROR', `cannot listen: ${message}`, {}, { cause: error });
+  }
+  const url = addressOf(app.server.address() as AddressInfo, flags.tlsKey !== undefined);
+  output.result({ url, models: hub.names }, () => `serving ${hub.names.join(', ') || 'no model yet'} at ${url}`);
+  await stopped;
+  watching?.controller.abort();
+  const { graceMs, drainMs } = flags;
+  const ended = drain(app, hub, { graceMs }).then(() => watched);
+  // A model that is being loaded, or a run that cannot stop, is left alone: nobody waits for it any more.
+  if ((await Promise.race([ended, delay(graceMs + drainMs + EXIT_MS, LATE, { ref: false })])) === LATE) process.exit(0);
 }
 
 /** @throws SilverlodeError `IO_ERROR`. */
@@ -105,11 +129,11 @@ function compactionOf({ compaction, freshShare, freshCost, idleMs, updateWaitMs:
 }
 
 /** `/models/books.silverlode` is `books`. */
-function modelName(path: string): string {
+export function modelName(path: string): string {
   return basename(path, extname(path));
 }
 
-async function serviceOptions(flags: ServeFlags) {
+async function serviceOptions(flags: HttpFlags) {
   const { tokenFile, tlsKey, tlsCert, deadlineMs, drainMs, changes, page, logLevel } = flags;
   const token = tokenFile === undefined ? flags.token : (await readText(tokenFile)).trim();
   const tls = tlsKey && tlsCert ? { key: await readText(tlsKey), cert: await readText(tlsCert) } : undefined;

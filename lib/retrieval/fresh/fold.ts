@@ -16,10 +16,10 @@ import { type Calibrated, calibrate } from '../recall/calibrate.js';
 import type { ItemId } from '../types.js';
 import type { Capture } from './capture.js';
 import { bytesOf, isSet } from './live_bits.js';
-import { recluster } from './recluster.js';
+import { type Reclustered, recluster } from './recluster.js';
 
 /** Where every item of the new segment comes from; places in the fresh segment follow those of the main one. */
-interface Sources {
+export interface Sources {
   ordinals: Int32Array;
   rows: Int32Array;
   /** Of the first `main` items. */
@@ -44,27 +44,45 @@ export async function fold(
   options: FoldOptions,
   device: NativeDevice,
 ): Promise<ModelParts> {
-  const { main: tensors, fresh, version } = captured;
-  const { manifest } = version.main;
   const sources = await findSources(captured);
-  const gathered = async (name: string, tail: string, index: Tensor<'int32'>) => {
-    const table = tensors.get(name);
-    return table && ((await gatherRows(table, index as Tensor, { tail: fresh.get(tail) })) as Tensor);
-  };
   progress.step('assign', 0, 1);
   const rows = await int32(sources.rows);
-  const rowsOf = (name: string) => gathered(`index.${name}`, name, rows);
+  const rowsOf = (name: string) => gathered(captured, `index.${name}`, name, rows);
   const clustered = await recluster(captured, rowsOf, sources.main, progress);
+  const parts = await assemble(captured, sources, clustered, progress, options);
+  if (clustered.learned === undefined) return parts;
+  const { items, dims, metric, rotation = NOT_ROTATED } = parts.manifest;
+  const facts = { items, dims, metric, rotation, flat: false, firstRound: FIRST_ROUND };
+  const index = new IvfIndex(facts, Object.fromEntries(withPrefix(parts.tensors, 'index.')));
+  const rescored = parts.manifest.rescored ?? false;
+  const calibrated = await calibrate(index, clustered.learned, { device, seed: 0, rescored, progress });
+  return { ...parts, manifest: withRecall(parts.manifest, calibrated) };
+}
+
+/**
+ * A segment of the items that `sources` names, in the clusters given; rows keep their int8 values.
+ *
+ * @returns Parts with handles of their own.
+ */
+export async function assemble(
+  captured: Capture,
+  sources: Sources,
+  clustered: Pick<Reclustered, 'clusters' | 'tensors'>,
+  progress: Progress,
+  options: FoldOptions,
+): Promise<ModelParts> {
+  const { main: tensors, version } = captured;
+  const { manifest } = version.main;
   const layout = await layOutRows(clustered.clusters, manifest.clusters);
   const order = await sourceRows(layout.ordinals, sources);
   const ordinals = await int32(sources.ordinals);
   progress.step('rows', 0, 1);
   const replaced: Record<string, Tensor | undefined> = {
-    'index.rows': await gathered('index.rows', 'rows', order),
-    'index.rowScales': await gathered('index.rowScales', 'rowScales', order),
-    'index.rowBias': await gathered('index.rowBias', 'rowBias', order),
-    embeddings: await gathered('embeddings', 'embeddings', ordinals),
-    features: await gathered('features', 'features', ordinals),
+    'index.rows': await gathered(captured, 'index.rows', 'rows', order),
+    'index.rowScales': await gathered(captured, 'index.rowScales', 'rowScales', order),
+    'index.rowBias': await gathered(captured, 'index.rowBias', 'rowBias', order),
+    embeddings: await gathered(captured, 'embeddings', 'embeddings', ordinals),
+    features: await gathered(captured, 'features', 'features', ordinals),
     'index.ordinals': await int32(layout.ordinals),
     'index.rowOf': await int32(layout.rowOf),
     'index.live': tensor(layout.live) as Tensor,
@@ -81,18 +99,13 @@ export async function fold(
     ...[...eligible.stateDict()].map(([name, each]): [string, Tensor] => [`eligible.${name}`, each]),
     ...ids.tensors,
   ]);
-  const folded = foldManifest(manifest, eligible, all, sources.ordinals.length);
-  if (clustered.learned === undefined) return { manifest: folded, tensors: all, ids };
-  const { items, dims, metric, rotation = NOT_ROTATED } = folded;
-  const parts = { items, dims, metric, rotation, flat: false, firstRound: FIRST_ROUND };
-  const index = new IvfIndex(parts, Object.fromEntries(withPrefix(all, 'index.')));
-  const calibrated = await calibrate(index, clustered.learned, {
-    device,
-    seed: 0,
-    rescored: folded.rescored ?? false,
-    progress,
-  });
-  return { manifest: withRecall(folded, calibrated), tensors: all, ids };
+  return { manifest: foldManifest(manifest, eligible, all, sources.ordinals.length), tensors: all, ids };
+}
+
+/** Rows of a table of the main segment, followed by its table in the fresh one; undefined in a model without it. */
+async function gathered({ main, fresh }: Capture, name: string, tail: string, index: Tensor<'int32'>) {
+  const table = main.get(name);
+  return table && ((await gatherRows(table, index as Tensor, { tail: fresh.get(tail) })) as Tensor);
 }
 
 /** A copy, made in pieces. */

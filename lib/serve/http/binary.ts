@@ -8,7 +8,7 @@
 // float32 [heads, dims], nothing for a request by `user`; or, with `inputs`, inputs of the tower, float32, as many numbers of each
 // as it says, in that order. Further inputs may be in `user`.
 //
-// Response: the head is {count, ids, tasks, items, next, unknown, stats}, `items`, `next` and `unknown` as in JSON where there are such. `ids` says what the first array holds: 'int64' [count] (numbers and bigints),
+// Response: the head is {count, ids, tasks, items, next, unknown, stats, partial}, `items`, `next` and `unknown` as in JSON where there are such. `ids` says what the first array holds: 'int64' [count] (numbers and bigints),
 // or 'json' when the head has the ids themselves in `names`. Then scores, float32 [count], then one float32 [count] per name in
 // `tasks`, in that order. Each array ends with zeros up to a multiple of 8.
 import { SilverlodeError } from '../../errors.js';
@@ -59,7 +59,7 @@ export function splitInputs(values: Float32Array, inputs: Readonly<Record<string
 
 /** The body of a binary response. @param kind Type of the model's ids. */
 export function writeBinary(result: RetrieveResult, kind: ModelFacts['ids']): Buffer {
-  const { ids, scores, tasks = {}, items, next, unknown, stats } = result;
+  const { ids, scores, tasks = {}, items, next, unknown, stats, partial } = result;
   const named = kind === 'string';
   const names = Object.keys(tasks);
   const head = {
@@ -71,6 +71,7 @@ export function writeBinary(result: RetrieveResult, kind: ModelFacts['ids']): Bu
     next,
     unknown: unknown?.map(jsonId),
     stats,
+    partial,
   };
   const text = Buffer.from(JSON.stringify(head));
   const arrays: ArrayBufferView[] = named ? [] : [BigInt64Array.from(ids as (number | bigint)[], BigInt)];

@@ -5,7 +5,7 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { type ErrorCode, SilverlodeError } from '../../errors.js';
 
 /** Codes of this service beside those of the package. */
-export type HttpErrorCode = ErrorCode | 'NOT_FOUND' | 'UNAUTHORIZED' | 'NOT_READY';
+export type HttpErrorCode = ErrorCode | 'NOT_FOUND' | 'UNAUTHORIZED';
 
 /** The body of every failure. */
 export interface ErrorBody {
@@ -22,6 +22,8 @@ const STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
   LIMIT_EXCEEDED: 400,
   OVERLOADED: 429,
   DEADLINE: 503,
+  NOT_READY: 503,
+  PARTIAL: 503,
   DISPOSED: 503,
   ABORTED: 499, // nginx's: the client has gone, so nobody reads it
 };

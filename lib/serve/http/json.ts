@@ -34,6 +34,7 @@ export interface JsonResult {
   next?: number;
   unknown?: (string | number)[];
   stats: RetrieveResult['stats'];
+  partial?: RetrieveResult['partial'];
 }
 
 /** What a filter tree's node counts for, in characters of text. */
@@ -91,11 +92,12 @@ function checkTreeSize(tree: FilterExpr, filterLength: number): void {
   }
 }
 
-export function toJsonResult({ ids, scores, tasks, items, next, unknown, stats }: RetrieveResult): JsonResult {
+export function toJsonResult({ ids, scores, tasks, items, next, unknown, stats, partial }: RetrieveResult): JsonResult {
   const result: JsonResult = { ids: ids.map(jsonId), scores: finite(scores), stats };
   if (items) result.items = items.map(jsonItem);
   if (next !== undefined) result.next = next;
   if (unknown) result.unknown = unknown.map(jsonId);
+  if (partial) result.partial = partial;
   if (tasks) result.tasks = Object.fromEntries(Object.entries(tasks).map(([name, logits]) => [name, finite(logits)]));
   return result;
 }

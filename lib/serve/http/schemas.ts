@@ -161,6 +161,12 @@ export const resultSchema = {
     next: { type: 'integer', description: 'offset of the next page; not there after the last one' },
     unknown: { type: 'array', items: id, description: 'ids to rank that no item has' },
     stats: statsSchema,
+    partial: {
+      type: 'object',
+      description: 'shards that did not answer, and how many items they hold',
+      required: ['shards', 'items'],
+      properties: { shards: { type: 'array', items: { type: 'integer' } }, items: { type: 'integer' } },
+    },
   },
 } as const;
 
