@@ -14,6 +14,7 @@ export interface CatalogueFlags {
   embeddingsColumn?: string;
   attributes?: string;
   fields?: string[];
+  stored?: string[];
   delimiter?: string;
   listSeparator?: string;
   dates?: string[];
@@ -34,6 +35,9 @@ export interface Catalogue {
   features?: Vectors & { names?: readonly string[] };
 }
 
+/** What is kept for results, by item. */
+type Stored = Record<string, unknown>[];
+
 /**
  * Reads all files.
  *
@@ -43,7 +47,7 @@ export async function readCatalogue(
   flags: CatalogueFlags,
   reading: (stage: string) => ReadOptions,
   note: Note,
-): Promise<Catalogue> {
+): Promise<{ items: Catalogue; stored: Stored | undefined }> {
   const embeddings = await readVectors(flags.embeddings, {
     column: flags.embeddingsColumn,
     ...reading('embeddings'),
@@ -53,18 +57,27 @@ export async function readCatalogue(
     (columns ?? {})[name] = toDates(column(columns ?? {}, name, flags), name, flags);
   const ids = await itemIds(flags, columns, embeddings.shape[0], reading);
   const features = flags.features === undefined ? undefined : await readVectors(flags.features, reading('features'));
-  return {
+  const stored = flags.stored?.map((name): [string, unknown[]] => [name, column(columns ?? {}, name, flags)]);
+  const items = {
     ids,
     embeddings,
     attributes: columns && attributes(columns, flags, embeddings.shape[1], note),
     features: features && { ...features, names: flags.featureNames },
+  };
+  return {
+    items,
+    stored:
+      stored &&
+      Array.from({ length: embeddings.shape[0] }, (_, item) =>
+        Object.fromEntries(stored.map(([name, values]) => [name, values[item] ?? null])),
+      ),
   };
 }
 
 /** The columns of the attributes file that are needed. */
 async function readColumns(
   path: string,
-  { fields, delimiter, listSeparator, idField, ids }: CatalogueFlags,
+  { fields, stored = [], delimiter, listSeparator, idField, ids }: CatalogueFlags,
   reading: (stage: string) => ReadOptions,
 ): Promise<Table> {
   const options = reading('attributes');
@@ -72,7 +85,7 @@ async function readColumns(
     return readTable(path, { delimiter, listSeparator, ...options });
   const { readParquet } = await import('../io/parquet.js');
   const own = idField !== undefined && ids === undefined ? [idField] : [];
-  return readParquet(path, { columns: [...new Set([...own, ...fields])], ...options });
+  return readParquet(path, { columns: [...new Set([...own, ...fields, ...stored])], ...options });
 }
 
 async function itemIds(
@@ -94,7 +107,9 @@ function attributes(columns: Table, flags: CatalogueFlags, dims: number, note: N
   const isOwnId = (name: string): boolean => ids === undefined && name === idField;
   const isEmbedding = (name: string, values: readonly unknown[]): boolean =>
     flags.attributes === flags.embeddings && (name === flags.embeddingsColumn || isVector(values[0], dims));
-  const entries = Object.entries(columns).filter(([name, values]) => !isOwnId(name) && !isEmbedding(name, values));
+  const entries = Object.entries(columns).filter(
+    ([name, values]) => !isOwnId(name) && !isEmbedding(name, values) && !flags.stored?.includes(name),
+  );
   const nested = entries.filter(([, values]) => values.some(isNested)).map(([name]) => name);
   if (nested.length > 0) note(`skipped nested columns of ${flags.attributes}: ${nested.join(', ')}`);
   return Object.fromEntries(entries.filter(([name]) => !nested.includes(name))) as AttributeColumns;

@@ -104,6 +104,7 @@ function definePublish(program: Command, output: () => Output): void {
     .option('--embeddings-column <name>', 'column of a Parquet file that holds the embeddings')
     .option('--attributes <file>', 'filter fields of the items, in their order: .jsonl .csv .tsv .parquet')
     .option('--fields <a,b,…>', 'attribute columns to take (default: all but the ids)', names)
+    .option('--stored <a,b,…>', 'columns that are kept for results alone, nested ones too', names)
     .option('--delimiter <text>', 'between cells of a CSV file (default: a comma, in .tsv a tab)', delimiter)
     .option('--dates <a,b,…>', 'attribute columns of dates as text, 2024-01-31, to be filtered by ranges', names)
     .option('--list-separator <text>', 'splits cells of a CSV file into several values')
@@ -147,6 +148,7 @@ Examples:
       --weights like=0.5 --out items.silverlode`,
     )
     .action(async (flags, command: Command) => {
+      if (flags.stored && !flags.attributes) command.error("error: option '--stored' needs '--attributes'");
       if (flags.rerank && !flags.tasks) command.error("error: option '--rerank' needs '--tasks'");
       if (!flags.rerank && flags.tasks) command.error("error: option '--tasks' needs '--rerank'");
       if (flags.idField && !flags.ids && !flags.attributes)

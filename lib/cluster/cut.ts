@@ -77,7 +77,8 @@ async function openWhole(device: NativeDevice, path: string, shards: number): Pr
   const main = new MainSegment({ manifest, tensors, ids }, LIMITS, device);
   const fields = [...main.eligible.schema.fields.values()].map(({ name, type, multi }) => ({ name, type, multi }));
   const version = new Version(0, main, manifest.items);
-  return { version, main: tensors, fresh: new Map(), rows: new Int32Array(0), ids: [], attributes: [], fields };
+  const none = { fresh: new Map(), rows: new Int32Array(0), ids: [], attributes: [], stored: [] };
+  return { version, main: tensors, ...none, fields };
 }
 
 function requireWhole(manifest: Manifest, shards: number, path: string): void {

@@ -23,6 +23,8 @@ interface PlainUpdate {
   /** Rows, or columns by name. */
   features?: Rows | Readonly<Record<string, readonly number[]>>;
   bias?: readonly number[];
+  /** Any JSON, one per item. */
+  stored?: readonly unknown[];
 }
 
 /**
@@ -33,11 +35,12 @@ export function encodeUpdate(update: Update): Uint8Array {
   const { type, ids } = update;
   const plain: PlainUpdate = { type, ids: Array.from<unknown>(ids as unknown[]).map(plainId) };
   if (update.type === 'upsert') {
-    const { embeddings, features, bias } = update;
+    const { embeddings, features, bias, stored } = update;
     const data = embeddings instanceof Tensor ? (embeddings.view() as Float32Array) : embeddings.data;
     plain.embeddings = toRows(data, embeddings.shape);
     if (features) plain.features = toRows(features.data, features.shape);
     if (bias) plain.bias = [...bias];
+    if (stored) plain.stored = stored;
   }
   if (update.type === 'updateFeatures') plain.features = plainFeatures(update.features);
   if ('attributes' in update && update.attributes) {
@@ -55,7 +58,7 @@ export function decodeUpdate(bytes: Uint8Array, { ids: kind }: CodecOptions = {}
   } catch (cause) {
     throw new SilverlodeError('INVALID_ARGUMENT', 'the update is not JSON', {}, { cause });
   }
-  const { type, ids, embeddings, attributes, features, bias } = plain ?? {};
+  const { type, ids, embeddings, attributes, features, bias, stored } = plain ?? {};
   if (!Array.isArray(ids)) throw new SilverlodeError('INVALID_ARGUMENT', 'the update has no list of ids');
   const own = kind === 'bigint' ? ids.map(toBigInt) : ids;
   const update = {
@@ -67,6 +70,7 @@ export function decodeUpdate(bytes: Uint8Array, { ids: kind }: CodecOptions = {}
       ? {}
       : { features: Array.isArray(features) ? toMatrix('features', features) : features }),
     ...(bias === undefined ? {} : { bias }),
+    ...(stored === undefined ? {} : { stored }),
   };
   return update as Update;
 }

@@ -9,10 +9,11 @@ import { LARGEST_IN_ITEMS, LARGEST_IN_QUERIES, requireInRange, requireKnown } fr
 import { checkCompaction } from './fresh/compaction.js';
 import { requireIdList } from './item_ids.js';
 import type { IndexOptions, PublishOptions } from './publish.js';
+import { requireStored } from './stored.js';
 
 const KNOWN = {
   publish: [
-    ...['items', 'index', 'filter', 'tower', 'rerank', 'rerankEmbeddings', 'value', 'weights', 'queries'],
+    ...['items', 'index', 'filter', 'tower', 'rerank', 'rerankEmbeddings', 'value', 'weights', 'queries', 'stored'],
     ...['device', 'threads', 'maxFreshItems', 'compaction', 'seed', 'onProgress', 'signal'],
   ],
   items: ['ids', 'embeddings', 'attributes', 'features'],
@@ -56,6 +57,7 @@ export function checkPublish(options: PublishOptions): CheckedCatalogue {
   requireIdList('items.ids', items.ids);
   if (items.ids.length !== shape[0])
     throw new SilverlodeError('SHAPE_MISMATCH', `${items.ids.length} ids for ${shape[0]} embeddings`);
+  if (options.stored !== undefined) requireStored(options.stored, shape[0]);
   const index = checkIndex(options.index ?? {}, shape[0]);
   if (index.rescore === true && (rerank !== undefined || options.value !== undefined))
     throw invalid('index.rescore is for models that neither rerank nor value: these order their candidates themselves');

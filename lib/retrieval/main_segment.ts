@@ -12,6 +12,7 @@ import { bytesOf, countSet } from './fresh/live_bits.js';
 import type { CatalogueIds } from './item_ids.js';
 import type { Manifest } from './manifest.js';
 import type { RequestLimits } from './requests.js';
+import { StoredItems } from './stored.js';
 
 /** Everything a model is made of, from `publish` or from a file. */
 export interface ModelParts {
@@ -27,6 +28,8 @@ export class MainSegment {
   readonly tensors: ReadonlyMap<string, Tensor>;
   readonly ids: CatalogueIds;
   readonly eligible: FilterIndex;
+  /** What is kept for display alone. */
+  readonly stored: StoredItems | undefined;
   /** Attributes by row. */
   readonly values: RowValues;
   readonly runner: BatchRunner;
@@ -40,6 +43,7 @@ export class MainSegment {
     this.ids = ids;
     this.eligible = FilterIndex.restore(manifest.filter, withPrefix(tensors, 'eligible.'));
     this.values = new RowValues(this.eligible);
+    this.stored = StoredItems.restore(tensors, ids.length);
     this.rowOf = this.tensor('index.rowOf').view() as Int32Array;
     this.runner = new BatchRunner(device, manifest, tensors, limits, this.rowBytes);
   }

@@ -18,6 +18,7 @@ import { RetrievalModel } from './model.js';
 import { calibrate } from './recall/calibrate.js';
 import { recordModel } from './record.js';
 import { RetrievalModule, type Tower } from './retrieval_module.js';
+import { StoredItems, storedText } from './stored.js';
 import type { ItemIds } from './types.js';
 
 /** The catalogue. */
@@ -58,6 +59,11 @@ export interface PublishOptions {
   items: Items;
   index?: IndexOptions;
   filter?: FilterOptions;
+  /**
+   * Any JSON, one per item, kept compressed in the model for what comes back with results: the fields of an object can be selected by
+   * name. At most 1 MiB each.
+   */
+  stored?: readonly unknown[];
   /** User features to embeddings; says in `inputs` what a request's `user` holds. */
   tower?: Tower;
   rerank?: Reranker;
@@ -137,6 +143,8 @@ async function build(
   await ids.index();
   const features =
     items.features && (await tensorInPieces(items.features.data, 'float32', items.features.shape, signal));
+  const { stored } = options;
+  const storedTensors = stored && (await StoredItems.build(shape[0], (item) => storedText(stored[item], item)));
   const columns = await readAttributes(items.attributes ?? {}, shape[0], { signal, onProgress });
   // A reranker multiplies the rows with the user's vector, so what it reads must be as given.
   const rotate = readsRows(options) ? false : index.rotate;
@@ -171,7 +179,7 @@ async function build(
     probes: index.probes,
     recall: calibrated?.recall,
   });
-  const tensors = new Map([...ownHandles(module.stateDict()), ...ids.tensors]);
+  const tensors = new Map([...ownHandles(module.stateDict()), ...ids.tensors, ...(storedTensors ?? [])]);
   const { threads, maxFreshItems, compaction } = options;
   const use = { device: options.device, threads, maxFreshItems, compaction };
   return new RetrievalModel({ manifest, tensors, ids }, use, device);

@@ -65,7 +65,10 @@ export interface RetrieveRequest {
    * items whose vectors differ from those before. Scores stay what they are.
    */
   diversity?: { mmr: number };
-  /** Names of attributes and feature columns that come back with each result, in `items`. */
+  /**
+   * Names of attributes, feature columns and fields of what is stored that come back with each result, in `items`; `stored` is all of it. In a
+   * model that stores something, a name that nothing has is null.
+   */
   select?: readonly string[];
   /** Candidates that are reranked (models with a reranker or a value formula); default: as tuned, else 1000; raised to k. */
   candidates?: number;

@@ -9,6 +9,7 @@ import type { Tensor } from '../tensor/tensor.js';
 import type { FreshName } from './fresh/inputs.js';
 import { bytesOf, isSet } from './fresh/live_bits.js';
 import type { MainSegment } from './main_segment.js';
+import type { StoredText } from './stored.js';
 import type { ItemId } from './types.js';
 
 const EVERYTHING = BigInt(FilterOp.all);
@@ -26,6 +27,9 @@ export interface FreshVersion {
   readonly newFields: readonly FieldKind[];
   /** Attributes of a row, by field. */
   attributesOf(row: number): ItemValues;
+  storedOf(row: number): StoredText;
+  /** Whether anything is stored. */
+  readonly stores: boolean;
 }
 
 /** One filter for both segments; undefined without one. */

@@ -5,7 +5,6 @@ import type { ItemId } from '../retrieval/types.js';
 import { type JsonId, parseId } from './http/json.js';
 import type { ModelFacts } from './served_model.js';
 
-/** A value of a filter field. */
 /** Of one item: a value, null for none, or several. */
 export type FieldValue = string | number | bigint | boolean | null | readonly (string | number | bigint | boolean)[];
 
@@ -15,6 +14,8 @@ export interface ItemColumns {
   embeddings: { data: Float32Array; shape: [number, number] };
   attributes?: Record<string, FieldValue[]>;
   features?: { data: Float32Array; shape: [number, number] };
+  /** Any JSON, one per item. */
+  stored?: unknown[];
 }
 
 /** Feature columns: all as rows of a matrix, or some by name. */
@@ -35,6 +36,8 @@ export interface ItemUpdate {
   attributes?: Readonly<Record<string, FieldValue>>;
   /** One number per column in their order, or numbers by the names of their columns. */
   features?: readonly number[] | Readonly<Record<string, number>>;
+  /** Any JSON, for what comes back with results. */
+  stored?: unknown;
 }
 
 /** What a model tells that its items are made of. */
@@ -84,6 +87,7 @@ export async function upsertItems(
     embeddings: rows('embedding', items, ({ embedding }) => embedding),
     attributes: attributeColumns(items),
     features: hasFeatures ? rows('features', items, ({ features }) => inOrder(features, columns)) : undefined,
+    stored: items.some(({ stored }) => stored !== undefined) ? items.map(({ stored }) => stored) : undefined,
   });
   return isDurable(result);
 }

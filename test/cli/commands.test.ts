@@ -350,6 +350,19 @@ describe('bench', () => {
   });
 });
 
+test('publish keeps columns for results alone', async () => {
+  const out = path('stored.silverlode');
+  const catalogueOf = [...catalogue, '--id-field', 'sku', '--fields', 'language'];
+  const published = await json('publish', ...catalogueOf, '--stored', 'tags,year', '--out', out);
+  expect(published.fields).toEqual(['language']);
+  const shown = await json('query', out, '--embedding', `${path('users.npy')}:1`, '-k', 2, '--select', 'year,language');
+  expect(shown.items).toHaveLength(2);
+  for (const item of shown.items) expect(Object.keys(item)).toEqual(['year', 'language']);
+  const refused = await run('query', out, '--embedding', `${path('users.npy')}:1`, '--filter', 'year:1990');
+  expect(refused.stderr).toContain('UNKNOWN_FIELD');
+  expect((await run('publish', '--embeddings', path('items.npy'), '--stored', 'a', '--out', out)).code).toBe(2);
+});
+
 describe('evaluate', () => {
   test('judges lists by histories, and by embeddings', async () => {
     const inspected = await json('query', BOOKS, '--embedding', `${path('users.npy')}:0`, '-k', 6);
@@ -366,32 +379,5 @@ describe('evaluate', () => {
     expect(await text('evaluate', BOOKS, '--interactions', people)).toMatch(/recall +\d/);
     const missing = await run('evaluate', BOOKS, '--interactions', people, '--held', 'later');
     expect([missing.code, missing.stderr]).toEqual([1, expect.stringContaining("no column 'later'")]);
-  });
-});
-
-describe('import', () => {
-  const MLP = 'test/onnx/models/mlp.onnx';
-
-  test('describes an ONNX model', async () => {
-    const described = await json('import', MLP);
-    expect(described).toMatchObject({
-      inputs: [{ name: 'x', dtype: 'float32', shape: ['batch', 12] }],
-      outputs: ['user'],
-      numbers: 24 * 12 + 24 + 16 * 24 + 16 + 8 * 16 + 8,
-    });
-    expect(await text('import', MLP)).toMatch(/Gemm x 3[\s\S]*fc1\.weight +float32 +24 x 12/);
-    expect((await run('import', 'nothing.onnx')).code).toBe(1);
-  });
-
-  test('publishes one as the tower', async () => {
-    const [items, out] = [path('tower.npy'), path('tower.silverlode')];
-    await writeNpy(items, {
-      dtype: 'float32',
-      data: Float32Array.from({ length: 80 }, (_, i) => Math.sin(i)),
-      shape: [10, 8],
-    });
-    await json('publish', '--embeddings', items, '--tower', MLP, '--out', out);
-    const user = JSON.stringify({ x: Array.from({ length: 12 }, (_, i) => i) });
-    expect((await json('query', out, '--user', user, '-k', 3)).ids).toHaveLength(3);
   });
 });

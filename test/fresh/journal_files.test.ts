@@ -31,7 +31,7 @@ function entry(i: number, items = 3): JournalEntry {
   switch (i % 4) {
     case 0: {
       const update = { type: 'upsert' as const, ids: wide, embeddings: floats(items * 2), attributes };
-      return { update: { ...update, features: new Float32Array(0), bias: floats(items) }, position };
+      return { update: { ...update, features: new Float32Array(0), bias: floats(items), stored: [] }, position };
     }
     case 1:
       return { update: { type: 'delete', ids: Array.from({ length: items }, (_, item) => `id\n"${item}"`) }, position };

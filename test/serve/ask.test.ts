@@ -72,6 +72,21 @@ test('items by their ids', async () => {
   expect((await get({})).json().error.field).toBe('ids');
 });
 
+test('what a body stores comes back with results', async () => {
+  const items = '/v1/models/books/items';
+  const stored = { title: 'new', tags: ['a', null], deep: { pages: 3 } };
+  const upsert = { items: [{ id: 5000, embedding: [...embedding], attributes: { language: 'en' }, stored }] };
+  expect((await service.app.inject({ method: 'POST', url: items, payload: upsert })).statusCode).toBe(200);
+  const found = (await post({ embedding: [...embedding], rank: [5000], select: ['title', 'deep', 'language'] })).json();
+  expect(found.items).toEqual([{ title: 'new', deep: { pages: 3 }, language: 'en' }]);
+  const got = await service.app.inject({ method: 'POST', url: '/v1/models/books/get', payload: { ids: [5000, 3] } });
+  expect(got.json().items).toEqual([{ ...stored, language: 'en' }, { language: 'en' }]);
+  const patch = { items: [{ id: 5000, stored: 'other' }] };
+  const refused = await service.app.inject({ method: 'PATCH', url: items, payload: patch });
+  expect([refused.statusCode, refused.json().error.message]).toEqual([400, expect.stringContaining("'stored'")]);
+  await service.app.inject({ method: 'DELETE', url: items, payload: { ids: [5000] } });
+});
+
 test.each([
   ['bytes that are no bitmap', { embedding: [...embedding], allow: 'AAAA' }, 'INVALID_ARGUMENT', 'allow'],
   ['an unknown strategy', { like: [1], strategy: 'worst' }, 'INVALID_ARGUMENT', 'strategy'],

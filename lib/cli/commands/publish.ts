@@ -53,11 +53,12 @@ export async function runPublish(flags: PublishFlags, output: Output): Promise<v
     onProgress: (done: number, total: number): void => progress.update(`reading ${stage}`, done, total),
   });
 
-  const items = await readCatalogue(flags, reading, note);
+  const { items, stored } = await readCatalogue(flags, reading, note);
   const { device, threads, seed, metric, clusters, probes, value, weights } = flags;
   const [, dims] = items.embeddings.shape;
   await using model = await publish({
     items,
+    stored,
     index: { metric, clusters, probes, ...(flags.shards !== undefined && { rescore: false }) },
     tower: flags.tower === undefined ? undefined : await importOnnx(flags.tower),
     rerank:

@@ -3,6 +3,7 @@
 import type { FieldKind, ItemValues } from '../../index/growing_filter.js';
 import { concat } from '../../ops/concat.js';
 import type { Tensor } from '../../tensor/tensor.js';
+import type { StoredText } from '../stored.js';
 import type { ItemId } from '../types.js';
 import type { Version } from '../version.js';
 import type { Editor } from './editor.js';
@@ -18,6 +19,7 @@ export interface Capture {
   readonly rows: Int32Array;
   readonly ids: readonly ItemId[];
   readonly attributes: readonly ItemValues[];
+  readonly stored: readonly StoredText[];
   /** All fields, those of the main segment first. */
   readonly fields: readonly FieldKind[];
 }
@@ -37,7 +39,11 @@ export async function capture(editor: Editor): Promise<Capture> {
     if (features) replace(tensors, 'features', await concat([features]));
   }
   const rows = Int32Array.from(editor.liveRows());
-  const items = Array.from(rows, (row) => ({ id: segment.ids[row] as ItemId, attributes: segment.attributesOf(row) }));
+  const items = Array.from(rows, (row) => ({
+    id: segment.ids[row] as ItemId,
+    attributes: segment.attributesOf(row),
+    stored: segment.storedOf(row),
+  }));
   return {
     version,
     main,
@@ -45,6 +51,7 @@ export async function capture(editor: Editor): Promise<Capture> {
     rows,
     ids: items.map(({ id }) => id),
     attributes: items.map(({ attributes }) => attributes),
+    stored: items.map(({ stored }) => stored),
     fields: [...segment.filter.fields],
   };
 }

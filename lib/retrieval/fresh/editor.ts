@@ -115,6 +115,8 @@ export class Editor {
       schema: appended ? this.#segment.filter.schema() : fresh.schema,
       newFields: this.#segment.filter.fields.slice(main.eligible.manifest().fields.length),
       attributesOf: (row) => segment.attributesOf(row),
+      storedOf: (row) => segment.storedOf(row),
+      stores: segment.stores,
     };
   }
 
@@ -205,6 +207,7 @@ export class Editor {
         features: slice(update.features, sizes.features),
         embedding: slice(table, sizes.embeddings ? dims : 0),
         attributes: withColumns([], columnOf, attributes, i),
+        stored: update.stored[i] ?? '',
       });
     });
     return ids.length;

@@ -13,6 +13,7 @@ import { CatalogueIds } from '../item_ids.js';
 import { type ModelParts, withPrefix } from '../main_segment.js';
 import type { Manifest, Programs } from '../manifest.js';
 import { type Calibrated, calibrate } from '../recall/calibrate.js';
+import { StoredItems } from '../stored.js';
 import type { ItemId } from '../types.js';
 import type { Capture } from './capture.js';
 import { bytesOf, isSet } from './live_bits.js';
@@ -93,11 +94,12 @@ export async function assemble(
   const ids = await foldIds(captured, sources);
   progress.step('rows', 1, 1);
 
-  const kept = [...tensors].filter(([name]) => !/^(eligible|ids)\./.test(name));
+  const kept = [...tensors].filter(([name]) => !/^(eligible|ids|stored)\./.test(name));
   const all = new Map<string, Tensor>([
     ...kept.map(([name, each]): [string, Tensor] => [name, replaced[name] ?? each.reshape(each.shape)]),
     ...[...eligible.stateDict()].map(([name, each]): [string, Tensor] => [`eligible.${name}`, each]),
     ...ids.tensors,
+    ...(await foldStored(captured, sources)),
   ]);
   return { manifest: foldManifest(manifest, eligible, all, sources.ordinals.length), tensors: all, ids };
 }
@@ -164,6 +166,12 @@ async function foldFilter(
     ordinals,
     items: sources.ordinals.length,
   });
+}
+
+function foldStored({ version, stored }: Capture, { ordinals, main }: Sources): Promise<Map<string, Tensor>> {
+  return StoredItems.build(ordinals.length, (item) =>
+    item < main ? (version.main.stored?.at(ordinals[item] as number) ?? '') : (stored[item - main] as string),
+  );
 }
 
 async function foldIds({ version, ids }: Capture, { ordinals, main }: Sources): Promise<CatalogueIds> {

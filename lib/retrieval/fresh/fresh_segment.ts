@@ -5,6 +5,7 @@ import { GrowingTable } from '../../index/growing_table.js';
 import { breathe } from '../../index/progress.js';
 import type { DType } from '../../tensor/dtype.js';
 import { Tensor } from '../../tensor/tensor.js';
+import type { StoredText } from '../stored.js';
 import type { ItemId } from '../types.js';
 import type { FreshName, FreshShape } from './inputs.js';
 
@@ -20,6 +21,7 @@ export interface FreshItem {
   /** [dims], half floats as bits; empty when the reranker reads the int8 rows. */
   readonly embedding: Float32Array | Uint16Array;
   readonly attributes: ItemValues;
+  readonly stored: StoredText;
 }
 
 export interface FreshSizes extends FreshShape {
@@ -47,6 +49,8 @@ export class FreshSegment {
   readonly ids: ItemId[] = [];
   readonly filter: GrowingFilter;
   readonly #attributes: ItemValues[] = [];
+  readonly #stored: StoredText[] = [];
+  #stores = false;
   readonly #tables = new Map<FreshName, GrowingTable<DType>>();
   #capacity = BLOCK_ROWS;
 
@@ -83,6 +87,7 @@ export class FreshSegment {
   rollBack({ rows, filter }: Mark): void {
     this.ids.length = rows;
     this.#attributes.length = rows;
+    this.#stored.length = rows;
     this.filter.rollBack(filter);
   }
 
@@ -92,6 +97,8 @@ export class FreshSegment {
     if (row === this.#capacity) this.#grow();
     this.ids.push(item.id);
     this.#attributes.push(item.attributes);
+    this.#stored.push(item.stored);
+    this.#stores ||= item.stored !== '';
     this.#write('rows', row, item.row);
     this.#write('rowScales', row, [item.scale]);
     this.#write('rowBias', row, [item.bias]);
@@ -112,6 +119,15 @@ export class FreshSegment {
     return this.#attributes[row] as ItemValues;
   }
 
+  /** Whether anything was ever stored. */
+  get stores(): boolean {
+    return this.#stores;
+  }
+
+  storedOf(row: number): StoredText {
+    return this.#stored[row] as StoredText;
+  }
+
   /** A copy of what a row holds; attributes are shared. */
   item(row: number): FreshItem {
     const read = (name: FreshName) => {
@@ -127,6 +143,7 @@ export class FreshSegment {
       features: read('features'),
       embedding: read('embeddings'),
       attributes: this.attributesOf(row),
+      stored: this.storedOf(row),
     };
   }
 

@@ -6,12 +6,14 @@
 //
 // Head: `type` and `items` of the update, `position` in the log that it comes from (left out without one), `ids` ("string", "number",
 // "bigint"), `fields` with `name`, `kind`, `integral` and `multi` of every attribute, `columns` of `updateFeatures`, `arrays` with
-// the length of each array by name. Every piece: `ids`, and `values` with one list per field of the values of every item. Bigints
+// the length of each array by name. Every piece: `ids`, `values` with one list per field of the values of every item, and `stored`, texts of
+// JSON, left out where nothing is stored. Bigints
 // and numbers that JSON has not are decimal text: their kind tells. Little endian.
 
 import type { AttributeValue } from '../../index/attributes.js';
 import { inPieces } from '../../index/progress.js';
 import { parseJson, stringifyJson } from '../../io/json.js';
+import type { StoredText } from '../stored.js';
 import type { ItemId } from '../types.js';
 import type { UpdateColumn } from './update_columns.js';
 import type { CheckedUpdate } from './updates.js';
@@ -41,6 +43,7 @@ interface Head {
 interface Piece {
   ids: readonly (string | number)[];
   values: readonly (readonly (readonly unknown[])[])[];
+  stored?: readonly StoredText[];
 }
 
 /** Items written or read between two turns of the event loop. */
@@ -52,6 +55,7 @@ const NEWLINE = 0x0a;
 export async function encodeEntry({ update, position }: JournalEntry): Promise<Uint8Array[]> {
   const { type, ids } = update;
   const attributes = 'attributes' in update ? update.attributes : [];
+  const stored = 'stored' in update ? update.stored : [];
   const given = update as Arrays;
   const named = ARRAYS.filter((name) => given[name] !== undefined);
   const head: Head = {
@@ -66,7 +70,9 @@ export async function encodeEntry({ update, position }: JournalEntry): Promise<U
   const lines = [Buffer.from(`${stringifyJson(head)}\n`)];
   const write = (begin: number, end: number) => {
     const values = attributes.map((column) => column.values.slice(begin, end));
-    lines.push(Buffer.from(`${JSON.stringify({ ids: ids.slice(begin, end), values }, plain)}\n`));
+    const piece: Piece = { ids: ids.slice(begin, end) as Piece['ids'], values };
+    if (stored.length > 0) piece.stored = stored.slice(begin, end);
+    lines.push(Buffer.from(`${JSON.stringify(piece, plain)}\n`));
   };
   await inPieces(ids.length, write, PIECE_ITEMS);
   const length = Buffer.alloc(LENGTH_BYTES);
@@ -90,10 +96,12 @@ export async function decodeEntry(payload: Buffer): Promise<JournalEntry> {
   };
   const head = nextLine() as Head;
   const ids: ItemId[] = [];
+  const stored: StoredText[] = [];
   const columns = head.fields.map((field) => ({ ...field, values: [] as (readonly AttributeValue[])[] }));
   const readPiece = () => {
     const piece = nextLine() as Piece;
     for (const id of piece.ids) ids.push(read(id, head.ids) as ItemId);
+    if (piece.stored) stored.push(...piece.stored);
     columns.forEach(({ kind, values }, column) => {
       for (const own of piece.values[column] ?? []) values.push(own.map((value) => read(value, kind)));
     });
@@ -109,10 +117,15 @@ export async function decodeEntry(payload: Buffer): Promise<JournalEntry> {
     if (payload.copy(bytes, 0, at, at + bytes.length) < bytes.length) throw new Error('its arrays are cut off');
     at += bytes.length;
   }
-  return { update: toUpdate(head, ids, columns, arrays), position: head.position };
+  return { update: toUpdate(head, { ids, stored }, columns, arrays), position: head.position };
 }
 
-function toUpdate(head: Head, ids: ItemId[], attributes: UpdateColumn[], arrays: Arrays): CheckedUpdate {
+function toUpdate(
+  head: Head,
+  { ids, stored }: { ids: ItemId[]; stored: StoredText[] },
+  attributes: UpdateColumn[],
+  arrays: Arrays,
+): CheckedUpdate {
   const need = (name: (typeof ARRAYS)[number]): Float32Array => {
     const array = arrays[name];
     if (array) return array;
@@ -121,7 +134,7 @@ function toUpdate(head: Head, ids: ItemId[], attributes: UpdateColumn[], arrays:
   switch (head.type) {
     case 'upsert': {
       const [embeddings, features, bias] = [need('embeddings'), need('features'), need('bias')];
-      return { type: 'upsert', ids, embeddings, attributes, features, bias };
+      return { type: 'upsert', ids, embeddings, attributes, features, bias, stored };
     }
     case 'delete':
       return { type: 'delete', ids };

@@ -25,6 +25,7 @@ export async function readItems(main: MainSegment, ordinals: readonly number[]):
       features: readFeatures(main, ordinal),
       embedding: slice(main.tensors.get('embeddings'), ordinal),
       attributes: fields.map((field) => valuesOf(field, i)),
+      stored: main.stored?.at(ordinal) ?? '',
     };
   };
   const readAll = (begin: number, end: number) => {

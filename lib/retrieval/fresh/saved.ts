@@ -11,6 +11,7 @@ import { type Tensor, tensor } from '../../tensor/tensor.js';
 import { CatalogueIds } from '../item_ids.js';
 import { withPrefix } from '../main_segment.js';
 import type { Manifest, SavedUpdates } from '../manifest.js';
+import { StoredItems } from '../stored.js';
 import type { ItemId } from '../types.js';
 import type { Capture } from './capture.js';
 import type { FreshItem } from './fresh_segment.js';
@@ -50,6 +51,8 @@ export async function toSaved(
     const eligible = await FilterIndex.build(columns, { ordinals: blockOf(rows.length), items: rows.length });
     for (const [name, each] of eligible.stateDict()) tensors.set(PREFIX + FILTER_PREFIX + name, each);
     updates.filter = eligible.manifest();
+    const stored = await StoredItems.build(rows.length, (item) => captured.stored[item] as string);
+    for (const [name, each] of stored) tensors.set(PREFIX + name, each);
   }
   const isPlain = rows.length === 0 && place.position === undefined && place.journal === undefined;
   manifest.updates = isPlain ? undefined : updates;
@@ -70,6 +73,7 @@ export async function fromSaved(
   const rows = Int32Array.from({ length: updates.items }, (_, item) => item);
   const fields = await decodeFields(eligible, rows, new Pace('attributes', 0, {}));
   const column = columnReader(own, tensors, updates.items);
+  const stored = StoredItems.restore(own, updates.items);
   const items: FreshItem[] = [];
   const read = (item: number): FreshItem => ({
     id: ids.at(item) as ItemId,
@@ -79,6 +83,7 @@ export async function fromSaved(
     features: column('features', item) as Float32Array,
     embedding: column('embeddings', item) as Float32Array,
     attributes: fields.map((field) => valuesOf(field, item)),
+    stored: stored?.at(item) ?? '',
   });
   const readAll = (begin: number, end: number) => {
     for (let item = begin; item < end; item++) items.push(read(item));

@@ -6,6 +6,7 @@ import { isTypedArrayOf } from '../../tensor/typed_array.js';
 import { LARGEST_IN_ITEMS, largestInItems, rangeFault, requireKnown } from '../check_items.js';
 import { isId, requireIdList } from '../item_ids.js';
 import type { Manifest } from '../manifest.js';
+import { type StoredText, storedTexts } from '../stored.js';
 import type { ItemId, ItemIds } from '../types.js';
 import { toColumns, type UpdateColumn } from './update_columns.js';
 
@@ -21,6 +22,8 @@ export interface UpsertItems {
   features?: { data: Float32Array; shape: readonly number[] };
   /** Priors, for models published with some; default 0. */
   bias?: Float32Array | readonly number[];
+  /** As the option of `publish`, one per item. */
+  stored?: readonly unknown[];
 }
 
 /** Feature columns of items: all of them as a matrix, or some by name. */
@@ -44,6 +47,7 @@ export type CheckedUpdate =
       attributes: readonly UpdateColumn[];
       features: Float32Array;
       bias: Float32Array;
+      stored: readonly StoredText[];
     }
   | { type: 'delete'; ids: readonly ItemId[] }
   | { type: 'updateAttributes'; ids: readonly ItemId[]; attributes: readonly UpdateColumn[] }
@@ -51,7 +55,7 @@ export type CheckedUpdate =
   | { type: 'updateFeatures'; ids: readonly ItemId[]; columns: readonly number[]; values: Float32Array };
 
 const KNOWN = {
-  upsert: ['type', 'ids', 'embeddings', 'attributes', 'features', 'bias'],
+  upsert: ['type', 'ids', 'embeddings', 'attributes', 'features', 'bias', 'stored'],
   delete: ['type', 'ids'],
   updateAttributes: ['type', 'ids', 'attributes'],
   updateFeatures: ['type', 'ids', 'features'],
@@ -106,7 +110,15 @@ function checkUpsert(
   const bias = given === undefined ? new Float32Array(ids.length) : Float32Array.from(given);
   requireInRange('bias', bias, { width: 1, ids, largest: LARGEST_IN_ITEMS });
   const attributes = toColumns(items.attributes ?? {}, ids);
-  return { type: 'upsert', ids, embeddings, attributes, features: columns, bias };
+  return {
+    type: 'upsert',
+    ids,
+    embeddings,
+    attributes,
+    features: columns,
+    bias,
+    stored: storedTexts(items.stored, ids.length),
+  };
 }
 
 function checkFeatures(given: FeatureValues, items: number, { manifest, features }: UpdateFacts) {

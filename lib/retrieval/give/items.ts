@@ -5,6 +5,7 @@ import { plain } from '../../index/row_values.js';
 import { idsOf } from '../ask/ids.js';
 import { vectorOf } from '../ask/item_vector.js';
 import { invalid } from '../ask/numbers.js';
+import { storedValue } from '../stored.js';
 import type { IdSet } from '../types.js';
 import type { ItemPlace, Version } from '../version.js';
 
@@ -12,11 +13,12 @@ import type { ItemPlace, Version } from '../version.js';
 export type ItemValue = AttributeValue | readonly AttributeValue[] | null;
 
 /** What was selected of an item, by name. */
-export type SelectedItem = Record<string, ItemValue | Float32Array>;
+// biome-ignore lint/suspicious/noExplicitAny: stored JSON is whatever was stored
+export type SelectedItem = Record<string, any>;
 
 const MOST_NAMES = 1024;
 
-/** Attributes by their number, feature columns by theirs. */
+/** Attributes by their number, feature columns by theirs, all else of what is stored. */
 interface Selected {
   name: string;
   attribute?: { number: number; multi: boolean };
@@ -28,12 +30,14 @@ export function selection(version: Version, names?: readonly string[]): readonly
   const known = namesOf(version);
   if (names === undefined) return [...known.values()];
   return names.map((name) => {
-    const found = known.get(name);
+    const found = known.get(name) ?? (stores(version) ? { name } : undefined);
     if (found) return found;
     const message = `the model has no attribute or column '${name}'; it has ${[...known.keys()].join(', ') || 'none'}`;
     throw new SilverlodeError('UNKNOWN_FIELD', message, { field: name });
   });
 }
+
+const stores = ({ main, fresh }: Version): boolean => main.stored !== undefined || (fresh?.stores ?? false);
 
 /** Names to select: distinct texts, copied. */
 export function checkSelect(select: unknown): readonly string[] | undefined {
@@ -58,16 +62,39 @@ function namesOf({ main, fresh }: Version): Map<string, Selected> {
   return new Map([...columns, ...attributes]);
 }
 
-export function itemAt(version: Version, place: ItemPlace, selected: readonly Selected[]): SelectedItem {
-  return Object.fromEntries(selected.map((each) => [each.name, selectedValue(version, place, each)]));
+/** @param whole Whether all that is stored comes along, by its fields. */
+export function itemAt(version: Version, place: ItemPlace, selected: readonly Selected[], whole = false): SelectedItem {
+  const isStored = whole || selected.some(({ attribute, column }) => attribute === undefined && column === undefined);
+  const stored = isStored ? storedValue(storedAt(version, place)) : undefined;
+  const own = selected.map((each) => [each.name, selectedValue(version, place, each, stored)]);
+  return {
+    ...(whole && stored !== undefined ? (isRecord(stored) ? stored : { stored }) : {}),
+    ...Object.fromEntries(own),
+  };
 }
+
+function storedAt({ main, fresh }: Version, { segment, ordinal, row }: ItemPlace): string {
+  return segment === 'fresh' ? (fresh?.storedOf(row) ?? '') : (main.stored?.at(ordinal) ?? '');
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** The value of an attribute that has one at most. */
 export function singleValue(version: Version, place: ItemPlace, attribute: number): AttributeValue | undefined {
   return valuesOf(version, place, attribute)[0];
 }
 
-function selectedValue(version: Version, place: ItemPlace, { attribute, column }: Selected): ItemValue {
+function selectedValue(
+  version: Version,
+  place: ItemPlace,
+  { name, attribute, column }: Selected,
+  stored: unknown,
+): unknown {
+  if (attribute === undefined && column === undefined) {
+    if (name === 'stored') return stored ?? null;
+    return isRecord(stored) && Object.hasOwn(stored, name) ? stored[name] : null;
+  }
   if (attribute) {
     const values = valuesOf(version, place, attribute.number);
     return attribute.multi ? values : (values[0] ?? null);
@@ -106,7 +133,7 @@ export function itemsOf(version: Version, given: IdSet, options: GetOptions): (S
   return ids.map((id) => {
     const place = version.find(id);
     if (place === undefined) return null;
-    const item = itemAt(version, place, selected);
+    const item = itemAt(version, place, selected, options.select === undefined);
     return vectors ? { ...item, vector: vectorOf(id, version) as Float32Array } : item;
   });
 }

@@ -45,7 +45,7 @@ const itemsOf = (required: readonly string[]) =>
           type: 'object',
           required,
           additionalProperties: false,
-          properties: { id, embedding: list, attributes, features },
+          properties: { id, embedding: list, attributes, features, stored: { description: 'any JSON, for results' } },
         },
       },
     },
@@ -111,8 +111,11 @@ export function itemRoutes(app: FastifyInstance, context: ServiceContext): void 
       },
     },
     async ({ params, body }) => {
-      if (body.items.some(({ embedding }) => embedding !== undefined))
-        throw new HttpError(400, 'INVALID_ARGUMENT', 'an embedding is changed by POST, with the whole item');
+      const whole = (['embedding', 'stored'] as const).find((field) =>
+        body.items.some((item) => item[field] !== undefined),
+      );
+      if (whole !== undefined)
+        throw new HttpError(400, 'INVALID_ARGUMENT', `'${whole}' is changed by POST, with the whole item`);
       const durable = await change(params.name, 'patch', (model, facts) => patchItems(model, body.items, facts));
       return { accepted: body.items.length, durable };
     },
