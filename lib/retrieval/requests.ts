@@ -50,8 +50,10 @@ type User = Float32Array | ReadonlyMap<string, ArrayLike<number>>;
 
 /** What a request says, whatever the version it is answered from. */
 export interface AskedRequest {
-  /** float32 [heads, dims], or the tower's inputs by dotted name; or items whose vectors are those of a version. */
-  user: User | Liked;
+  /** float32 [heads, dims], or the tower's inputs by dotted name; undefined where items stand for the user. */
+  user: User | undefined;
+  /** Items whose vectors, as a version has them, are the user. */
+  liked: Liked | undefined;
   heads: number;
   exact: boolean;
   weights: Float32Array;
@@ -151,8 +153,9 @@ export class RequestChecker {
         throw invalid(`unknown request field '${name}'; known: ${[...REQUEST_FIELDS].join(', ')}`, { field: name });
     }
     const { manifest, limits } = this;
-    const user = this.#user(request);
-    const heads = this.#heads(user);
+    const liked = likedBy(request, manifest);
+    const user = this.#user(request, liked);
+    const heads = this.#heads(user, liked);
     const rank = request.rank === undefined ? undefined : this.#ranked(request);
     const allow = request.allow === undefined ? undefined : namedIds('allow', request.allow, manifest.ids);
     const wishes = wishesOf(request);
@@ -164,7 +167,7 @@ export class RequestChecker {
       request.minCandidates === undefined ? undefined : count('minCandidates', request.minCandidates);
     const counts = isCounted(request);
     const recall = request.recall === undefined ? undefined : this.#recall(request.recall, probes);
-    const exclude = excludedBy(request, user, manifest.ids);
+    const exclude = excludedBy(request, liked, manifest.ids);
     const exact = request.exact ?? true;
     const deadlineMs = request.deadlineMs ?? Number.POSITIVE_INFINITY;
     if (typeof deadlineMs !== 'number' || !(deadlineMs >= 0))
@@ -186,13 +189,13 @@ export class RequestChecker {
       rank,
       allow,
     };
-    return { user, heads, exact, weights, deadlineMs, asked };
+    return { user, liked, heads, exact, weights, deadlineMs, asked };
   }
 
   /** The request as it reads for a version: plans, rows, and sizes that its items and clusters bound. */
   place(request: AskedRequest, version: Version): CheckedRequest {
-    const { heads, exact, weights, deadlineMs, asked } = request;
-    const user = isLiked(request.user) ? userOf(request.user, version) : request.user;
+    const { liked, heads, exact, weights, deadlineMs, asked } = request;
+    const user = liked ? userOf(liked, version) : (request.user as User);
     const { manifest } = version.main;
     const items = Math.max(1, version.items);
     const k = Math.min(asked.page.depth, items);
@@ -227,6 +230,7 @@ export class RequestChecker {
     // Field by field: with spread operators every request gets a hidden class of its own, which makes each access to it slow.
     return {
       user,
+      liked,
       heads,
       exact,
       weights,
@@ -248,22 +252,21 @@ export class RequestChecker {
     };
   }
 
-  #user(request: RetrieveRequest): AskedRequest['user'] {
+  #user(request: RetrieveRequest, liked: Liked | undefined): User | undefined {
     const { manifest } = this;
-    const given = (['embedding', 'user', 'like'] as const).filter((field) => request[field] !== undefined);
-    if (given.length > 1)
-      throw invalid(`a request has one of ${given.map((field) => `'${field}'`).join(' and ')}, not both`);
-    const liked = likedBy(request, manifest);
-    if (liked) return liked;
-    if (request.user !== undefined) return towerInputs(request.user, manifest.tower);
-    if (request.embedding !== undefined) return embeddingOf(request.embedding, manifest);
+    const { embedding, user } = request;
+    if (embedding !== undefined && user === undefined && liked === undefined) return embeddingOf(embedding, manifest);
+    const given = Number(embedding !== undefined) + Number(user !== undefined) + Number(liked !== undefined);
+    if (given > 1) throw invalid("a request has one of 'embedding', 'user' and 'like', not several");
+    if (user !== undefined) return towerInputs(user, manifest.tower);
+    if (liked) return undefined;
     const tower = manifest.tower === null ? '' : ", 'user' (inputs of the tower)";
     throw invalid(`a request needs 'embedding'${tower} or 'like' (ids of items): there is nothing to score items by`);
   }
 
-  #heads(user: AskedRequest['user']): number {
+  #heads(user: User | undefined, liked: Liked | undefined): number {
     const { dims, heads } = this.manifest;
-    if (isLiked(user)) return user.strategy === 'best' ? user.liked.length : 1;
+    if (liked) return liked.strategy === 'best' ? liked.liked.length : 1;
     return isTypedArrayOf(user, Float32Array) ? user.length / dims : (heads ?? 1);
   }
 
@@ -310,24 +313,21 @@ export class RequestChecker {
   }
 }
 
-function isLiked(user: AskedRequest['user']): user is Liked {
-  return 'liked' in user;
-}
-
 /** Ids that never come back: those that are named, and the items that stand for the user. */
 function excludedBy(
   { exclude }: RetrieveRequest,
-  user: AskedRequest['user'],
+  liked: Liked | undefined,
   kind: Manifest['ids'],
 ): readonly ItemId[] | undefined {
   const named = exclude === undefined ? undefined : idsOf('exclude', exclude, kind);
-  return isLiked(user) ? [...(named ?? []), ...user.liked, ...user.disliked] : named;
+  return liked ? [...(named ?? []), ...liked.liked, ...liked.disliked] : named;
 }
 
 /** The filter's plans, narrowed to the items that a request names. */
 function plansOf({ filter, rank, allow }: AskedRequest['asked'], version: Version) {
   let { plan, freshPlan } = version.plans(filter);
   let unknown: readonly ItemId[] | undefined;
+  if (rank === undefined && allow === undefined) return { plan, freshPlan, unknown };
   for (const ids of [allow, rank]) {
     if (ids === undefined) continue;
     const named = version.rowsOf(ids);

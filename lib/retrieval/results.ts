@@ -1,11 +1,12 @@
 // Program outputs to results.
 import { SilverlodeError } from '../errors.js';
 import { type Arrangement, arranged } from './give/arrange.js';
-import { itemAt } from './give/items.js';
+import { itemAt, type SelectedItem } from './give/items.js';
 import type { Manifest } from './manifest.js';
 import { recallExpected } from './recall/shares.js';
 import { type CheckedRequest, isNarrowed } from './requests.js';
 import type { RetrieveResult, RetrieveStats } from './types.js';
+import type { Version } from './version.js';
 
 /** Outputs of a run as flat arrays. */
 export interface BatchOutputs {
@@ -59,11 +60,12 @@ export function toOutputs(
 export function resultLength(outputs: BatchOutputs, { k, asked, arrangement }: CheckedRequest, b: number): number {
   const begin = b * outputs.width;
   const minScore = arrangement ? Number.NEGATIVE_INFINITY : asked.page.minScore; // which looks at final scores
-  const isReal = (at: number) =>
-    (outputs.ordinals[at] as number) >= 0 &&
-    (minScore === Number.NEGATIVE_INFINITY || (outputs.scores[at] as number) >= minScore);
+  const most = Math.min(k, outputs.width);
   let length = 0;
-  while (length < k && length < outputs.width && isReal(begin + length)) length++;
+  while (length < most && (outputs.ordinals[begin + length] as number) >= 0) length++;
+  // By rank, so that those which score too little come last; NaN is one of them.
+  if (minScore !== Number.NEGATIVE_INFINITY)
+    while (length > 0 && !((outputs.scores[begin + length - 1] as number) >= minScore)) length--;
   return length;
 }
 
@@ -83,53 +85,67 @@ export function toResult(outputs: BatchOutputs, request: CheckedRequest, b: numb
   const { version, asked, unknown, selected, arrangement } = request;
   const { wanted, offset } = asked.page;
   const listed = resultLength(outputs, request, b);
-  requireFinite(outputs.scores, b * outputs.width, listed, version.main.manifest);
   const first = b * outputs.width;
-  const list = outputs.ordinals.subarray(first, first + listed);
-  const from = offset ?? 0;
-  const { ordinals, scores, positions, more } = arrangement
-    ? arrangedPage(list, outputs.scores.subarray(first, first + listed), request, arrangement)
-    : { ...sliceOf(list, outputs.scores, first, from, wanted), positions: undefined, more: from + wanted < listed };
+  requireFinite(outputs.scores, first, listed, version.main.manifest);
+  if (arrangement) return arrangedResult(outputs, request, b, arrangement, listed);
+  const begin = first + Math.min(offset ?? 0, listed);
+  const end = Math.min(first + listed, begin + wanted);
   const result: RetrieveResult = {
-    ids: version.idsAt(ordinals, 0, ordinals.length),
-    scores,
+    ids: version.idsAt(outputs.ordinals, begin, end),
+    scores: outputs.scores.slice(begin, end),
     stats: toStats(outputs, request, b),
   };
-  if (offset !== undefined && more) result.next = from + wanted;
+  if (offset !== undefined && end < first + listed) result.next = end - first;
   if (unknown) result.unknown = [...unknown];
-  if (selected) result.items = Array.from(ordinals, (each) => itemAt(version, version.placeAt(each), selected));
-  const { tasks } = version.main.manifest;
-  if (outputs.tasks && tasks.length > 0) {
-    const logits = outputs.tasks;
-    result.tasks = Object.fromEntries(
-      tasks.map((task, t) => [
-        task,
-        Float32Array.from(
-          ordinals,
-          (_, i) => logits[(first + (positions?.[i] ?? from + i)) * tasks.length + t] as number,
-        ),
-      ]),
-    );
-  }
+  if (selected) result.items = itemsAt(version, outputs.ordinals.subarray(begin, end), selected);
+  if (outputs.tasks) addTasks(result, outputs.tasks, version, (i) => begin + i);
   return result;
 }
 
-function sliceOf(list: Int32Array, scores: Float32Array, first: number, from: number, wanted: number) {
-  const end = Math.min(list.length, from + wanted);
-  return { ordinals: list.subarray(from, end), scores: scores.slice(first + from, first + Math.max(from, end)) };
+/** The page of a list that is arranged once more. */
+function arrangedResult(
+  outputs: BatchOutputs,
+  request: CheckedRequest,
+  b: number,
+  arrangement: Arrangement,
+  listed: number,
+): RetrieveResult {
+  const { version, asked, unknown, selected } = request;
+  const { offset = 0, wanted, minScore } = asked.page;
+  const first = b * outputs.width;
+  const list = outputs.ordinals.subarray(first, first + listed);
+  const most = offset + wanted + 1;
+  const given = outputs.scores.subarray(first, first + listed);
+  const { positions: all, scores } = arranged(version, list, given, arrangement, { most, minScore });
+  const positions = all.slice(offset, offset + wanted);
+  const ordinals = Int32Array.from(positions, (at) => list[at] as number);
+  const result: RetrieveResult = {
+    ids: version.idsAt(ordinals, 0, ordinals.length),
+    scores: Float32Array.from(positions, (at) => scores[at] as number),
+    stats: toStats(outputs, request, b),
+  };
+  if (asked.page.offset !== undefined && all.length === most) result.next = offset + wanted;
+  if (unknown) result.unknown = [...unknown];
+  if (selected) result.items = itemsAt(version, ordinals, selected);
+  if (outputs.tasks) addTasks(result, outputs.tasks, version, (i) => first + (positions[i] as number));
+  return result;
 }
 
-function arrangedPage(list: Int32Array, given: Float32Array, { version, asked }: CheckedRequest, how: Arrangement) {
-  const { offset = 0, wanted, minScore } = asked.page;
-  const end = offset + wanted;
-  const { positions: all, scores } = arranged(version, list, given, how, { most: end + 1, minScore });
-  const positions = all.slice(offset, end);
-  return {
-    ordinals: Int32Array.from(positions, (at) => list[at] as number),
-    scores: Float32Array.from(positions, (at) => scores[at] as number),
-    positions,
-    more: all.length > end,
-  };
+function itemsAt(version: Version, ordinals: Int32Array, selected: CheckedRequest['selected'] & {}): SelectedItem[] {
+  return Array.from(ordinals, (each) => itemAt(version, version.placeAt(each), selected));
+}
+
+/** @param entry Of result `i`. */
+function addTasks(result: RetrieveResult, logits: Float32Array, { main }: Version, entry: (i: number) => number): void {
+  const { tasks } = main.manifest;
+  if (tasks.length === 0) return;
+  const { length } = result.ids;
+  result.tasks = Object.fromEntries(
+    tasks.map((task, t) => [
+      task,
+      Float32Array.from({ length }, (_, i) => logits[entry(i) * tasks.length + t] as number),
+    ]),
+  );
 }
 
 /** Clusters are those of the main segment; rows are counted in both. */

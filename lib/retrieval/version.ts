@@ -100,14 +100,17 @@ export class Version {
   }
 
   rowsOf(ids: readonly ItemId[]): SegmentRows {
-    const found: Record<ItemPlace['segment'], number[]> = { main: [], fresh: [] };
+    const rows: number[] = [];
+    const freshRows: number[] = [];
     const unknown: ItemId[] = [];
     for (const id of ids) {
-      const place = this.find(id);
-      if (place === undefined) unknown.push(id);
-      else found[place.segment].push(place.row);
+      const fresh = this.fresh?.rowOf.get(id);
+      const row = fresh === undefined ? this.#mainRow(id) : undefined;
+      if (fresh !== undefined) freshRows.push(fresh);
+      else if (row !== undefined) rows.push(row);
+      else unknown.push(id);
     }
-    return { rows: Int32Array.from(found.main), freshRows: Int32Array.from(found.fresh), unknown };
+    return { rows: Int32Array.from(rows), freshRows: Int32Array.from(freshRows), unknown };
   }
 
   /** Where the item of an ordinal of a list lies. */
@@ -121,12 +124,17 @@ export class Version {
   find(id: ItemId): ItemPlace | undefined {
     const row = this.fresh?.rowOf.get(id);
     if (row !== undefined) return { segment: 'fresh', row, ordinal: row };
+    const mainRow = this.#mainRow(id);
+    if (mainRow === undefined) return undefined;
+    return { segment: 'main', row: mainRow, ordinal: this.main.ids.ordinalOf(id) as number };
+  }
+
+  /** What was deleted or replaced keeps its row, which is none of these. */
+  #mainRow(id: ItemId): number | undefined {
     const ordinal = this.main.ids.ordinalOf(id);
     if (ordinal === undefined) return undefined;
-    const mainRow = this.main.rowOf[ordinal] as number;
-    // What was deleted or replaced keeps its row.
-    if (this.#mainLive && !isSet(this.#mainLive, mainRow)) return undefined;
-    return { segment: 'main', row: mainRow, ordinal };
+    const row = this.main.rowOf[ordinal] as number;
+    return this.#mainLive && !isSet(this.#mainLive, row) ? undefined : row;
   }
 }
 

@@ -14,15 +14,18 @@ export function idsOf(field: string, given: IdSet, kind: Manifest['ids'], most =
   const iterable = typeof (given as { [Symbol.iterator]?: unknown })?.[Symbol.iterator] === 'function';
   if (!iterable || typeof given === 'string' || isDetached(given))
     throw invalid(`${field} must be a list, typed array or Set of ids`, { field });
+  const ids = most === Number.POSITIVE_INFINITY ? [...given] : firstOf(field, given, most);
+  const isNumber = kind === 'number';
+  const wrong = ids.findIndex((id) => typeof id !== kind || (isNumber && !Number.isSafeInteger(id)));
+  if (wrong < 0) return ids;
+  const expected = isNumber ? 'integers' : `${kind}s`;
+  throw invalid(`${field} holds ${shown(ids[wrong])}: ids of this model are ${expected}`, { field });
+}
+
+/** Read no further than may be: an iterable may have no end. */
+function firstOf(field: string, given: IdSet, most: number): ItemId[] {
   const ids: ItemId[] = [];
-  for (const id of given) {
-    if (ids.length >= most) throw tooMany(field, most);
-    if (typeof id !== kind || (kind === 'number' && !Number.isSafeInteger(id))) {
-      const expected = kind === 'number' ? 'integers' : `${kind}s`;
-      throw invalid(`${field} holds ${shown(id)}: ids of this model are ${expected}`, { field });
-    }
-    ids.push(id);
-  }
+  for (const id of given) if (ids.push(id) > most) throw tooMany(field, most);
   return ids;
 }
 
