@@ -50,7 +50,7 @@ TEST(CudaRotate, HasTheBitsOfTheCpuAtTheEndsOfTheRange) {
       for (const char* subtract : {"nothing", "mean", "aligned"}) {
         Attributes attributes;
         attributes.values["subtract"] = std::string(subtract);
-        expect_same<Rotate>(rotate_entry(), cpu::rotate_entry(), attributes,
+        expect_same<Rotate>(entry<Rotate>(), cpu::entry<Rotate>(), attributes,
                             {values.view(), signs.view(), mean.view()});
       }
     }
